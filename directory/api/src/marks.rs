@@ -1,0 +1,23 @@
+//! What Muster writes on objects to find them and to know them again, and the annotations that people write.
+
+/// Label of every object that Muster made, after KEP-3659 (ApplySet): its value says which set it is part of.
+pub const PART_OF: &str = "applyset.kubernetes.io/part-of";
+/// Value of [`PART_OF`] on the mirrored copies.
+pub const MIRROR_SET: &str = "muster-mirror";
+/// Annotation of a mirrored copy: `DIRECTORY-UID/ENTRY-UID`, the `kube-system` UID of the directory that it was
+/// copied from and the UID of the entry there.
+pub const COPIED_FROM: &str = "multicluster.coreos.com/copied-from";
+/// Annotation that allows what is otherwise refused or held: the deletion of a protected object.
+pub const ALLOW_DELETION: &str = "multicluster.coreos.com/allow-deletion";
+/// Annotation by which people say that an entry is the directory itself.
+pub const DIRECTORY: &str = "multicluster.coreos.com/directory";
+/// Annotation with the address of a console for people.
+pub const CONSOLE_URL: &str = "multicluster.coreos.com/console-url";
+/// Annotation of `kubectl apply`. It repeats the object and means nothing on a copy, so it is never copied.
+pub const LAST_APPLIED: &str = "kubectl.kubernetes.io/last-applied-configuration";
+
+/// The value of [`COPIED_FROM`] for an entry.
+#[must_use]
+pub fn copied_from(directory: &str, entry: &str) -> String {
+    format!("{directory}/{entry}")
+}

@@ -1,0 +1,130 @@
+//! The API resources that Muster speaks of by name. Kinds that Works bring are not here: discovery finds those.
+
+use std::borrow::Cow;
+use std::fmt;
+
+/// Whether objects of a resource live in namespaces.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Scope {
+    /// One set of names for the whole cluster.
+    Cluster,
+    /// One set of names in each namespace.
+    Namespaced,
+}
+
+/// A resource of the Kubernetes API: everything that is needed to build its URL and to know its objects.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Resource {
+    /// API group; empty for the core group.
+    pub group: Cow<'static, str>,
+    /// Version of the group.
+    pub version: Cow<'static, str>,
+    /// Kind of one object.
+    pub kind: Cow<'static, str>,
+    /// Plural name, as it stands in URLs. Never guessed from the kind.
+    pub plural: Cow<'static, str>,
+    /// Scope of its objects.
+    pub scope: Scope,
+}
+
+impl Resource {
+    const fn fixed(
+        group: &'static str,
+        version: &'static str,
+        kind: &'static str,
+        plural: &'static str,
+        scope: Scope,
+    ) -> Self {
+        Self {
+            group: Cow::Borrowed(group),
+            version: Cow::Borrowed(version),
+            kind: Cow::Borrowed(kind),
+            plural: Cow::Borrowed(plural),
+            scope,
+        }
+    }
+
+    /// `group/version`, or `version` alone in the core group: the value of `apiVersion`.
+    #[must_use]
+    pub fn api_version(&self) -> String {
+        if self.group.is_empty() { self.version.to_string() } else { format!("{}/{}", self.group, self.version) }
+    }
+
+    /// The path of the collection, or of one object. A namespace is ignored where the resource is cluster-scoped.
+    #[must_use]
+    pub fn path(&self, namespace: Option<&str>, name: Option<&str>) -> String {
+        let mut path = if self.group.is_empty() {
+            format!("/api/{}", self.version)
+        } else {
+            format!("/apis/{}/{}", self.group, self.version)
+        };
+        if let (Scope::Namespaced, Some(namespace)) = (self.scope, namespace) {
+            path.push_str("/namespaces/");
+            path.push_str(namespace);
+        }
+        path.push('/');
+        path.push_str(&self.plural);
+        if let Some(name) = name {
+            path.push('/');
+            path.push_str(name);
+        }
+        path
+    }
+
+    /// Name of the CRD that serves this resource, and the way in which `kubectl` can be told it beyond doubt.
+    #[must_use]
+    pub fn full_name(&self) -> String {
+        if self.group.is_empty() { self.plural.to_string() } else { format!("{}.{}", self.plural, self.group) }
+    }
+}
+
+impl fmt::Display for Resource {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.full_name())
+    }
+}
+
+/// Group of Muster's own kinds.
+pub const GROUP: &str = "multicluster.coreos.com";
+/// Group of the kinds that SIG-Multicluster publishes.
+pub const WORK_GROUP: &str = "multicluster.x-k8s.io";
+
+/// Cluster entries.
+pub const CLUSTERS: Resource = Resource::fixed(GROUP, "v1", "Cluster", "clusters", Scope::Cluster);
+/// Policies.
+pub const POLICIES: Resource = Resource::fixed(GROUP, "v1", "ClusterPolicy", "clusterpolicies", Scope::Cluster);
+/// What agents report.
+pub const REPORTS: Resource = Resource::fixed(GROUP, "v1", "ClusterReport", "clusterreports", Scope::Namespaced);
+/// Heartbeats and leadership.
+pub const LEASES: Resource = Resource::fixed("coordination.k8s.io", "v1", "Lease", "leases", Scope::Namespaced);
+/// Namespaces.
+pub const NAMESPACES: Resource = Resource::fixed("", "v1", "Namespace", "namespaces", Scope::Cluster);
+/// Secrets.
+pub const SECRETS: Resource = Resource::fixed("", "v1", "Secret", "secrets", Scope::Namespaced);
+/// `ConfigMap`s.
+pub const CONFIG_MAPS: Resource = Resource::fixed("", "v1", "ConfigMap", "configmaps", Scope::Namespaced);
+/// Definitions of custom resources.
+pub const CRDS: Resource = Resource::fixed(
+    "apiextensions.k8s.io",
+    "v1",
+    "CustomResourceDefinition",
+    "customresourcedefinitions",
+    Scope::Cluster,
+);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn paths_of_both_scopes_and_of_the_core_group() {
+        assert_eq!(CLUSTERS.path(Some("ignored"), None), "/apis/multicluster.coreos.com/v1/clusters");
+        assert_eq!(NAMESPACES.path(None, Some("kube-system")), "/api/v1/namespaces/kube-system");
+        assert_eq!(
+            LEASES.path(Some("muster-cluster-east"), Some("east")),
+            "/apis/coordination.k8s.io/v1/namespaces/muster-cluster-east/leases/east"
+        );
+        assert_eq!(CLUSTERS.full_name(), "clusters.multicluster.coreos.com");
+        assert_eq!(SECRETS.api_version(), "v1");
+    }
+}
