@@ -11,10 +11,10 @@ use std::{
     str::FromStr,
 };
 
+use muster_api::names::is_subdomain;
+
 /// Longest value of a label, and longest name in a key, in bytes.
 const LONGEST_NAME: usize = 63;
-/// Longest prefix in a key, in bytes: a DNS subdomain.
-const LONGEST_PREFIX: usize = 253;
 
 /// Requirements on labels, all of which must hold. Without a requirement everything is selected.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -276,9 +276,7 @@ impl<'a> Words<'a> {
 
 fn checked_key(key: &str) -> Result<String, SelectorError> {
     let (prefix, name) = key.split_once('/').map_or((None, key), |(prefix, name)| (Some(prefix), name));
-    let well_formed = !name.is_empty()
-        && is_name(name)
-        && prefix.is_none_or(|prefix| prefix.len() <= LONGEST_PREFIX && prefix.split('.').all(is_dns_part));
+    let well_formed = !name.is_empty() && is_name(name) && prefix.is_none_or(is_subdomain);
     if well_formed { Ok(key.to_owned()) } else { Err(SelectorError::Key(key.to_owned())) }
 }
 
@@ -295,12 +293,6 @@ fn is_name(text: &str) -> bool {
         && bytes.iter().copied().all(inner)
         && outer(bytes.first())
         && outer(bytes.last())
-}
-
-/// One part of a DNS subdomain; unlike a label of a namespace's name it is bounded only as a part of the whole.
-fn is_dns_part(part: &str) -> bool {
-    let inner = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
-    !part.is_empty() && part.bytes().all(inner) && !part.starts_with('-') && !part.ends_with('-')
 }
 
 #[cfg(test)]

@@ -42,9 +42,45 @@ pub fn execution_namespace(cluster: &str) -> String {
     format!("{cut}-{hash}")
 }
 
+/// Longest name of most objects: an RFC 1123 subdomain.
+const LONGEST_SUBDOMAIN: usize = 253;
+
+/// Whether a text may name a namespace: an RFC 1123 label of 1 to 63 bytes.
+#[must_use]
+pub fn is_label(text: &str) -> bool {
+    text.len() <= LONGEST_LABEL && is_part(text)
+}
+
+/// Whether a text may name a cluster, a Secret or a `ServiceAccount`: an RFC 1123 subdomain of 1 to 253 bytes. Its
+/// parts may be longer than 63 bytes, as in Kubernetes.
+#[must_use]
+pub fn is_subdomain(text: &str) -> bool {
+    text.len() <= LONGEST_SUBDOMAIN && text.split('.').all(is_part)
+}
+
+fn is_part(text: &str) -> bool {
+    let inner = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
+    !text.is_empty() && text.bytes().all(inner) && !text.starts_with('-') && !text.ends_with('-')
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn names_are_judged_as_kubernetes_does() {
+        for good in ["a", "0", "a-b", "0-9", &"x".repeat(63)] {
+            assert!(is_label(good) && is_subdomain(good), "{good}");
+        }
+        for good in ["a.b", &"x".repeat(64), &"x".repeat(253)] {
+            assert!(is_subdomain(good) && !is_label(good), "{good}");
+        }
+        for bad in
+            ["", ".", "a.", ".a", "a..b", "-a", "a-", "a.-b", "A", "a_b", "ä", "a b", "a/b", &"x".repeat(254)]
+        {
+            assert!(!is_subdomain(bad) && !is_label(bad), "{bad}");
+        }
+    }
 
     #[test]
     fn legal_names_stay_and_others_are_cut_without_meeting() {
