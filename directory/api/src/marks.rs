@@ -13,6 +13,8 @@ pub const ALLOW_DELETION: &str = "multicluster.coreos.com/allow-deletion";
 pub const DIRECTORY: &str = "multicluster.coreos.com/directory";
 /// Annotation with the address of a console for people.
 pub const CONSOLE_URL: &str = "multicluster.coreos.com/console-url";
+/// Label, with the value `true`, of the execution namespaces in the directory.
+pub const EXECUTION_NAMESPACE: &str = "multicluster.coreos.com/execution-namespace";
 /// Annotation of `kubectl apply`. It repeats the object and means nothing on a copy, so it is never copied.
 pub const LAST_APPLIED: &str = "kubectl.kubernetes.io/last-applied-configuration";
 
