@@ -1,0 +1,3 @@
+//! The agent of Muster: keeps one replica in step with the directory.
+
+pub mod settings;
