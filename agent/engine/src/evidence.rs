@@ -1,0 +1,176 @@
+//! Who may delete, and on what evidence.
+//!
+//! Absence is never a reason to delete, and neither is every tombstone: deleting a CRD gives each of its objects a
+//! true one. So a claim that an entry is gone is only where it begins. Live reads *after* it must show that the
+//! directory is the pinned one, with its CRD and the replica's own entry in their places, and the answer for the
+//! entry itself must be a 404 that names it. [`Findings::judge`] is the only place that makes a [`Confirmed`].
+
+use std::fmt;
+
+use muster_api::Object;
+
+use crate::pin::{Landmarks, Mismatch, Pin, Reading};
+use crate::selector::Selector;
+
+/// Live reads to make in the directory: its landmarks, the replica's own entry, and some entries by name.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Examination {
+    /// Name of the replica's own entry.
+    pub cluster: String,
+    /// Whether the execution namespace is to be read: it is where it is pinned.
+    pub execution_namespace: bool,
+    /// Entries in question.
+    pub entries: Vec<String>,
+}
+
+/// What an [`Examination`] found. All of it was read after the claims that it is to confirm.
+#[derive(Debug)]
+pub struct Findings {
+    /// By what the directory is known.
+    pub landmarks: Landmarks,
+    /// The replica's own entry.
+    pub own_entry: Reading<Box<Object>>,
+    /// The entries in question.
+    pub entries: Vec<(String, Reading<Box<Object>>)>,
+}
+
+/// Evidence that a copy has to go. It has no public constructor and cannot be cloned: whoever holds one got it from
+/// [`Findings::judge`], for one deletion.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Confirmed {
+    ground: Ground,
+    entry: String,
+    uid: String,
+    directory: String,
+    own_entry: String,
+}
+
+/// What the evidence shows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Ground {
+    /// Asked for the entry by name, the directory answered that this object does not exist.
+    Gone,
+    /// The entry is there, and is not among those that the replica mirrors.
+    Unselected,
+}
+
+impl fmt::Display for Confirmed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let ground = match self.ground {
+            Ground::Gone => "is gone from",
+            Ground::Unselected => "is not selected any more from",
+        };
+        let Self { entry, uid, directory, own_entry, .. } = self;
+        write!(
+            f,
+            "entry {entry} (UID {uid}) {ground} directory {directory}, where the own entry {own_entry} is present"
+        )
+    }
+}
+
+/// What the findings say of one copy.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// It has to go.
+    Delete(Confirmed),
+    /// It stays: its entry is there.
+    Present,
+    /// It stays, for now at least: the findings prove nothing.
+    Unproven(String),
+}
+
+impl Findings {
+    /// Whether the directory is in a state in which the absence of an entry means something, and the UID of the
+    /// own entry, which proves it.
+    ///
+    /// # Errors
+    /// [`Doubt`]: why nothing may be deleted.
+    pub fn standing(&self, pin: &Pin) -> Result<&str, Doubt> {
+        pin.check(&self.landmarks).map_err(Doubt::Directory)?;
+        let own = match &self.own_entry {
+            Reading::Found(own) => own,
+            Reading::Absent => return Err(Doubt::OwnEntry("it is missing".into())),
+            Reading::Unreadable(why) => return Err(Doubt::OwnEntry(format!("it cannot be read: {why}"))),
+        };
+        if own.meta.deletion_timestamp.is_some() {
+            return Err(Doubt::OwnEntry("it is being deleted".into()));
+        }
+        if pin.entry.as_deref() != Some(own.meta.uid.as_str()) {
+            return Err(Doubt::OwnEntry(format!("its UID {} is not the recorded one", own.meta.uid)));
+        }
+        Ok(&own.meta.uid)
+    }
+
+    /// Judges the claim that the entry `name`, which was copied when its UID was `uid`, is to be mirrored no more.
+    #[must_use]
+    pub fn judge(&self, pin: &Pin, scope: &Scope, name: &str, uid: &str) -> Verdict {
+        let own_entry = match self.standing(pin) {
+            Ok(own_entry) => own_entry,
+            Err(doubt) => return Verdict::Unproven(doubt.to_string()),
+        };
+        let confirmed = |ground| {
+            Verdict::Delete(Confirmed {
+                ground,
+                entry: name.to_owned(),
+                uid: uid.to_owned(),
+                directory: pin.directory.clone(),
+                own_entry: own_entry.to_owned(),
+            })
+        };
+        match self.entries.iter().find(|(read, _)| read == name).map(|(_, reading)| reading) {
+            Some(Reading::Absent) => confirmed(Ground::Gone),
+            Some(Reading::Found(entry)) if !scope.includes(&entry.meta.labels) => {
+                confirmed(Ground::Unselected)
+            }
+            Some(Reading::Found(_)) => Verdict::Present,
+            Some(Reading::Unreadable(why)) => {
+                Verdict::Unproven(format!("entry {name} cannot be read: {why}"))
+            }
+            None => Verdict::Unproven(format!("entry {name} was not read")),
+        }
+    }
+}
+
+/// Why the absence of an entry proves nothing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Doubt {
+    /// The directory is not as it was recorded.
+    Directory(Mismatch),
+    /// The own entry is not as it was recorded.
+    OwnEntry(String),
+}
+
+impl fmt::Display for Doubt {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Directory(mismatch) => mismatch.fmt(f),
+            Self::OwnEntry(why) => write!(f, "own entry: {why}"),
+        }
+    }
+}
+
+/// Which entries a replica mirrors.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Scope {
+    /// All.
+    All,
+    /// None.
+    None,
+    /// Those whose labels match.
+    Selected(Selector),
+}
+
+impl Scope {
+    /// Whether an entry with these labels is mirrored.
+    #[must_use]
+    pub fn includes(&self, labels: &std::collections::BTreeMap<String, String>) -> bool {
+        match self {
+            Self::All => true,
+            Self::None => false,
+            Self::Selected(selector) => selector.matches(labels),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

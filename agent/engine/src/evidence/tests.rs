@@ -1,0 +1,117 @@
+use super::*;
+use crate::pin::Found;
+
+fn landmark(uid: &str) -> Reading {
+    Reading::Found(Found { uid: uid.into(), deleting: false })
+}
+
+fn entry(name: &str, uid: &str, labels: &str, deleting: bool) -> Reading<Box<Object>> {
+    let deletion = if deleting { r#","deletionTimestamp":"2026-01-01T00:00:00Z""# } else { "" };
+    let text = format!(
+        r#"{{"metadata":{{"name":"{name}","uid":"{uid}","resourceVersion":"9","labels":{labels}{deletion}}}}}"#
+    );
+    let raw = serde_json::value::RawValue::from_string(text).unwrap();
+    Reading::Found(Box::new(Object::parse(raw).unwrap()))
+}
+
+fn pin() -> Pin {
+    Pin {
+        directory: "d".into(),
+        clusters_crd: "c".into(),
+        execution_namespace: Some("n".into()),
+        cluster: "own".into(),
+        entry: Some("own-uid".into()),
+    }
+}
+
+/// Findings that confirm that the entry `west` is gone.
+fn findings() -> Findings {
+    Findings {
+        landmarks: Landmarks {
+            directory: landmark("d"),
+            clusters_crd: landmark("c"),
+            execution_namespace: Some(landmark("n")),
+        },
+        own_entry: entry("own", "own-uid", "{}", false),
+        entries: vec![("west".into(), Reading::Absent)],
+    }
+}
+
+fn judge(findings: &Findings) -> Verdict {
+    findings.judge(&pin(), &Scope::All, "west", "west-uid")
+}
+
+#[test]
+fn an_entry_that_is_gone_by_name_is_deleted_and_says_why() {
+    let Verdict::Delete(confirmed) = judge(&findings()) else { panic!("not confirmed") };
+    let text = confirmed.to_string();
+    for uid in ["west-uid", "own-uid", " d,"] {
+        assert!(text.contains(uid), "{text}");
+    }
+}
+
+#[test]
+fn an_entry_that_is_there_keeps_its_copy_also_under_another_uid_and_while_it_is_being_deleted() {
+    for reading in [
+        entry("west", "west-uid", "{}", false),
+        entry("west", "new", "{}", false),
+        entry("west", "west-uid", "{}", true),
+    ] {
+        let findings = Findings { entries: vec![("west".into(), reading)], ..findings() };
+        assert_eq!(judge(&findings), Verdict::Present);
+    }
+}
+
+#[test]
+fn an_entry_that_cannot_be_read_or_was_not_read_proves_nothing() {
+    for entries in [vec![("west".into(), Reading::Unreadable("403".into()))], vec![]] {
+        let findings = Findings { entries, ..findings() };
+        assert!(matches!(judge(&findings), Verdict::Unproven(_)));
+    }
+}
+
+#[test]
+fn the_own_entry_must_be_there_with_its_recorded_uid() {
+    for own_entry in [
+        Reading::Absent,
+        Reading::Unreadable("timeout".into()),
+        entry("own", "another", "{}", false),
+        entry("own", "own-uid", "{}", true),
+    ] {
+        let findings = Findings { own_entry, ..findings() };
+        assert!(matches!(judge(&findings), Verdict::Unproven(_)), "{findings:?}");
+    }
+    let unseen = Pin { entry: None, ..pin() };
+    let verdict = findings().judge(&unseen, &Scope::All, "west", "west-uid");
+    assert!(matches!(verdict, Verdict::Unproven(_)), "an own entry that was never seen proves nothing");
+}
+
+#[test]
+fn each_landmark_must_be_the_pinned_one() {
+    let going = Reading::Found(Found { uid: "c".into(), deleting: true });
+    let wrong = [
+        Landmarks { directory: landmark("x"), ..findings().landmarks },
+        Landmarks { directory: Reading::Unreadable("403".into()), ..findings().landmarks },
+        Landmarks { clusters_crd: landmark("x"), ..findings().landmarks },
+        Landmarks { clusters_crd: going, ..findings().landmarks },
+        Landmarks { clusters_crd: Reading::Absent, ..findings().landmarks },
+        Landmarks { execution_namespace: Some(Reading::Absent), ..findings().landmarks },
+        Landmarks { execution_namespace: Some(landmark("x")), ..findings().landmarks },
+    ];
+    for landmarks in wrong {
+        let findings = Findings { landmarks, ..findings() };
+        assert!(matches!(judge(&findings), Verdict::Unproven(_)), "{findings:?}");
+    }
+}
+
+#[test]
+fn an_entry_that_left_the_selection_goes_and_one_that_is_in_it_stays() {
+    let scope = Scope::Selected(Selector::parse("stage=production").unwrap());
+    for (labels, stays) in [(r#"{"stage":"test"}"#, false), (r#"{"stage":"production"}"#, true)] {
+        let findings =
+            Findings { entries: vec![("west".into(), entry("west", "w", labels, false))], ..findings() };
+        let verdict = findings.judge(&pin(), &scope, "west", "w");
+        assert_eq!(matches!(verdict, Verdict::Present), stays, "{verdict:?}");
+        assert_eq!(matches!(verdict, Verdict::Delete(_)), !stays, "{verdict:?}");
+    }
+}

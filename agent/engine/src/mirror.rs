@@ -1,0 +1,268 @@
+//! The mirror as a whole: all names, which of them want attention, and which are in question.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::time::Duration;
+
+use muster_api::Object;
+use muster_api::resource::CLUSTERS;
+
+use crate::entry::{Entry, EntryError, Held};
+use crate::event::Failure;
+use crate::evidence::{Confirmed, Scope};
+use crate::listing::Listing;
+use crate::plan::{Cause, PlanId, Step, Target};
+use crate::removals::Removals;
+use crate::slot::{Next, Slot};
+
+/// The copies of the entries.
+#[derive(Debug)]
+pub struct Mirror {
+    scope: Scope,
+    /// The view of the entries in the directory.
+    pub entries: Listing,
+    /// The view of the Clusters in the replica.
+    pub held: Listing,
+    /// The names in question.
+    pub removals: Removals,
+    slots: BTreeMap<String, Slot>,
+    touched: BTreeSet<String>,
+    timers: BTreeSet<(Duration, String)>,
+    unreadable: BTreeMap<String, EntryError>,
+}
+
+/// How much there is of what.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Entries that are to be mirrored.
+    pub entries: usize,
+    /// Copies that are as they should be.
+    pub in_step: usize,
+    /// Names under which a Cluster stands that Muster did not make, though an entry is to be mirrored there.
+    pub conflicts: usize,
+    /// Clusters of the replica that are no copies and in nobody's way.
+    pub others: usize,
+    /// Copies of another directory's entries.
+    pub strangers: usize,
+    /// Copies that evidence did not confirm to be superfluous.
+    pub unconfirmed: usize,
+}
+
+impl Mirror {
+    /// An empty mirror.
+    #[must_use]
+    pub fn new(scope: Scope) -> Self {
+        Self {
+            scope,
+            entries: Listing::default(),
+            held: Listing::default(),
+            removals: Removals::default(),
+            slots: BTreeMap::new(),
+            touched: BTreeSet::new(),
+            timers: BTreeSet::new(),
+            unreadable: BTreeMap::new(),
+        }
+    }
+
+    /// Which entries are mirrored.
+    #[must_use]
+    pub fn scope(&self) -> &Scope {
+        &self.scope
+    }
+
+    /// The directory shows an entry.
+    pub fn show(&mut self, object: &Object) {
+        let name = &object.meta.name;
+        self.entries.show(name);
+        match Entry::read(object) {
+            Ok(Some(entry)) if self.scope.includes(entry.labels()) => {
+                self.unreadable.remove(name);
+                self.slot(name).show(entry);
+            }
+            Ok(_) => {
+                self.unreadable.remove(name);
+                self.lose(name);
+            }
+            // The entry is there, whatever it says: its copy stays as it is.
+            Err(error) => drop(self.unreadable.insert(name.clone(), error)),
+        }
+    }
+
+    /// The directory does not show an entry any more.
+    pub fn lose(&mut self, name: &str) {
+        self.unreadable.remove(name);
+        self.slot(name).lost = true;
+    }
+
+    /// The listing of the directory is complete: what it did not show is lost.
+    pub fn entries_complete(&mut self) {
+        let shown = self.entries.completed();
+        let lost: Vec<String> = self.slots.keys().filter(|name| !shown.contains(*name)).cloned().collect();
+        for name in lost {
+            self.lose(&name);
+        }
+    }
+
+    /// The replica shows a Cluster.
+    pub fn hold(&mut self, object: &Object, directory: Option<&str>) {
+        let name = &object.meta.name;
+        self.held.show(name);
+        match Held::read(object) {
+            Ok(held) => self.slot(name).hold(held, directory),
+            Err(error) => drop(self.unreadable.insert(name.clone(), error)),
+        }
+    }
+
+    /// The replica does not hold the object of this UID any more.
+    pub fn miss(&mut self, name: &str, uid: &str) {
+        self.slot(name).miss(uid);
+    }
+
+    /// The listing of the replica is complete: what it did not show is not there.
+    pub fn held_complete(&mut self) {
+        let shown = self.held.completed();
+        let missed: Vec<(String, String)> = self
+            .slots
+            .iter()
+            .filter(|(name, _)| !shown.contains(*name))
+            .filter_map(|(name, slot)| Some((name.clone(), slot.held.as_ref()?.uid.clone())))
+            .collect();
+        for (name, uid) in missed {
+            self.miss(&name, &uid);
+        }
+        self.touch_all();
+    }
+
+    /// Every name wants attention.
+    pub fn touch_all(&mut self) {
+        self.touched.extend(self.slots.keys().cloned());
+    }
+
+    /// These names want attention.
+    pub fn touch(&mut self, names: Vec<String>) {
+        self.touched.extend(names);
+    }
+
+    /// One name, which wants attention now.
+    pub fn slot(&mut self, name: &str) -> &mut Slot {
+        self.touched.insert(name.to_owned());
+        self.slots.entry(name.to_owned()).or_default()
+    }
+
+    /// The writes that are due, each with its name and cause.
+    pub fn writes(&mut self, directory: &str, now: Duration) -> Vec<(String, Cause, Step)> {
+        while let Some((due, _)) = self.timers.first()
+            && *due <= now
+        {
+            self.touched.extend(self.timers.pop_first().map(|(_, name)| name));
+        }
+        let mut writes = Vec::new();
+        for name in std::mem::take(&mut self.touched) {
+            let Some(slot) = self.slots.get_mut(&name) else { continue };
+            if slot.is_empty() {
+                self.removals.set(&name, false, now);
+                self.slots.remove(&name);
+                continue;
+            }
+            let known = self.entries.is_complete() && self.held.is_complete();
+            self.removals.set(&name, known && slot.in_question(directory).is_some(), now);
+            if !self.held.is_complete() {
+                continue; // without the replica's view every entry looks as if its copy were missing
+            }
+            match slot.next(directory, now, salt(&name)) {
+                Next::Nothing => {}
+                Next::Later(due) => drop(self.timers.insert((due, name))),
+                Next::Write(cause) => match write(slot, &name, directory, cause) {
+                    Ok(step) => writes.push((name, cause, step)),
+                    Err(error) => slot.failed(Failure::Invalid, error.to_string(), now, salt(&name)),
+                },
+            }
+        }
+        writes
+    }
+
+    /// A plan for a name began.
+    pub fn begin(&mut self, name: &str, plan: PlanId) {
+        if let Some(slot) = self.slots.get_mut(name) {
+            slot.plan = Some(plan);
+        }
+    }
+
+    /// The UID of the entry from which the copy in question was made.
+    #[must_use]
+    pub fn in_question(&self, name: &str, directory: &str) -> Option<&str> {
+        self.slots.get(name)?.in_question(directory)
+    }
+
+    /// The evidence is there: the entry is forgotten, and the copy, if there is one, is to go.
+    pub fn remove(&mut self, name: &str, confirmed: Confirmed) -> Option<Step> {
+        let slot = self.slot(name);
+        slot.wanted = None;
+        slot.lost = false;
+        let uid = slot.held.as_ref()?.uid.clone();
+        Some(Step::Delete { target: target(name), uid, confirmed })
+    }
+
+    /// Spreads the waits of different names.
+    #[must_use]
+    pub fn salt(name: &str) -> u64 {
+        salt(name)
+    }
+
+    /// When something is due; what is in question is due only while the directory can be asked.
+    #[must_use]
+    pub fn wake(&self, connected: bool) -> Option<Duration> {
+        let timer = self.timers.first().map(|(due, _)| *due);
+        let removals = if connected { self.removals.due() } else { None };
+        timer.into_iter().chain(removals).min()
+    }
+
+    /// How much there is of what.
+    #[must_use]
+    pub fn counts(&self, directory: &str) -> Counts {
+        let mut counts = Counts { unconfirmed: self.removals.unconfirmed(), ..Counts::default() };
+        for slot in self.slots.values() {
+            counts.entries += usize::from(slot.wanted.is_some());
+            counts.in_step += usize::from(slot.wanted.is_some() && slot.in_step(directory));
+            counts.conflicts += usize::from(slot.wanted.is_some() && slot.is_foreign());
+            counts.others += usize::from(slot.wanted.is_none() && slot.is_foreign());
+            counts.strangers += usize::from(slot.wanted.is_none() && slot.is_stranger(directory));
+        }
+        counts
+    }
+
+    /// What keeps a copy from being in step, with its name: one of each kind is enough for people.
+    #[must_use]
+    pub fn trouble(&self) -> Option<(Failure, String)> {
+        let failed = self.slots.values().find_map(|slot| slot.failure.clone());
+        failed.or_else(|| self.unreadable.values().next().map(|error| (Failure::Invalid, error.to_string())))
+    }
+
+    /// The first name under which a Cluster stands that Muster did not make.
+    #[must_use]
+    pub fn conflict(&self) -> Option<&str> {
+        let conflict = |slot: &Slot| slot.wanted.is_some() && slot.is_foreign();
+        self.slots.iter().find(|(_, slot)| conflict(slot)).map(|(name, _)| name.as_str())
+    }
+}
+
+fn write(slot: &Slot, name: &str, directory: &str, cause: Cause) -> Result<Step, EntryError> {
+    let target = target(name);
+    let missing = || EntryError::Malformed { name: name.to_owned() };
+    let body = slot.wanted.as_ref().ok_or_else(missing)?.copy(name, directory, slot.held.as_ref())?;
+    Ok(if slot.held.is_some() {
+        Step::Replace { target, body, cause }
+    } else {
+        Step::Create { target, body, cause }
+    })
+}
+
+fn target(name: &str) -> Target {
+    Target { resource: CLUSTERS, namespace: None, name: name.to_owned() }
+}
+
+fn salt(name: &str) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    name.hash(&mut hasher);
+    hasher.finish()
+}

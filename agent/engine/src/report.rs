@@ -1,0 +1,229 @@
+//! What people are told: the conditions of the report, from all that the engine knows.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use muster_api::condition::Condition;
+use muster_api::conditions::{
+    CredentialsValid, DirectoryReachable, EntryPresent, HeartbeatAccepted, MirrorInSync, ReplicaReachable,
+};
+
+use crate::directory::{self, Health};
+use crate::engine::Engine;
+use crate::event::{DirectoryWatch, Failure, Session};
+use crate::evidence::Scope;
+use crate::mirror::Mirror;
+use crate::time::Now;
+
+/// Something that people must know: its reason in the list of conditions, and the details.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Problem<R> {
+    /// The reason.
+    pub reason: R,
+    /// The details. Never a part of a Secret or of an answer's body.
+    pub message: String,
+}
+
+/// What became of a heartbeat.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Heartbeat {
+    /// The Lease was renewed.
+    Renewed,
+    /// It was not.
+    Failed {
+        /// What the call met.
+        failure: Failure,
+        /// What people are told.
+        problem: Problem<HeartbeatAccepted>,
+    },
+}
+
+/// What is known beside the mirror.
+#[derive(Debug)]
+pub(crate) struct State {
+    pub(crate) closed: Option<Problem<DirectoryReachable>>,
+    pub(crate) replica: Health,
+    pub(crate) credential: Option<(Option<Problem<CredentialsValid>>, Option<Timestamp>)>,
+    pub(crate) corrected: u64,
+    /// The mirror was never in step, or has not been for a while.
+    pub(crate) pending: bool,
+    reads: BTreeMap<DirectoryWatch, Health>,
+    beats: Health,
+    heartbeat: Option<Heartbeat>,
+}
+
+impl State {
+    pub(crate) fn new() -> Self {
+        Self {
+            closed: None,
+            replica: Health::default(),
+            credential: None,
+            corrected: 0,
+            pending: true,
+            reads: BTreeMap::new(),
+            beats: Health::default(),
+            heartbeat: None,
+        }
+    }
+
+    pub(crate) fn read(&mut self, watch: DirectoryWatch) -> &mut Health {
+        self.reads.entry(watch).or_default()
+    }
+
+    /// A session began: what failed in an earlier one is no news any more.
+    pub(crate) fn opened(&mut self) {
+        self.closed = None;
+        self.reads.clear();
+        self.beats = Health::default();
+    }
+
+    pub(crate) fn heartbeat(&mut self, heartbeat: Heartbeat) {
+        match &heartbeat {
+            // A right that is missing, or a Lease that is, says nothing of reading the directory.
+            Heartbeat::Failed {
+                failure: failure @ (Failure::Unauthorized | Failure::Unavailable),
+                problem,
+            } => {
+                self.beats.failed(*failure, problem.message.clone());
+            }
+            _ => self.beats.succeeded(),
+        }
+        self.heartbeat = Some(heartbeat);
+    }
+}
+
+impl Engine {
+    /// The conditions as they are now. A condition of which nothing is known yet is absent.
+    #[must_use]
+    pub fn conditions(&self, now: Now) -> Vec<Condition> {
+        let (state, session, own, mirror) = self.view();
+        let at = now.wall.into();
+        let mut conditions = Vec::new();
+        conditions
+            .extend(directory_reachable(state, session).map(|p| Condition::new(p.reason, p.message, at)));
+        if let Some(session) = session
+            && own.listing.is_complete()
+        {
+            let (reason, message) = entry_present(session, own.seen.as_ref());
+            conditions.push(Condition::new(reason, message, at));
+        }
+        if let Some((reason, message)) = replica_reachable(&state.replica) {
+            conditions.push(Condition::new(reason, message, at));
+        }
+        if let Some((problem, _)) = &state.credential {
+            conditions.push(match problem {
+                Some(problem) => Condition::new(problem.reason, problem.message.clone(), at),
+                None => Condition::new(CredentialsValid::Valid, "", at),
+            });
+        }
+        if let Some((reason, message)) = self.mirror_in_sync(state, session, mirror) {
+            conditions.push(Condition::new(reason, message, at));
+        }
+        match &state.heartbeat {
+            Some(Heartbeat::Renewed) => conditions.push(Condition::new(HeartbeatAccepted::Accepted, "", at)),
+            Some(Heartbeat::Failed { problem, .. }) => {
+                conditions.push(Condition::new(problem.reason, problem.message.clone(), at));
+            }
+            None => {}
+        }
+        conditions
+    }
+
+    /// When the credential in use ends, by its own account.
+    #[must_use]
+    pub fn credential_expires(&self) -> Option<Timestamp> {
+        self.view().0.credential.as_ref().and_then(|(_, expires)| *expires)
+    }
+
+    /// How many hand edits were undone.
+    #[must_use]
+    pub fn corrected(&self) -> u64 {
+        self.view().0.corrected
+    }
+
+    fn mirror_in_sync(
+        &self,
+        state: &State,
+        session: Option<&Session>,
+        mirror: &Mirror,
+    ) -> Option<(MirrorInSync, String)> {
+        if session.is_some_and(Session::same_cluster) {
+            return Some((MirrorInSync::SameCluster, String::new()));
+        }
+        let counts = self.counts();
+        if let Some(name) = mirror.conflict() {
+            let more = counts.conflicts - 1;
+            let more = if more == 0 { String::new() } else { format!(" and {more} more") };
+            let message = format!("Cluster {name}{more} is not a copy and is left alone");
+            return Some((MirrorInSync::Conflict, message));
+        }
+        if let Some((failure, message)) = mirror.trouble() {
+            let refused = matches!(failure, Failure::Forbidden | Failure::Invalid | Failure::Unauthorized);
+            return Some((if refused { MirrorInSync::Forbidden } else { MirrorInSync::Pending }, message));
+        }
+        if state.pending && counts.unconfirmed > 0 {
+            let message = format!(
+                "{} copies have no entry in the list of the directory; they stay until live reads confirm it",
+                counts.unconfirmed
+            );
+            return Some((MirrorInSync::Pending, message));
+        }
+        if state.pending && counts.in_step < counts.entries {
+            return Some((MirrorInSync::Pending, "copies are still to be written".into()));
+        }
+        if !mirror.held.is_complete() || !mirror.entries.is_complete() {
+            // Nothing was ever compared.
+            session?;
+            return Some((MirrorInSync::Pending, "the lists of both sides are still to be read".into()));
+        }
+        let mut notes = Vec::new();
+        if counts.others > 0 {
+            notes.push(format!("{} Clusters of this cluster's own are left alone", counts.others));
+        }
+        if counts.strangers > 0 {
+            notes.push(format!("{} copies of another directory's entries are left alone", counts.strangers));
+        }
+        let reason =
+            if *mirror.scope() == Scope::None { MirrorInSync::NotMirrored } else { MirrorInSync::InSync };
+        Some((reason, notes.join("; ")))
+    }
+}
+
+fn directory_reachable(state: &State, session: Option<&Session>) -> Option<Problem<DirectoryReachable>> {
+    if let Some(problem) = &state.closed {
+        return Some(problem.clone());
+    }
+    if let Some(problem) = directory::problem(state.reads.values().chain([&state.beats])) {
+        return Some(problem);
+    }
+    let session = session?;
+    let read = state.reads.values().any(Health::ever);
+    read.then(|| Problem {
+        reason: DirectoryReachable::Reachable,
+        message: format!("directory {}, as {}", session.pin.directory, session.pin.cluster),
+    })
+}
+
+fn entry_present(session: &Session, seen: Option<&(String, bool)>) -> (EntryPresent, String) {
+    match seen {
+        Some((_, false)) => (EntryPresent::Present, String::new()),
+        Some((_, true)) => (
+            EntryPresent::Deregistering,
+            format!("Cluster {} is being deleted in the directory", session.pin.cluster),
+        ),
+        None => {
+            let cluster = &session.pin.cluster;
+            (
+                EntryPresent::Missing,
+                format!("the directory has no Cluster named {cluster}; nothing is removed for that"),
+            )
+        }
+    }
+}
+
+fn replica_reachable(health: &Health) -> Option<(ReplicaReachable, String)> {
+    match health.news() {
+        Some((_, message)) => Some((ReplicaReachable::Unreachable, message.clone())),
+        None => health.ever().then(|| (ReplicaReachable::Reachable, String::new())),
+    }
+}

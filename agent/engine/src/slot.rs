@@ -1,0 +1,189 @@
+//! One name of the mirror: what becomes of the copy of its entry. The first change of an entry is copied at once, further ones
+//! of the same entry within [`SPACING`], since each of them reaches every replica. Hand edits are undone at once,
+//! with a brake for fights.
+
+use std::time::Duration;
+
+use crate::entry::{Digest, Entry, Held};
+use crate::event::Failure;
+use crate::plan::{Cause, PlanId};
+use crate::time::backoff;
+
+/// Least time between two updates of one copy that its entry's changes cause.
+pub const SPACING: Duration = Duration::from_secs(30);
+/// Corrections of one copy that are made at once.
+const FREE_CORRECTIONS: u32 = 5;
+/// Quiet time after which corrections are free again.
+const CALM: Duration = Duration::from_secs(60);
+/// First wait after a failed write, and between corrections in a fight.
+const FIRST_WAIT: Duration = Duration::from_secs(1);
+/// Longest such wait.
+const LONGEST_WAIT: Duration = Duration::from_secs(60);
+
+/// All that is known of one name.
+#[derive(Debug, Default)]
+pub struct Slot {
+    /// The entry as the directory last had it. It stays while it is in question.
+    pub wanted: Option<Entry>,
+    /// The directory does not show the entry any more. That alone changes nothing.
+    pub lost: bool,
+    /// What the replica holds under the name.
+    pub held: Option<Held>,
+    /// The plan under way.
+    pub plan: Option<PlanId>,
+    /// Why the last write failed.
+    pub failure: Option<(Failure, String)>,
+    /// UID of the copy that this process knows as its own, also when somebody takes the mark off.
+    own: Option<String>,
+    /// What the replica was last seen to hold in step with the directory.
+    synced: Option<Digest>,
+    updated: Option<Duration>,
+    failures: u32,
+    retry_at: Duration,
+    corrections: u32,
+    corrected: Duration,
+}
+
+/// What is to be done about a name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Next {
+    /// Nothing, until something changes.
+    Nothing,
+    /// A write, when the time has come.
+    Later(Duration),
+    /// A write, now.
+    Write(Cause),
+}
+
+impl Slot {
+    /// What is to be done now. `directory` is the identity of the directory; `salt` spreads waits.
+    #[must_use]
+    pub fn next(&self, directory: &str, now: Duration, salt: u64) -> Next {
+        let Some(wanted) = &self.wanted else { return Next::Nothing };
+        if self.plan.is_some() || self.is_foreign() {
+            return Next::Nothing;
+        }
+        let was_right = self.synced == Some(wanted.digest());
+        let cause = match &self.held {
+            None if was_right => Cause::Drift,
+            None => Cause::Missing,
+            Some(held) if held.deleting || held.is_copy_of(wanted, directory) => return Next::Nothing,
+            Some(_) if was_right => Cause::Drift,
+            Some(_) => Cause::Changed,
+        };
+        let due = match cause {
+            Cause::Missing => Duration::ZERO,
+            Cause::Changed => self.updated.map_or(Duration::ZERO, |updated| updated + SPACING),
+            Cause::Drift => self.braked_until(salt),
+        };
+        let due = if self.failures > 0 { due.max(self.retry_at) } else { due };
+        if due > now { Next::Later(due) } else { Next::Write(cause) }
+    }
+
+    fn braked_until(&self, salt: u64) -> Duration {
+        if self.corrections < FREE_CORRECTIONS {
+            return Duration::ZERO;
+        }
+        self.corrected + backoff(self.corrections - FREE_CORRECTIONS + 1, FIRST_WAIT, LONGEST_WAIT, salt)
+    }
+
+    /// Whether a Cluster that Muster did not make stands under the name.
+    #[must_use]
+    pub fn is_foreign(&self) -> bool {
+        self.held.as_ref().is_some_and(|held| held.origin.is_none() && self.own.as_ref() != Some(&held.uid))
+    }
+
+    /// Whether a copy of another directory's entry stands under the name.
+    #[must_use]
+    pub fn is_stranger(&self, directory: &str) -> bool {
+        let origin = self.held.as_ref().and_then(|held| held.origin.as_ref());
+        origin.is_some_and(|origin| origin.directory != directory)
+    }
+
+    /// Whether the replica holds what is wanted.
+    #[must_use]
+    pub fn in_step(&self, directory: &str) -> bool {
+        match (&self.wanted, &self.held) {
+            (Some(wanted), Some(held)) => held.is_copy_of(wanted, directory),
+            (None, _) => true,
+            (Some(_), None) => false,
+        }
+    }
+
+    /// Whether the copy, or what would be copied anew, waits for evidence that it has to go: the UID that the entry
+    /// had.
+    #[must_use]
+    pub fn in_question(&self, directory: &str) -> Option<&str> {
+        match (&self.wanted, &self.held) {
+            (Some(wanted), _) => self.lost.then_some(wanted.uid.as_str()),
+            (None, Some(held)) => {
+                let origin = held.origin.as_ref().filter(|origin| origin.directory == directory)?;
+                Some(&origin.entry)
+            }
+            (None, None) => None,
+        }
+    }
+
+    /// The directory shows the entry. An older state of the same entry than one seen before is not taken.
+    pub fn show(&mut self, entry: Entry) {
+        self.lost = false;
+        let older = |seen: &Entry| seen.uid == entry.uid && seen.version > entry.version;
+        if !self.wanted.as_ref().is_some_and(older) {
+            self.wanted = Some(entry);
+        }
+    }
+
+    /// The replica shows an object under the name. An older state than one known from a write is not taken.
+    pub fn hold(&mut self, held: Held, directory: Option<&str>) {
+        let number = |held: &Held| held.resource_version.parse::<u64>().unwrap_or(0);
+        if self.held.as_ref().is_some_and(|known| known.uid == held.uid && number(known) > number(&held)) {
+            return;
+        }
+        if held.origin.is_some() {
+            self.own = Some(held.uid.clone());
+        }
+        if let (Some(wanted), Some(directory)) = (&self.wanted, directory)
+            && held.is_copy_of(wanted, directory)
+        {
+            self.synced = Some(wanted.digest());
+        }
+        self.held = Some(held);
+    }
+
+    /// The replica does not hold the object of this UID any more.
+    pub fn miss(&mut self, uid: &str) {
+        if self.held.as_ref().is_some_and(|held| held.uid == uid) {
+            self.held = None;
+        }
+    }
+
+    /// A write succeeded.
+    pub fn written(&mut self, cause: Cause, now: Duration) {
+        self.failures = 0;
+        self.failure = None;
+        match cause {
+            Cause::Missing => {}
+            Cause::Changed => self.updated = Some(now),
+            Cause::Drift => {
+                if now.saturating_sub(self.corrected) > CALM {
+                    self.corrections = 0;
+                }
+                self.corrections = self.corrections.saturating_add(1);
+                self.corrected = now;
+            }
+        }
+    }
+
+    /// A step failed.
+    pub fn failed(&mut self, failure: Failure, message: String, now: Duration, salt: u64) {
+        self.failures = self.failures.saturating_add(1);
+        self.retry_at = now + backoff(self.failures, FIRST_WAIT, LONGEST_WAIT, salt);
+        self.failure = Some((failure, message));
+    }
+
+    /// Nothing is known of the name any more.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.wanted.is_none() && self.held.is_none() && self.plan.is_none()
+    }
+}
