@@ -1,0 +1,187 @@
+//! The layers under [`kube::Client`]: one pooled HTTP/2 connection with PING, TLS that trusts the given CA alone,
+//! the base address, the credential and the name of the program.
+
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use futures::future::BoxFuture;
+use http::header::{AUTHORIZATION, USER_AGENT};
+use http::uri::PathAndQuery;
+use http::{HeaderValue, Request, Uri};
+use hyper_rustls::{FixedServerNameResolver, HttpsConnector, HttpsConnectorBuilder};
+use hyper_util::client::legacy::Client as Http;
+use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::rt::{TokioExecutor, TokioTimer};
+use kube::client::Body;
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
+use secrecy::{ExposeSecret, SecretString};
+use tower::{BoxError, ServiceExt};
+
+use super::{ClientError, ClientOptions};
+use crate::endpoint::{Credential, Endpoint};
+
+/// How long a token that was read from a file is used before the file is read again.
+const TOKEN_FILE_AGE: Duration = Duration::from_secs(60);
+/// What a server may send on one stream before it is read: enough for 1 MB/s at 100 ms of round trip.
+const STREAM_WINDOW: u32 = 128 * 1024;
+/// What a server may send on all streams: more than the 100 streams that servers allow can hold, so that watches whose
+/// reader is slow never keep the answer of a call from arriving.
+const CONNECTION_WINDOW: u32 = 128 * STREAM_WINDOW;
+
+/// Builds the layers. The counter counts the connections that were made.
+pub(super) fn build(
+    endpoint: &Endpoint,
+    options: &ClientOptions,
+) -> Result<(kube::Client, Arc<AtomicU64>), ClientError> {
+    let https = connector(endpoint)?;
+    let opened = Arc::new(AtomicU64::new(0));
+    let counter = Arc::clone(&opened);
+    let limit = options.connect_timeout;
+    let connector = tower::service_fn(move |uri: Uri| -> BoxFuture<'static, Result<_, BoxError>> {
+        let connecting = https.clone().oneshot(uri);
+        let counter = Arc::clone(&counter);
+        Box::pin(async move {
+            let stream = tokio::time::timeout(limit, connecting)
+                .await
+                .map_err(|_| format!("no connection within {} ms", limit.as_millis()))??;
+            counter.fetch_add(1, Ordering::Relaxed);
+            Ok(stream)
+        })
+    });
+    let http: Http<_, Body> = Http::builder(TokioExecutor::new())
+        .timer(TokioTimer::new())
+        .http2_only(true)
+        .http2_keep_alive_interval(options.ping_interval)
+        .http2_keep_alive_timeout(options.ping_timeout)
+        .http2_keep_alive_while_idle(true)
+        .http2_initial_stream_window_size(STREAM_WINDOW)
+        .http2_initial_connection_window_size(CONNECTION_WINDOW)
+        // The pool would forget a connection that only carries watches, and open a second one for the next call.
+        .pool_idle_timeout(None)
+        .build(connector);
+    let decorate = Decorate::new(endpoint, &options.user_agent)?;
+    let service = tower::service_fn(move |mut request: Request<Body>| {
+        let ready = decorate.apply(&mut request).map(|()| http.request(request));
+        async move { ready?.await.map_err(BoxError::from) }
+    });
+    Ok((kube::Client::new(service, "default"), opened))
+}
+
+fn connector(endpoint: &Endpoint) -> Result<HttpsConnector<HttpConnector>, ClientError> {
+    let mut tcp = HttpConnector::new();
+    tcp.enforce_http(false);
+    tcp.set_nodelay(true);
+    let builder = HttpsConnectorBuilder::new().with_tls_config(tls(endpoint)?).https_only();
+    Ok(match endpoint.tls_server_name() {
+        None => builder.enable_http2().wrap_connector(tcp),
+        Some(name) => {
+            let name = ServerName::try_from(name.to_owned()).map_err(|_| ClientError::ServerName)?;
+            let fixed = FixedServerNameResolver::new(name);
+            builder.with_server_name_resolver(fixed).enable_http2().wrap_connector(tcp)
+        }
+    })
+}
+
+fn tls(endpoint: &Endpoint) -> Result<rustls::ClientConfig, ClientError> {
+    let mut roots = rustls::RootCertStore::empty();
+    for der in endpoint.ca() {
+        roots.add(CertificateDer::from(der.clone())).map_err(|_| ClientError::Ca)?;
+    }
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let config = rustls::ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .map_err(|_| ClientError::Tls)?
+        .with_root_certificates(roots);
+    let Credential::Certificate { chain_pem, key_pem } = endpoint.credential() else {
+        return Ok(config.with_no_client_auth());
+    };
+    let chain = CertificateDer::pem_slice_iter(chain_pem.expose_secret().as_bytes())
+        .collect::<Result<Vec<_>, _>>()
+        .map_err(|_| ClientError::ClientCertificate)?;
+    let key = PrivateKeyDer::from_pem_slice(key_pem.expose_secret().as_bytes())
+        .map_err(|_| ClientError::ClientCertificate)?;
+    config.with_client_auth_cert(chain, key).map_err(|_| ClientError::ClientCertificate)
+}
+
+/// What every request gets: the address, the credential, the name of the program.
+struct Decorate {
+    base: http::uri::Parts,
+    prefix: String,
+    user_agent: HeaderValue,
+    token: Token,
+}
+
+impl Decorate {
+    fn new(endpoint: &Endpoint, user_agent: &str) -> Result<Self, ClientError> {
+        let base = endpoint.server().clone().into_parts();
+        let prefix = endpoint.server().path().trim_end_matches('/').to_owned();
+        let user_agent = HeaderValue::from_str(user_agent).map_err(|_| ClientError::UserAgent)?;
+        Ok(Self { base, prefix, user_agent, token: Token::new(endpoint.credential())? })
+    }
+
+    fn apply(&self, request: &mut Request<Body>) -> Result<(), BoxError> {
+        let wanted = request.uri().path_and_query().map_or("/", PathAndQuery::as_str);
+        let mut parts = http::uri::Parts::default();
+        parts.scheme.clone_from(&self.base.scheme);
+        parts.authority.clone_from(&self.base.authority);
+        parts.path_and_query = Some(format!("{}{wanted}", self.prefix).parse()?);
+        *request.uri_mut() = Uri::from_parts(parts)?;
+        request.headers_mut().insert(USER_AGENT, self.user_agent.clone());
+        if let Some(bearer) = self.token.bearer()? {
+            request.headers_mut().insert(AUTHORIZATION, bearer);
+        }
+        Ok(())
+    }
+}
+
+enum Token {
+    None,
+    Fixed(HeaderValue),
+    File { path: PathBuf, last: Mutex<(Instant, HeaderValue)> },
+}
+
+impl Token {
+    fn new(credential: &Credential) -> Result<Self, ClientError> {
+        Ok(match credential {
+            Credential::None | Credential::Certificate { .. } => Self::None,
+            Credential::Token(token) => Self::Fixed(bearer(token).ok_or(ClientError::Token)?),
+            Credential::TokenFile(path) => {
+                let header = read_token(path).ok_or(ClientError::TokenFile)?;
+                Self::File { path: path.clone(), last: Mutex::new((Instant::now(), header)) }
+            }
+        })
+    }
+
+    fn bearer(&self) -> Result<Option<HeaderValue>, BoxError> {
+        match self {
+            Self::None => Ok(None),
+            Self::Fixed(header) => Ok(Some(header.clone())),
+            Self::File { path, last } => {
+                let mut last = last.lock().map_err(|_| "the token's lock is poisoned")?;
+                if last.0.elapsed() >= TOKEN_FILE_AGE {
+                    // A file that cannot be read just now is no reason to drop a token that may still be good.
+                    let header = read_token(path).unwrap_or_else(|| last.1.clone());
+                    *last = (Instant::now(), header);
+                }
+                Ok(Some(last.1.clone()))
+            }
+        }
+    }
+}
+
+fn read_token(path: &std::path::Path) -> Option<HeaderValue> {
+    bearer(&SecretString::from(std::fs::read_to_string(path).ok()?))
+}
+
+fn bearer(token: &SecretString) -> Option<HeaderValue> {
+    let token = token.expose_secret().trim();
+    if token.is_empty() {
+        return None;
+    }
+    let mut header = HeaderValue::from_str(&format!("Bearer {token}")).ok()?;
+    header.set_sensitive(true);
+    Some(header)
+}

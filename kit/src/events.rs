@@ -1,0 +1,137 @@
+//! Events of `events.k8s.io/v1`: best effort, bounded, and never with more than was said to be in them.
+
+use std::collections::VecDeque;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use k8s_openapi::api::core::v1::ObjectReference;
+use kube::runtime::events::{Event, EventType, Recorder, Reporter};
+use tokio::time::timeout;
+
+use crate::client::Client;
+
+/// Longest note, in bytes: what the API takes.
+const LONGEST_NOTE: usize = 1024;
+/// Time for one Event.
+const DEADLINE: Duration = Duration::from_secs(10);
+/// How many different Events are remembered, so that a repetition counts up rather than makes a new one.
+const REMEMBERED: usize = 64;
+
+/// Whether an Event asks for attention.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// It does not.
+    Normal,
+    /// It does.
+    Warning,
+}
+
+/// What makes two Events the same. The recorder of kube-runtime leaves out the note, and would repeat the old one.
+#[derive(Clone, PartialEq)]
+struct Key {
+    regarding: ObjectReference,
+    kind: Kind,
+    reason: String,
+    action: String,
+    note: String,
+}
+
+/// Emits Events.
+pub struct Emitter {
+    reporter: Reporter,
+    state: Mutex<State>,
+    failed: AtomicU64,
+}
+
+#[derive(Default)]
+struct State {
+    client: Option<Client>,
+    recorders: VecDeque<(Key, Recorder)>,
+}
+
+impl Emitter {
+    /// An emitter. `controller` is the program, `instance` the one of its processes that speaks.
+    #[must_use]
+    pub fn new(controller: &str, instance: &str) -> Self {
+        let reporter = Reporter { controller: controller.to_owned(), instance: Some(instance.to_owned()) };
+        Self { reporter, state: Mutex::default(), failed: AtomicU64::new(0) }
+    }
+
+    /// From now on Events go over this client, or nowhere. The client before is let go of, and its connection with
+    /// it if nobody else has it.
+    pub fn attach(&self, client: Option<Client>) {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        *state = State { client, recorders: VecDeque::new() };
+    }
+
+    /// How many Events could not be written, or had no client to go over.
+    #[must_use]
+    pub fn failed(&self) -> u64 {
+        self.failed.load(Ordering::Relaxed)
+    }
+
+    /// Emits an Event, or counts it as failed after 10 s. `note` is cut to 1024 bytes; its control characters are
+    /// escaped. A cluster-scoped `regarding` has its Events in the namespace `default`.
+    pub async fn emit(
+        &self,
+        regarding: &ObjectReference,
+        kind: Kind,
+        reason: &str,
+        action: &str,
+        note: &str,
+    ) {
+        let key = Key {
+            regarding: regarding.clone(),
+            kind,
+            reason: reason.to_owned(),
+            action: action.to_owned(),
+            note: fit(note),
+        };
+        let event = Event {
+            type_: match kind {
+                Kind::Normal => EventType::Normal,
+                Kind::Warning => EventType::Warning,
+            },
+            reason: key.reason.clone(),
+            action: key.action.clone(),
+            note: Some(key.note.clone()),
+            secondary: None,
+        };
+        let Some(recorder) = self.recorder(key) else {
+            self.failed.fetch_add(1, Ordering::Relaxed);
+            return;
+        };
+        let published = timeout(DEADLINE, recorder.publish(&event, regarding)).await;
+        if !matches!(published, Ok(Ok(()))) {
+            self.failed.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    fn recorder(&self, key: Key) -> Option<Recorder> {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((_, recorder)) = state.recorders.iter().find(|(known, _)| *known == key) {
+            return Some(recorder.clone());
+        }
+        let recorder = Recorder::new(state.client.as_ref()?.kube(), self.reporter.clone());
+        if state.recorders.len() == REMEMBERED {
+            state.recorders.pop_front();
+        }
+        state.recorders.push_back((key, recorder.clone()));
+        Some(recorder)
+    }
+}
+
+/// A note as the API takes it.
+fn fit(note: &str) -> String {
+    let mut kept = String::new();
+    for character in note.chars() {
+        let escaped: String =
+            if character.is_control() { character.escape_default().collect() } else { character.into() };
+        if kept.len() + escaped.len() > LONGEST_NOTE {
+            break;
+        }
+        kept.push_str(&escaped);
+    }
+    kept
+}

@@ -1,0 +1,124 @@
+//! One of several processes acts: the one that holds a Lease. After client-go's leader election, with two
+//! differences: who waits watches the Lease rather than polls it, and a claim is a span of the monotonic clock that
+//! ends before others may take over, so that a process which was paused knows that it no longer leads.
+
+mod elector;
+
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+
+use crate::lease::Record;
+use crate::watch::Link;
+
+/// What a process knows of its own leadership.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Claim {
+    /// Nothing certain: the server did not answer yet, or a claim ran out.
+    Unknown,
+    /// This process leads until then, and longer if it renews.
+    Held {
+        /// End of the claim: the duration of the Lease, counted from before the last successful renewal was sent.
+        until: Instant,
+    },
+    /// Somebody else leads.
+    Other {
+        /// Who.
+        holder: String,
+    },
+}
+
+impl Claim {
+    /// Whether this process leads at `now`, and for `margin` after it: the time that the next act may take.
+    #[must_use]
+    pub fn holds(&self, now: Instant, margin: Duration) -> bool {
+        matches!(self, Self::Held { until } if now + margin < *until)
+    }
+}
+
+/// What is contended for, and how.
+#[derive(Clone, Debug)]
+pub struct Election {
+    /// Namespace of the Lease.
+    pub namespace: String,
+    /// Name of the Lease.
+    pub name: String,
+    /// Who we are. Another process must have another identity, also the next one in the same pod.
+    pub identity: String,
+    /// Field manager.
+    pub manager: String,
+    /// How long a claim lasts. Whole seconds.
+    pub duration: Duration,
+    /// How often it is renewed; also the time for one renewal.
+    pub renew: Duration,
+    /// Annotations that each renewal writes with it, as they are then.
+    pub annotations: watch::Receiver<BTreeMap<String, String>>,
+}
+
+impl Election {
+    /// An election with a duration of 15 s, renewed every 5 s, and no annotations.
+    #[must_use]
+    pub fn new(namespace: &str, name: &str, identity: &str, manager: &str) -> Self {
+        Self {
+            namespace: namespace.to_owned(),
+            name: name.to_owned(),
+            identity: identity.to_owned(),
+            manager: manager.to_owned(),
+            duration: Duration::from_secs(15),
+            renew: Duration::from_secs(5),
+            annotations: watch::channel(BTreeMap::new()).1,
+        }
+    }
+}
+
+/// Who may have a Lease.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Standing {
+    /// We have it.
+    Mine,
+    /// Nobody has it, or the holder let its time go by.
+    Free,
+    /// Another has it, until then at least.
+    Other {
+        /// When it is free unless it is renewed.
+        until: Instant,
+    },
+}
+
+/// Judges a record that first looked like this at `observed_at`. Only that time counts, never the times in the
+/// record: they are of another clock. So a holder is granted a full duration from when its last renewal was *seen*.
+#[must_use]
+pub fn judge(record: &Record, identity: &str, observed_at: Instant, now: Instant) -> Standing {
+    if record.holder == identity {
+        return Standing::Mine;
+    }
+    let until = observed_at + record.duration;
+    if record.holder.is_empty() || until <= now { Standing::Free } else { Standing::Other { until } }
+}
+
+/// Contends for a Lease: creates it where it is absent, renews it while it is ours, waits for it while it is another's.
+pub struct Elector {
+    election: Election,
+    links: watch::Receiver<Option<Link>>,
+    claims: watch::Sender<Claim>,
+}
+
+impl Elector {
+    /// An elector, and where it publishes what it knows.
+    #[must_use]
+    pub fn new(election: Election, links: watch::Receiver<Option<Link>>) -> (Self, watch::Receiver<Claim>) {
+        let (claims, claim) = watch::channel(Claim::Unknown);
+        (Self { election, links, claims }, claim)
+    }
+
+    /// Contends until `cancel`, then releases the Lease if it is ours: whoever waits has it at once. End all work that
+    /// needs the claim before cancelling.
+    pub async fn run(self, cancel: CancellationToken) {
+        elector::run(self.election, self.links, self.claims, cancel).await;
+    }
+}
