@@ -1,5 +1,7 @@
 //! Names that other programs and people rely on: they are part of the interface.
 
+use std::fmt::Write as _;
+
 use sha2::{Digest, Sha256};
 
 /// Namespace of the agent in a replica.
@@ -36,7 +38,10 @@ pub fn execution_namespace(cluster: &str) -> String {
         return plain;
     }
     let digest = Sha256::digest(cluster.as_bytes());
-    let hash: String = digest.iter().take(5).map(|byte| format!("{byte:02x}")).collect();
+    let hash = digest.iter().take(5).fold(String::new(), |mut hash, byte| {
+        let _ = write!(hash, "{byte:02x}"); // writing to a String cannot fail
+        hash
+    });
     let mut cut: String = plain.replace('.', "-").chars().take(LONGEST_LABEL - hash.len() - 1).collect();
     cut.truncate(cut.trim_end_matches('-').len());
     format!("{cut}-{hash}")

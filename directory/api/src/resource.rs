@@ -47,7 +47,11 @@ impl Resource {
     /// `group/version`, or `version` alone in the core group: the value of `apiVersion`.
     #[must_use]
     pub fn api_version(&self) -> String {
-        if self.group.is_empty() { self.version.to_string() } else { format!("{}/{}", self.group, self.version) }
+        if self.group.is_empty() {
+            self.version.to_string()
+        } else {
+            format!("{}/{}", self.group, self.version)
+        }
     }
 
     /// The path of the collection, or of one object. A namespace is ignored where the resource is cluster-scoped.
@@ -74,7 +78,11 @@ impl Resource {
     /// Name of the CRD that serves this resource, and the way in which `kubectl` can be told it beyond doubt.
     #[must_use]
     pub fn full_name(&self) -> String {
-        if self.group.is_empty() { self.plural.to_string() } else { format!("{}.{}", self.plural, self.group) }
+        if self.group.is_empty() {
+            self.plural.to_string()
+        } else {
+            format!("{}.{}", self.plural, self.group)
+        }
     }
 }
 
@@ -92,11 +100,19 @@ pub const WORK_GROUP: &str = "multicluster.x-k8s.io";
 /// Cluster entries.
 pub const CLUSTERS: Resource = Resource::fixed(GROUP, "v1", "Cluster", "clusters", Scope::Cluster);
 /// Policies.
-pub const POLICIES: Resource = Resource::fixed(GROUP, "v1", "ClusterPolicy", "clusterpolicies", Scope::Cluster);
+pub const POLICIES: Resource =
+    Resource::fixed(GROUP, "v1", "ClusterPolicy", "clusterpolicies", Scope::Cluster);
 /// What agents report.
-pub const REPORTS: Resource = Resource::fixed(GROUP, "v1", "ClusterReport", "clusterreports", Scope::Namespaced);
+pub const REPORTS: Resource =
+    Resource::fixed(GROUP, "v1", "ClusterReport", "clusterreports", Scope::Namespaced);
+/// Bundles of manifests, each for one replica.
+pub const WORKS: Resource = Resource::fixed(WORK_GROUP, "v1alpha1", "Work", "works", Scope::Namespaced);
+/// Ledgers: what the agent made in its replica, one for each Work and policy.
+pub const APPLIED_WORKS: Resource =
+    Resource::fixed(WORK_GROUP, "v1alpha1", "AppliedWork", "appliedworks", Scope::Cluster);
 /// Heartbeats and leadership.
-pub const LEASES: Resource = Resource::fixed("coordination.k8s.io", "v1", "Lease", "leases", Scope::Namespaced);
+pub const LEASES: Resource =
+    Resource::fixed("coordination.k8s.io", "v1", "Lease", "leases", Scope::Namespaced);
 /// Namespaces.
 pub const NAMESPACES: Resource = Resource::fixed("", "v1", "Namespace", "namespaces", Scope::Cluster);
 /// Secrets.

@@ -1,0 +1,348 @@
+//! The one list of conditions that Muster raises, and of their reasons. Each reason says what it means, what causes
+//! it and what to do; `docs/conditions.md` is generated from here. A reason cannot be raised without an entry,
+//! since the entries are what defines the reasons.
+
+use crate::condition::Status;
+
+/// How much a reason, or an Event, matters to people.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Severity {
+    /// As it should be, or as it was asked for.
+    Normal,
+    /// Somebody should look.
+    Warning,
+}
+
+impl Severity {
+    /// The severity as an Event's `type` has it.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Normal => "Normal",
+            Self::Warning => "Warning",
+        }
+    }
+}
+
+/// What goes with a reason.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Explanation {
+    /// The status of the condition when it has this reason.
+    pub status: Status,
+    /// How much it matters.
+    pub severity: Severity,
+    /// What brings it about.
+    pub cause: &'static str,
+    /// What to do.
+    pub remedy: &'static str,
+}
+
+/// A reason of one type of condition.
+pub trait Reason: Copy {
+    /// The type that it belongs to.
+    const TYPE: ConditionType;
+    /// The reason as the API writes it.
+    fn as_str(self) -> &'static str;
+    /// What it means, in a sentence.
+    fn meaning(self) -> &'static str;
+    /// Status, severity, cause and remedy.
+    fn explanation(self) -> Explanation;
+}
+
+/// A reason with all that the list says of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Entry {
+    /// The reason as the API writes it.
+    pub reason: &'static str,
+    /// What it means, in a sentence.
+    pub meaning: &'static str,
+    /// Status, severity, cause and remedy.
+    pub explanation: Explanation,
+}
+
+const fn normal(status: Status, cause: &'static str, remedy: &'static str) -> Explanation {
+    Explanation { status, severity: Severity::Normal, cause, remedy }
+}
+
+const fn warning(status: Status, cause: &'static str, remedy: &'static str) -> Explanation {
+    Explanation { status, severity: Severity::Warning, cause, remedy }
+}
+
+/// Makes, from the list, the types, one enum of reasons for each of them, and the list as data.
+macro_rules! conditions {
+    ($($kind:ident: $question:literal => { $($reason:ident: $meaning:literal => $explanation:expr),+ $(,)? })+) => {
+        /// A type of condition.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub enum ConditionType {
+            $(#[doc = $question] $kind),+
+        }
+
+        impl ConditionType {
+            /// All types, in the order of `docs/conditions.md`.
+            pub const ALL: &'static [Self] = &[$(Self::$kind),+];
+
+            /// The type as the API writes it.
+            #[must_use]
+            pub const fn as_str(self) -> &'static str {
+                match self { $(Self::$kind => stringify!($kind)),+ }
+            }
+
+            /// What the condition says where it is True.
+            #[must_use]
+            pub const fn meaning(self) -> &'static str {
+                match self { $(Self::$kind => $question),+ }
+            }
+
+            /// The reasons of this type.
+            #[must_use]
+            pub fn reasons(self) -> Vec<Entry> {
+                match self {
+                    $(Self::$kind => $kind::ALL.iter().map(|reason| Entry {
+                        reason: reason.as_str(),
+                        meaning: reason.meaning(),
+                        explanation: reason.explanation(),
+                    }).collect()),+
+                }
+            }
+        }
+
+        $(
+            #[doc = concat!("Reasons of the condition `", stringify!($kind), "`. ", $question)]
+            #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+            pub enum $kind {
+                $(#[doc = $meaning] $reason),+
+            }
+
+            impl $kind {
+                /// All reasons, in the order of `docs/conditions.md`.
+                pub const ALL: &'static [Self] = &[$(Self::$reason),+];
+            }
+
+            impl Reason for $kind {
+                const TYPE: ConditionType = ConditionType::$kind;
+
+                fn as_str(self) -> &'static str {
+                    match self { $(Self::$reason => stringify!($reason)),+ }
+                }
+
+                fn meaning(self) -> &'static str {
+                    match self { $(Self::$reason => $meaning),+ }
+                }
+
+                fn explanation(self) -> Explanation {
+                    match self { $(Self::$reason => $explanation),+ }
+                }
+            }
+        )+
+    };
+}
+
+conditions! {
+    DirectoryReachable: "The directory answers, it is the one that the agent joined, and the agent may read it." => {
+        Reachable: "The agent reads the directory." => normal(
+            Status::True,
+            "The last list or watch of the directory succeeded.",
+            "Nothing.",
+        ),
+        SecretMissing: "There is no Secret with a kubeconfig, so the agent does not know the directory." => warning(
+            Status::False,
+            "The Secret `directory-sync`, or the one named by `--directory-secret`, is absent, or has no key `kubeconfig`.",
+            "Create it: `kubectl -n muster-system create secret generic directory-sync --from-file=kubeconfig=FILE`. No restart is needed.",
+        ),
+        KubeconfigInvalid: "The kubeconfig is refused, and there is no earlier one to go on with." => warning(
+            Status::False,
+            "It is malformed, or holds what Muster does not take: more than one context, exec or auth-provider, paths of files, a proxy, impersonation, plain http, insecure TLS, or no CA. The message names the field.",
+            "Put a kubeconfig with server, CA data, and a token or client certificate data into the Secret.",
+        ),
+        Unreachable: "The directory does not answer." => warning(
+            Status::False,
+            "The network, DNS or TLS fails, or the API server is down or overloaded. The message says which.",
+            "From the replica, test the server address of the kubeconfig. The agent tries again at least every 30 s, and the replica keeps what it has.",
+        ),
+        CredentialsRejected: "The directory answers 401: it does not know the credential." => warning(
+            Status::False,
+            "The token or certificate has expired, or its account was deleted.",
+            "Put a new credential into the Secret. The replica keeps what it has until then.",
+        ),
+        Forbidden: "The directory knows the credential, but does not let it read the list of clusters." => warning(
+            Status::False,
+            "A binding is missing in the directory, or was removed. The message names the right.",
+            "In the directory, bind the account to the ClusterRole `view-clusters`, and in its execution namespace to `muster-agent`.",
+        ),
+        IdentityMismatch: "Another directory than the one that the agent joined answers." => warning(
+            Status::False,
+            "The address or the credential leads to another cluster: the UID of its namespace `kube-system` is not the recorded one. Or the directory was built anew.",
+            "If the address is wrong, correct the Secret. Nothing is changed in the replica until the recorded directory is back.",
+        ),
+        BeingRemoved: "The directory is being taken apart, or its parts were replaced, so nothing is deleted on its word." => warning(
+            Status::False,
+            "A CRD of Muster or the execution namespace in the directory is gone, is being deleted, or came back with another UID.",
+            "Restore them in the directory. The message names what is missing. The replica keeps what it has.",
+        ),
+    }
+    EntryPresent: "The directory's list has an entry for this cluster." => {
+        Present: "The entry is there." => normal(
+            Status::True,
+            "A Cluster with this cluster's name is in the directory.",
+            "Nothing.",
+        ),
+        Missing: "There is no entry of this name. Nothing is removed from the replica for that." => warning(
+            Status::False,
+            "The entry was never made, was deleted, or the name differs from the one that the agent uses. The message says which name it looks for.",
+            "Create the Cluster in the directory, or correct the agent's name: `--cluster-name`, or key `clusterName` of the Secret.",
+        ),
+        Deregistering: "The entry is being deleted in the directory." => warning(
+            Status::True,
+            "Someone ran `kubectl delete mcl NAME` in the directory, and a finalizer still holds the entry.",
+            "Nothing, if it was meant. Else let the deletion end, then create the entry again: the replica keeps what it has.",
+        ),
+    }
+    ReplicaReachable: "The agent reads and writes the API of its own cluster, the replica." => {
+        Reachable: "The replica answers." => normal(
+            Status::True,
+            "The last request to the replica succeeded.",
+            "Nothing.",
+        ),
+        Unreachable: "The replica's API server does not answer. Heartbeats go on." => warning(
+            Status::False,
+            "The API server is down or overloaded, or refuses the agent's own account. The message says which.",
+            "Look after the replica's API server. The agent tries again at least every 30 s.",
+        ),
+    }
+    CredentialsValid: "The credential that the Secret holds now is good. Where it is not, an earlier one that works stays in use." => {
+        Valid: "The credential was tried and works." => normal(
+            Status::True,
+            "The directory accepted it, and it has all the rights that the agent uses.",
+            "Nothing.",
+        ),
+        ExpiresSoon: "The credential works, and ends soon." => warning(
+            Status::True,
+            "Less than a third of its life, or less than seven days, is left. The report has the time.",
+            "Put a new credential into the Secret before that time.",
+        ),
+        Expired: "The credential has ended." => warning(
+            Status::False,
+            "Nobody replaced it in time.",
+            "Put a new credential into the Secret. The replica keeps what it has until then.",
+        ),
+        SecretMissing: "There is no Secret with a kubeconfig." => warning(
+            Status::False,
+            "The Secret was never made, was deleted, or lost its key `kubeconfig`. A session that works goes on until its credential ends.",
+            "Create it: `kubectl -n muster-system create secret generic directory-sync --from-file=kubeconfig=FILE`.",
+        ),
+        KubeconfigInvalid: "The kubeconfig in the Secret is refused." => warning(
+            Status::False,
+            "It is malformed, or holds what Muster does not take. The message names the field and never its value.",
+            "Put a kubeconfig with server, CA data, and a token or client certificate data into the Secret.",
+        ),
+        CredentialsRejected: "The directory answers 401 to the credential in the Secret." => warning(
+            Status::False,
+            "The token or certificate has expired, is of another cluster, or its account was deleted.",
+            "Put a new credential into the Secret.",
+        ),
+        Forbidden: "The credential in the Secret has fewer rights than the agent uses." => warning(
+            Status::False,
+            "A binding is missing in the directory. The message names the right.",
+            "In the directory, bind the account to the ClusterRole `view-clusters`, and in its execution namespace to `muster-agent`.",
+        ),
+        IdentityMismatch: "The kubeconfig in the Secret leads to another directory." => warning(
+            Status::False,
+            "The UID of the namespace `kube-system` behind it is not the recorded one.",
+            "Put the kubeconfig of the directory that this cluster joined into the Secret.",
+        ),
+        Unknown: "The credential in the Secret could not be tried yet." => warning(
+            Status::Unknown,
+            "The directory does not answer, so it cannot say whether it accepts the credential.",
+            "See the condition DirectoryReachable.",
+        ),
+    }
+    MirrorInSync: "The copies of the directory's Cluster entries in this cluster are as they should be." => {
+        InSync: "Each entry that is mirrored has its copy, and no copy differs." => normal(
+            Status::True,
+            "The last comparison found nothing to do.",
+            "Nothing.",
+        ),
+        NotMirrored: "No copies are kept, as was asked for." => normal(
+            Status::True,
+            "The agent runs with `--mirror none`.",
+            "Nothing, or set `--mirror` to `all` or to a label selector.",
+        ),
+        SameCluster: "No copies are kept, since the directory is this cluster." => normal(
+            Status::True,
+            "Directory and replica have the same namespace `kube-system`.",
+            "Nothing.",
+        ),
+        Pending: "Copies are still to be written or removed." => normal(
+            Status::False,
+            "The agent has just started, has just met the directory, or a removal waits for evidence that the directory is whole.",
+            "Wait. If it lasts longer than a minute, see the conditions DirectoryReachable and ReplicaReachable.",
+        ),
+        Conflict: "A Cluster in this cluster has the name of an entry, but is no copy. It is left alone." => warning(
+            Status::False,
+            "Someone created it here by hand. The message names up to five.",
+            "Delete or rename the local Cluster if the copy is wanted.",
+        ),
+        Forbidden: "The replica does not let the agent write copies." => warning(
+            Status::False,
+            "The rights of the account `directory-sync`, an admission policy or the schema in the replica refuses the write. The message says which.",
+            "Apply `multicluster.yaml` again in the replica, or correct the admission policy.",
+        ),
+    }
+    HeartbeatAccepted: "The directory takes the agent's heartbeats and reports." => {
+        Accepted: "The last heartbeat was written." => normal(
+            Status::True,
+            "The Lease in the execution namespace was renewed.",
+            "Nothing.",
+        ),
+        Forbidden: "The credential may read the directory, but not report to it. The mirror works." => warning(
+            Status::False,
+            "The account is bound to a view role only. This is a supported, lesser mode.",
+            "In the directory, apply `enrol-by-hand.yaml` for this cluster, if heartbeats and reports are wanted.",
+        ),
+        Missing: "There is no Lease or no report for this cluster in the directory." => warning(
+            Status::False,
+            "The cluster was not enrolled: its execution namespace, Lease or ClusterReport is absent.",
+            "In the directory, apply `enrol-by-hand.yaml` for this cluster.",
+        ),
+        Conflict: "Another agent renews this cluster's Lease. This agent stops reporting, and goes on otherwise." => warning(
+            Status::False,
+            "Two clusters run under one name, for example after a virtual machine was cloned.",
+            "Give one of them its own name and entry, or stop it. The message has the identity of the other.",
+        ),
+        Failed: "The last heartbeat did not reach the directory." => warning(
+            Status::False,
+            "The directory did not answer in time, or answered with an error. The message has its category.",
+            "See the condition DirectoryReachable. The agent tries again.",
+        ),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_reason_has_a_cause_and_a_remedy() {
+        for kind in ConditionType::ALL {
+            assert!(kind.meaning().ends_with('.'), "{kind:?}");
+            for Entry { reason, meaning, explanation } in kind.reasons() {
+                for text in [meaning, explanation.cause, explanation.remedy] {
+                    let first = text.chars().next();
+                    assert!(
+                        first.is_some_and(char::is_uppercase) && text.ends_with('.') && !text.contains('|'),
+                        "{kind:?} {reason}: {text:?}"
+                    );
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn each_condition_can_be_true_and_not_true() {
+        for kind in ConditionType::ALL {
+            let statuses: Vec<_> = kind.reasons().iter().map(|entry| entry.explanation.status).collect();
+            assert!(statuses.contains(&Status::True), "{kind:?}");
+            assert!(statuses.contains(&Status::False), "{kind:?}");
+        }
+    }
+}

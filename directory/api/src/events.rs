@@ -1,0 +1,89 @@
+//! The Events that the agent sends, by reason. `docs/conditions.md` lists them.
+
+use crate::conditions::Severity;
+
+macro_rules! events {
+    ($($event:ident: $severity:ident, $meaning:literal, $next:literal;)+) => {
+        /// Reason of an Event.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub enum EventReason {
+            $(#[doc = $meaning] $event),+
+        }
+
+        impl EventReason {
+            /// All reasons, in the order of `docs/conditions.md`.
+            pub const ALL: &'static [Self] = &[$(Self::$event),+];
+
+            /// The reason as the API writes it.
+            #[must_use]
+            pub const fn as_str(self) -> &'static str {
+                match self { $(Self::$event => stringify!($event)),+ }
+            }
+
+            /// What happened, in a sentence.
+            #[must_use]
+            pub const fn meaning(self) -> &'static str {
+                match self { $(Self::$event => $meaning),+ }
+            }
+
+            /// How much it matters: the Event's `type`.
+            #[must_use]
+            pub const fn severity(self) -> Severity {
+                match self { $(Self::$event => Severity::$severity),+ }
+            }
+
+            /// What to do next.
+            #[must_use]
+            pub const fn next(self) -> &'static str {
+                match self { $(Self::$event => $next),+ }
+            }
+        }
+    };
+}
+
+events! {
+    DirectoryConnected: Normal,
+        "A kubeconfig passed the probe, and the agent reads the directory with it from now on.",
+        "Nothing.";
+    KubeconfigRefused: Warning,
+        "A new kubeconfig failed the probe. An earlier one that works stays in use.",
+        "Read the condition CredentialsValid, and correct the Secret.";
+    DirectoryLost: Warning,
+        "The directory can no longer be read. The replica keeps what it has.",
+        "Read the reason of the condition DirectoryReachable.";
+    DirectoryRegained: Normal,
+        "The directory can be read again.",
+        "Nothing.";
+    EntryMissing: Warning,
+        "The directory has no entry for this cluster. Nothing is removed for that.",
+        "Create the entry in the directory, or correct the agent's name.";
+    CopyConflict: Warning,
+        "A Cluster of an entry's name is here, and is no copy. It was left alone.",
+        "Delete or rename the local Cluster if the copy is wanted.";
+    DriftCorrected: Normal,
+        "A copy was edited or deleted in the replica, and was put back.",
+        "Make the change in the directory instead.";
+    DeletionFrozen: Warning,
+        "The directory told of a deletion, but its state does not confirm it, so the copy was kept.",
+        "Read the condition DirectoryReachable: its message names what is missing in the directory.";
+    CredentialExpiring: Warning,
+        "The credential for the directory ends soon.",
+        "Put a new credential into the Secret.";
+    HeartbeatRefused: Warning,
+        "The directory does not take this agent's heartbeats.",
+        "Read the reason of the condition HeartbeatAccepted.";
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_event_says_what_happened_and_what_to_do() {
+        for event in EventReason::ALL {
+            for text in [event.meaning(), event.next()] {
+                assert!(text.ends_with('.') && !text.contains('|'), "{event:?}: {text:?}");
+            }
+        }
+    }
+}

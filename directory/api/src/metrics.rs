@@ -1,0 +1,132 @@
+//! The metrics that the agent shows at `/metrics`. Labels are kinds, sources and categories only, never names of
+//! objects: what a label can say is bounded. `docs/conditions.md` lists them.
+
+/// How a metric counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum MetricType {
+    /// Only grows, from 0 at the start of the process.
+    Counter,
+    /// Goes up and down.
+    Gauge,
+}
+
+impl MetricType {
+    /// The type as Prometheus writes it.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Counter => "counter",
+            Self::Gauge => "gauge",
+        }
+    }
+}
+
+macro_rules! metrics {
+    ($($metric:ident: $type:ident $name:literal [$($label:literal),*] $help:literal;)+) => {
+        /// A metric.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub enum Metric {
+            $(#[doc = $help] $metric),+
+        }
+
+        impl Metric {
+            /// All metrics, in the order of `docs/conditions.md`.
+            pub const ALL: &'static [Self] = &[$(Self::$metric),+];
+
+            /// The name as Prometheus sees it.
+            #[must_use]
+            pub const fn name(self) -> &'static str {
+                match self { $(Self::$metric => $name),+ }
+            }
+
+            /// How it counts.
+            #[must_use]
+            pub const fn metric_type(self) -> MetricType {
+                match self { $(Self::$metric => MetricType::$type),+ }
+            }
+
+            /// What it says: the `HELP` line.
+            #[must_use]
+            pub const fn help(self) -> &'static str {
+                match self { $(Self::$metric => $help),+ }
+            }
+
+            /// Its labels, in order.
+            #[must_use]
+            pub const fn labels(self) -> &'static [&'static str] {
+                match self { $(Self::$metric => &[$($label),*]),+ }
+            }
+        }
+    };
+}
+
+metrics! {
+    BuildInfo: Gauge "muster_build_info" ["version"]
+        "Always 1; the label has the version of the agent.";
+    Leader: Gauge "muster_leader" []
+        "1 while this process is the one that acts for its replica, else 0.";
+    DirectoryReachable: Gauge "muster_directory_reachable" []
+        "1 while the directory can be read, else 0.";
+    DirectoryLastRead: Gauge "muster_directory_seconds_since_last_read" []
+        "Seconds since the last answer of the directory to a list, watch or get.";
+    CredentialExpiry: Gauge "muster_credential_expiry_timestamp_seconds" []
+        "When the credential for the directory ends, in seconds since 1970; 0 where it cannot be told.";
+    Rotations: Counter "muster_rotations_total" ["result"]
+        "New kubeconfigs that were tried, by what came of them.";
+    Requests: Counter "muster_requests_total" ["side", "verb", "result"]
+        "Requests to the API servers.";
+    WatchErrors: Counter "muster_watch_errors_total" ["source", "category"]
+        "Watches that failed and were begun anew.";
+    Heartbeats: Counter "muster_heartbeats_total" ["result"]
+        "Renewals of this cluster's Lease in the directory.";
+    Objects: Gauge "muster_objects" ["source"]
+        "Objects that the agent knows.";
+    Writes: Counter "muster_writes_total" ["verb", "result"]
+        "Objects written to or deleted in the replica.";
+    DriftCorrected: Counter "muster_drift_corrected_total" []
+        "Objects put back after a change by hand.";
+    FrozenDeletions: Gauge "muster_frozen_deletions" []
+        "Deletions that the directory told of, but whose evidence is not complete: they are not carried out.";
+}
+
+/// What the labels say, in the order of `docs/conditions.md`.
+pub const LABELS: &[(&str, &str)] = &[
+    ("category", "What kind of error it was, such as `timeout`, `forbidden` or `expired`."),
+    ("result", "What came of it: `ok`, or the category of the error."),
+    ("side", "Which API server: `directory` or `replica`."),
+    ("source", "What was read, such as `entries`, `copies` or `secret`."),
+    (
+        "verb",
+        "The verb of the request, as the API has it: `get`, `list`, `watch`, `create`, `update`, `patch` or `delete`.",
+    ),
+    ("version", "The version of the agent."),
+];
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn names_follow_the_rules_of_prometheus() {
+        let mut names = BTreeSet::new();
+        for metric in Metric::ALL {
+            let name = metric.name();
+            assert!(name.starts_with("muster_"), "{name}");
+            assert!(names.insert(name), "{name} is there twice");
+            assert_eq!(name.ends_with("_total"), metric.metric_type() == MetricType::Counter, "{name}");
+            assert!(metric.help().ends_with('.') && !metric.help().contains('|'), "{name}");
+        }
+    }
+
+    #[test]
+    fn every_label_is_bounded_and_explained() {
+        let used: BTreeSet<_> = Metric::ALL.iter().flat_map(|metric| metric.labels()).copied().collect();
+        let explained: BTreeSet<_> = LABELS.iter().map(|(label, _)| *label).collect();
+        assert_eq!(used, explained);
+        for label in ["name", "namespace", "cluster", "object"] {
+            assert!(!used.contains(label), "{label} would name objects");
+        }
+    }
+}

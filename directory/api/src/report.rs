@@ -1,0 +1,140 @@
+//! `ClusterReport`: what an agent says of its replica.
+
+use serde::{Deserialize, Serialize};
+
+use crate::cluster::Mode;
+use crate::{Condition, Time};
+
+/// What an agent says of the cluster that it serves. There is one in the cluster's execution namespace in the
+/// directory, and a copy named directory-sync in the cluster itself, in namespace muster-system. The heartbeat is not
+/// here: it is the Lease beside the report.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct ClusterReport {
+    /// What the agent says. It is written when something in it changes, never for the time alone.
+    #[serde(default)]
+    pub status: ClusterReportStatus,
+}
+
+/// What the agent says. Everything is optional: what is not known is absent.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "camelCase")]
+pub struct ClusterReportStatus {
+    /// The name of the cluster's entry in the directory, as the agent was told it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "schema", schemars(length(max = 253)))]
+    pub cluster: Option<String>,
+    /// The agent's state, one item for each aspect. docs/conditions.md lists them with their reasons and remedies.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[cfg_attr(feature = "schema", schemars(transform = crate::schema::conditions))]
+    pub conditions: Vec<Condition>,
+    /// The directory that the agent reads.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub directory: Option<DirectoryReport>,
+    /// The credential with which the agent reads the directory. It is never itself shown.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub credential: Option<CredentialReport>,
+    /// The cluster that the agent serves.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub replica: Option<ReplicaReport>,
+    /// The agent itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub agent: Option<AgentReport>,
+    /// The copies of the directory's Cluster entries. The counts are written every 10 seconds at most.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mirror: Option<MirrorReport>,
+}
+
+/// The directory that the agent reads.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "camelCase")]
+pub struct DirectoryReport {
+    /// The directory's identity, recorded when the agent joined: the UID of its namespace kube-system.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "schema", schemars(length(max = 64)))]
+    pub id: Option<String>,
+    /// The address of its API server, from the kubeconfig in use.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "schema", schemars(length(max = 2048)))]
+    pub server: Option<String>,
+}
+
+/// What is known of a credential, beside the credential.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "camelCase")]
+pub struct CredentialReport {
+    /// The user that the directory takes the agent for, such as system:serviceaccount:muster-agents:east.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "schema", schemars(length(max = 1024)))]
+    pub user: Option<String>,
+    /// When it ends. Absent where it cannot be told, as with an opaque token, or where it never does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expires: Option<Time>,
+}
+
+/// The cluster that the agent serves.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "camelCase")]
+pub struct ReplicaReport {
+    /// The cluster's identity: the UID of its namespace kube-system.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "schema", schemars(length(max = 64)))]
+    pub id: Option<String>,
+    /// The version of Kubernetes that its API server runs, such as v1.36.3.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "schema", schemars(length(max = 64)))]
+    pub version: Option<String>,
+}
+
+/// The agent itself.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "camelCase")]
+pub struct AgentReport {
+    /// Its version.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "schema", schemars(length(max = 64)))]
+    pub version: Option<String>,
+    /// Where it runs: Pull is in the cluster that it serves, Hosted is elsewhere.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mode: Option<Mode>,
+}
+
+/// The copies of the directory's Cluster entries in the cluster that the agent serves.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "camelCase")]
+pub struct MirrorReport {
+    /// Cluster entries in the directory that are to be mirrored.
+    #[serde(default)]
+    #[cfg_attr(feature = "schema", schemars(range(min = 0)))]
+    pub entries: i64,
+    /// Copies that are there and as they should be.
+    #[serde(default)]
+    #[cfg_attr(feature = "schema", schemars(range(min = 0)))]
+    pub copies: i64,
+    /// Entries without a copy, since a Cluster that is no copy has the name.
+    #[serde(default)]
+    #[cfg_attr(feature = "schema", schemars(range(min = 0)))]
+    pub conflicts: i64,
+    /// Copies that were kept, although the directory told of a deletion, since its state does not confirm it.
+    #[serde(default)]
+    #[cfg_attr(feature = "schema", schemars(range(min = 0)))]
+    pub frozen_deletions: i64,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_not_known_is_absent() {
+        assert_eq!(serde_json::to_string(&ClusterReportStatus::default()).unwrap(), "{}");
+        let report: ClusterReport = serde_json::from_str("{}").unwrap();
+        assert_eq!(report, ClusterReport::default());
+    }
+}
