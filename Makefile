@@ -1,5 +1,16 @@
 # Muster's commands. They need Rust, Go, a C compiler and make.
 
+.DEFAULT_GOAL := help
+.PHONY: help planes
+
+help:
+	@echo 'Targets:'
+	@sed -n 's/^## /  make /p' $(MAKEFILE_LIST)
+
+## planes: find or build the programs of the control planes, and print their folder
+planes:
+	@cargo run --quiet --locked --package muster-tests --bin planes
+
 # The image has no C library: the binary brings its own. With a target named, RUSTFLAGS leave build scripts and macros alone.
 STATIC_TARGET := $(shell uname -m)-unknown-linux-gnu
 STATIC := target/$(STATIC_TARGET)/release/muster-agent

@@ -1,1 +1,26 @@
-//! Placeholder.
+//! Real control planes on loopback, and what the suites need around them.
+//!
+//! ```text
+//! binaries ──▶ keeper ──▶ plane (etcd, kube-apiserver, kube-controller-manager)
+//!                │          ├── api, kubectl, accounts, audit     what a test asks it
+//!                │          ├── pool                              planes shared between tests
+//!                │          └── proxy                             faults between it and a client
+//!                └──────▶ agent (the product's own binary)
+//! ```
+//!
+//! Everything here blocks, so that a test is a plain function; what must be asynchronous runs on a runtime of the
+//! library's own. Nothing listens on any address but 127.0.0.1.
+
+pub mod api;
+pub mod binaries;
+pub mod keeper;
+pub mod kubeconfig;
+pub mod pki;
+pub mod plane;
+pub mod process;
+pub mod scratch;
+pub mod wait;
+
+mod runtime;
+
+pub use plane::{ControlPlane, Options};

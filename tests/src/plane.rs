@@ -1,0 +1,484 @@
+//! One control plane: etcd, kube-apiserver and kube-controller-manager as plain processes on loopback.
+
+mod accounts;
+mod audit;
+mod kubectl;
+mod ports;
+mod programs;
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    thread,
+    time::{Duration, Instant},
+};
+
+pub use accounts::TokenOptions;
+pub use audit::{AuditEvent, AuditMark};
+pub use kubectl::Output;
+
+use crate::{
+    api::{Api, ApiError},
+    binaries::binaries,
+    keeper::{KeeperError, Server},
+    kubeconfig::{Credential, kubeconfig},
+    pki::{Authority, PkiError},
+    scratch::{Scratch, ScratchError},
+};
+
+/// How long a control plane may take to be ready; an idle machine needs three seconds.
+const READY: Duration = Duration::from_secs(120);
+const POLL: Duration = Duration::from_millis(25);
+
+/// How many ports are tried when others take them.
+const PORTS: usize = 5;
+
+/// What went wrong with a control plane.
+#[derive(Debug, thiserror::Error)]
+pub enum PlaneError {
+    /// Its programs are not to be had.
+    #[error("{0}")]
+    Binaries(String),
+    /// Its temporary folder could not be made or kept.
+    #[error(transparent)]
+    Scratch(#[from] ScratchError),
+    /// A key or certificate could not be made.
+    #[error(transparent)]
+    Pki(#[from] PkiError),
+    /// A server could not be started, watched or signalled.
+    #[error(transparent)]
+    Keeper(#[from] KeeperError),
+    /// A request to the API server failed.
+    #[error(transparent)]
+    Api(#[from] ApiError),
+    /// A file in its folder could not be read or written.
+    #[error("unable to {action} {}: {source}", .path.display())]
+    File {
+        /// What was tried.
+        action: &'static str,
+        /// On what.
+        path: PathBuf,
+        /// Why it failed.
+        source: std::io::Error,
+    },
+    /// A server ended while it was waited for.
+    #[error("{plane}: {server} ended while starting, {status}; its log ends with:\n{log}")]
+    Ended {
+        /// The plane's name.
+        plane: String,
+        /// Which of its servers.
+        server: &'static str,
+        /// The exit status.
+        status: std::process::ExitStatus,
+        /// The end of its log.
+        log: String,
+    },
+    /// It did not become ready in time.
+    #[error("{plane}: not ready within {READY:?}; last seen: {seen}; the log of {server} ends with:\n{log}")]
+    NotReady {
+        /// The plane's name.
+        plane: String,
+        /// The server that was waited for.
+        server: &'static str,
+        /// The last answer or error.
+        seen: String,
+        /// The end of its log.
+        log: String,
+    },
+    /// No free port was found, or others took each that was chosen.
+    #[error("{plane}: unable to find a free port on 127.0.0.1")]
+    NoPort {
+        /// The plane's name.
+        plane: String,
+    },
+    /// kubectl could not be run, or took too long.
+    #[error("unable to run {command}: {why}")]
+    Kubectl {
+        /// The command.
+        command: String,
+        /// Why.
+        why: String,
+    },
+    /// kubectl failed.
+    #[error("{command} ended with {code:?}: {stderr}")]
+    KubectlFailed {
+        /// The command.
+        command: String,
+        /// Its exit code.
+        code: Option<i32>,
+        /// What it said.
+        stderr: String,
+    },
+}
+
+/// How a control plane is to be.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// Its name in messages, kubeconfigs and the name of its folder.
+    pub name: String,
+    /// Whether kube-controller-manager runs. Without it no namespace is ever deleted and nothing is garbage collected.
+    pub controllers: bool,
+    /// Whether etcd syncs its writes to disk; needed only where a test kills the machine, not the process.
+    pub durable: bool,
+    /// Further flags of kube-apiserver.
+    pub apiserver_flags: Vec<String>,
+    /// Whether its folder stays after it is dropped.
+    pub keep: bool,
+}
+
+impl Options {
+    /// The usual: with controllers, without syncing, removed when dropped.
+    #[must_use]
+    pub fn named(name: &str) -> Self {
+        Self {
+            name: name.to_owned(),
+            controllers: true,
+            durable: false,
+            apiserver_flags: Vec::new(),
+            keep: false,
+        }
+    }
+}
+
+/// A control plane. All methods take `&self`; its servers are killed when it is dropped, and when this process ends.
+///
+/// Address, certificates, token keys and folder stay the same for its life: a server that is killed and started again
+/// is found where it was.
+pub struct ControlPlane {
+    options: Options,
+    admin_token: String,
+    port: ports::Port,
+    serving: Mutex<Serving>,
+    running: Mutex<Running>,
+    // last: the folder goes after the servers
+    scratch: Scratch,
+}
+
+/// What clients need in order to trust it.
+struct Serving {
+    authority: Arc<Authority>,
+    api: Api,
+}
+
+/// The servers that run. The order is that of dropping.
+#[derive(Default)]
+struct Running {
+    controllers: Option<Server>,
+    apiserver: Option<Server>,
+    etcd: Option<Server>,
+}
+
+/// Process ids of the servers that run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Pids {
+    /// etcd.
+    pub etcd: Option<u32>,
+    /// kube-apiserver.
+    pub apiserver: Option<u32>,
+    /// kube-controller-manager.
+    pub controllers: Option<u32>,
+}
+
+impl Pids {
+    /// Those there are.
+    #[must_use]
+    pub fn all(&self) -> Vec<u32> {
+        [self.etcd, self.apiserver, self.controllers].into_iter().flatten().collect()
+    }
+}
+
+impl ControlPlane {
+    /// Starts one, and returns when it is ready: the API server says so, and the controllers have made the default
+    /// `ServiceAccount`.
+    ///
+    /// # Errors
+    ///
+    /// [`PlaneError`]; a server that ends early is shown with the end of its log.
+    pub fn start(options: Options) -> Result<Self, PlaneError> {
+        binaries().map_err(PlaneError::Binaries)?;
+        let mut scratch = Scratch::new(&options.name)?;
+        if options.keep {
+            scratch.keep()?;
+        }
+        let authority = Arc::new(Authority::new(&format!("{} CA", options.name))?);
+        let admin_token = programs::write_files(scratch.path(), &authority)?;
+        let no_port = PlaneError::NoPort { plane: options.name.clone() };
+        let Some(port) = ports::Port::free() else { return Err(no_port) };
+        let api = Api::new(&url(&port), authority.pem(), &admin_token)?;
+        let mut plane = Self {
+            options,
+            admin_token,
+            port,
+            serving: Mutex::new(Serving { authority: Arc::clone(&authority), api }),
+            running: Mutex::default(),
+            scratch,
+        };
+        for _ in 0..PORTS {
+            match plane.start_all() {
+                Err(PlaneError::Ended { log, .. }) if log.contains("address already in use") => {
+                    plane.kill()?;
+                    let Some(port) = ports::Port::free() else { return Err(no_port) };
+                    plane.port = port;
+                    let api = Api::new(&plane.url(), authority.pem(), &plane.admin_token)?;
+                    plane.serving().api = api;
+                }
+                other => return other.map(|()| plane),
+            }
+        }
+        Err(no_port)
+    }
+
+    /// Its name.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.options.name
+    }
+
+    /// Its address: `https://127.0.0.1:PORT`.
+    #[must_use]
+    pub fn url(&self) -> String {
+        url(&self.port)
+    }
+
+    /// The certificates to trust.
+    #[must_use]
+    pub fn ca_pem(&self) -> String {
+        self.serving().authority.pem().to_owned()
+    }
+
+    /// The authority that signed its certificate, and whose client certificates it accepts.
+    #[must_use]
+    pub fn authority(&self) -> Arc<Authority> {
+        Arc::clone(&self.serving().authority)
+    }
+
+    /// A client with the rights of `system:masters`.
+    #[must_use]
+    pub fn api(&self) -> Api {
+        self.serving().api.clone()
+    }
+
+    /// A kubeconfig file of mode 0600 with the rights of `system:masters`.
+    #[must_use]
+    pub fn admin_kubeconfig(&self) -> PathBuf {
+        self.folder().join(programs::ADMIN_KUBECONFIG)
+    }
+
+    /// Where its files and logs are.
+    #[must_use]
+    pub fn folder(&self) -> &Path {
+        self.scratch.path()
+    }
+
+    /// The process ids of its servers.
+    #[must_use]
+    pub fn server_pids(&self) -> Pids {
+        let running = self.running();
+        let pid = |server: &Option<Server>| server.as_ref().map(Server::pid);
+        Pids {
+            etcd: pid(&running.etcd),
+            apiserver: pid(&running.apiserver),
+            controllers: pid(&running.controllers),
+        }
+    }
+
+    /// The UID of its `kube-system`: which cluster it is.
+    ///
+    /// # Errors
+    ///
+    /// The API server does not answer.
+    pub fn cluster_uid(&self) -> Result<String, PlaneError> {
+        let namespace = self.api().get("/api/v1/namespaces/kube-system")?;
+        Ok(namespace.pointer("/metadata/uid").and_then(|uid| uid.as_str()).unwrap_or_default().to_owned())
+    }
+
+    /// Kills all three servers (SIGKILL). Its data stays.
+    ///
+    /// # Errors
+    ///
+    /// A server's end could not be seen.
+    pub fn kill(&self) -> Result<(), PlaneError> {
+        let running = std::mem::take(&mut *self.running());
+        // the API server first, so that it has no time to say that etcd is gone
+        for mut server in [running.apiserver, running.etcd, running.controllers].into_iter().flatten() {
+            server.kill()?;
+        }
+        Ok(())
+    }
+
+    /// Kills the API server alone.
+    ///
+    /// # Errors
+    ///
+    /// Its end could not be seen.
+    pub fn kill_apiserver(&self) -> Result<(), PlaneError> {
+        let server = self.running().apiserver.take();
+        server.map_or(Ok(()), |mut server| server.kill().map(drop)).map_err(Into::into)
+    }
+
+    /// Kills etcd alone: the API server answers, with errors.
+    ///
+    /// # Errors
+    ///
+    /// Its end could not be seen.
+    pub fn kill_etcd(&self) -> Result<(), PlaneError> {
+        let server = self.running().etcd.take();
+        server.map_or(Ok(()), |mut server| server.kill().map(drop)).map_err(Into::into)
+    }
+
+    /// Freezes the API server (SIGSTOP): connections stay open, and nothing answers.
+    ///
+    /// # Errors
+    ///
+    /// It does not run.
+    pub fn freeze(&self) -> Result<(), PlaneError> {
+        self.running().apiserver.as_ref().map_or(Ok(()), |s| s.signal(rustix::process::Signal::STOP))?;
+        Ok(())
+    }
+
+    /// Undoes [`ControlPlane::freeze`].
+    ///
+    /// # Errors
+    ///
+    /// It does not run.
+    pub fn thaw(&self) -> Result<(), PlaneError> {
+        self.running().apiserver.as_ref().map_or(Ok(()), |s| s.signal(rustix::process::Signal::CONT))?;
+        Ok(())
+    }
+
+    /// Starts what does not run, at the same address, with the data that is there, and returns when it is ready.
+    ///
+    /// # Errors
+    ///
+    /// As for [`ControlPlane::start`].
+    pub fn restart(&self) -> Result<(), PlaneError> {
+        self.start_all()
+    }
+
+    /// Puts another cluster at the same address: same certificates, tokens and token keys, nothing else. What a client
+    /// meets that follows an address to a directory that was set up anew.
+    ///
+    /// # Errors
+    ///
+    /// As for [`ControlPlane::start`].
+    pub fn replace_with_new_cluster(&self) -> Result<(), PlaneError> {
+        self.kill()?;
+        for name in [programs::ETCD_DATA, programs::KUBECTL_CACHE] {
+            let path = self.folder().join(name);
+            match fs::remove_dir_all(&path) {
+                Err(source) if source.kind() != std::io::ErrorKind::NotFound => {
+                    return Err(PlaneError::File { action: "remove", path, source });
+                }
+                _ => {}
+            }
+        }
+        self.start_all()
+    }
+
+    /// Restarts the API server with a certificate of another authority, which kubeconfigs made from now on trust.
+    ///
+    /// # Errors
+    ///
+    /// As for [`ControlPlane::start`].
+    pub fn serve_with(&self, authority: Arc<Authority>) -> Result<(), PlaneError> {
+        self.kill_apiserver()?;
+        programs::write_serving(self.folder(), &authority)?;
+        let api = Api::new(&self.url(), authority.pem(), &self.admin_token)?;
+        *self.serving() = Serving { authority, api };
+        self.start_all()
+    }
+
+    /// Starts what does not run.
+    fn start_all(&self) -> Result<(), PlaneError> {
+        let commands = programs::Commands {
+            options: &self.options,
+            folder: self.folder(),
+            port: self.port.number(),
+            binaries: binaries().map_err(PlaneError::Binaries)?,
+        };
+        let ca_pem = self.ca_pem();
+        commands.write_kubeconfigs(&self.url(), &ca_pem, &self.admin_token)?;
+        let mut running = self.running();
+        if running.etcd.is_none() {
+            running.etcd = Some(commands.etcd().start()?);
+        }
+        if running.apiserver.is_none() {
+            running.apiserver = Some(commands.apiserver().start()?);
+        }
+        let api = self.api();
+        self.await_answer("kube-apiserver", &mut running, "/readyz", &api)?;
+        self.await_answer("kube-apiserver", &mut running, "/api/v1/namespaces/kube-system", &api)?;
+        if self.options.controllers {
+            if running.controllers.is_none() {
+                running.controllers = Some(commands.controllers().start()?);
+            }
+            let account = "/api/v1/namespaces/default/serviceaccounts/default";
+            self.await_answer("kube-controller-manager", &mut running, account, &api)?;
+        }
+        Ok(())
+    }
+
+    /// Waits until a GET of `path` succeeds, as long as all servers run. An error shows the log of `blame`.
+    fn await_answer(
+        &self,
+        blame: &'static str,
+        running: &mut Running,
+        path: &str,
+        api: &Api,
+    ) -> Result<(), PlaneError> {
+        let started = Instant::now();
+        loop {
+            let seen = match api.send(http::Method::GET, path, "application/json", "") {
+                Ok(reply) if reply.status.is_success() => return Ok(()),
+                Ok(reply) => format!("{path}: {} {}", reply.status, String::from_utf8_lossy(&reply.body)),
+                Err(error) => error.to_string(),
+            };
+            for (name, server) in running.named() {
+                if let Some(status) = server.ended()? {
+                    let log = server.log_tail();
+                    return Err(PlaneError::Ended {
+                        plane: self.name().to_owned(),
+                        server: name,
+                        status,
+                        log,
+                    });
+                }
+            }
+            if started.elapsed() > READY {
+                let log = running.named().into_iter().find(|(name, _)| *name == blame);
+                let log = log.map(|(_, server)| server.log_tail()).unwrap_or_default();
+                return Err(PlaneError::NotReady { plane: self.name().to_owned(), server: blame, seen, log });
+            }
+            thread::sleep(POLL);
+        }
+    }
+
+    fn kubeconfig(&self, credential: &Credential<'_>) -> String {
+        kubeconfig(self.name(), &self.url(), &self.ca_pem(), credential)
+    }
+
+    fn running(&self) -> MutexGuard<'_, Running> {
+        self.running.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn serving(&self) -> MutexGuard<'_, Serving> {
+        self.serving.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Running {
+    fn named(&mut self) -> Vec<(&'static str, &mut Server)> {
+        // etcd before the API server: when both ended, etcd is the reason
+        let servers = [
+            ("etcd", &mut self.etcd),
+            ("kube-apiserver", &mut self.apiserver),
+            ("kube-controller-manager", &mut self.controllers),
+        ];
+        servers.into_iter().filter_map(|(name, server)| Some((name, server.as_mut()?))).collect()
+    }
+}
+
+fn url(port: &ports::Port) -> String {
+    format!("https://127.0.0.1:{}", port.number())
+}

@@ -1,0 +1,6 @@
+//! The suites that run against real control planes.
+
+#[cfg(test)]
+mod manifests;
+#[cfg(test)]
+mod planes;
