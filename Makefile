@@ -11,6 +11,13 @@ help:
 planes:
 	@cargo run --quiet --locked --package muster-tests --bin planes
 
+.PHONY: crds
+
+## crds: write the definitions, the list of conditions, and multicluster.yaml, which holds the definitions too
+crds:
+	cargo run --quiet --locked --package muster-api --features schema --example generate
+	cargo run --quiet --locked --package muster-tests --bin bundle
+
 # The image has no C library: the binary brings its own. With a target named, RUSTFLAGS leave build scripts and macros alone.
 STATIC_TARGET := $(shell uname -m)-unknown-linux-gnu
 STATIC := target/$(STATIC_TARGET)/release/muster-agent

@@ -121,7 +121,6 @@ impl schemars::JsonSchema for LedgerManifest {
     /// Not an embedded resource as in a Work: a server rewrites the metadata of those, and a record must not change.
     fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
         schemars::json_schema!({
-            "description": "One Kubernetes object.",
             "type": "object",
             "x-kubernetes-preserve-unknown-fields": true,
         })

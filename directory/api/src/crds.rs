@@ -274,3 +274,6 @@ impl Column {
 fn strings(names: &[&str]) -> Option<Vec<String>> {
     (!names.is_empty()).then(|| names.iter().map(|name| (*name).to_owned()).collect())
 }
+
+#[cfg(test)]
+mod tests;

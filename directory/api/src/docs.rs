@@ -71,7 +71,16 @@ fn row(text: &mut String, cells: &[&str]) {
 
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
+
     use super::*;
+
+    #[test]
+    fn the_document_is_fresh() {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/conditions.md");
+        let found = std::fs::read_to_string(path).expect("docs/conditions.md: run `make crds`");
+        assert!(found == conditions_markdown(), "docs/conditions.md is stale: run `make crds`");
+    }
 
     #[test]
     fn the_document_holds_every_entry_once() {

@@ -52,6 +52,10 @@ fn structural(schema: &mut Schema) {
     if let Some(Value::String(text)) = object.get_mut("description") {
         *text = flowing(text);
     }
+    // `kubectl explain` shows the text of the list and of its items as one: the list's says it all.
+    if let Some(Value::Object(items)) = object.get_mut("items") {
+        items.remove("description");
+    }
 }
 
 /// An optional field is one that may be absent, as with the published kinds. Null is not a value.
@@ -178,7 +182,13 @@ mod tests {
         text: Option<String>,
         choice: Option<Choice>,
         count: i64,
+        /// Many.
+        inner: Vec<Inner>,
     }
+
+    /// One of many.
+    #[derive(JsonSchema)]
+    struct Inner {}
 
     #[derive(JsonSchema)]
     #[expect(dead_code, reason = "only its schema is used")]
@@ -196,11 +206,12 @@ mod tests {
             schema,
             json!({
                 "type": "object",
-                "required": ["count"],
+                "required": ["count", "inner"],
                 "properties": {
                     "text": { "type": "string", "description": "Broken over two lines.\n\nAnd more." },
                     "choice": { "type": "string", "enum": ["One", "Two"] },
                     "count": { "type": "integer", "format": "int64" },
+                    "inner": { "type": "array", "description": "Many.", "items": { "type": "object" } },
                 },
             })
         );

@@ -33,7 +33,7 @@ pub struct WorkSpec {
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Workload {
-    /// The Kubernetes objects to apply in the cluster, of any kind.
+    /// The Kubernetes objects to apply in the cluster, of any kind. Each has apiVersion, kind and metadata.name.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub manifests: Vec<Manifest>,
 }
@@ -51,7 +51,6 @@ impl schemars::JsonSchema for Manifest {
 
     fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
         schemars::json_schema!({
-            "description": "One Kubernetes object, with apiVersion, kind and metadata.name.",
             "type": "object",
             "x-kubernetes-embedded-resource": true,
             "x-kubernetes-preserve-unknown-fields": true,
