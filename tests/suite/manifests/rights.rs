@@ -1,0 +1,257 @@
+//! What the accounts may do, in full: a right that is added to a manifest without its line here turns a test red.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use http::{Method, StatusCode};
+use muster_api::names;
+use muster_tests::ControlPlane;
+use muster_tests::api::{Api, MERGE_PATCH};
+use muster_tests::plane::TokenOptions;
+use serde_json::{Value, json};
+
+use super::{DEFINITIONS, JSON, enrol, plane};
+
+/// What every account may do: ask about itself.
+const ANYONE: [&str; 3] = [
+    "create selfsubjectaccessreviews.authorization.k8s.io",
+    "create selfsubjectreviews.authentication.k8s.io",
+    "create selfsubjectrulesreviews.authorization.k8s.io",
+];
+
+/// The agent in its replica, wherever it looks.
+const REPLICA: [&str; 5] = [
+    "create,delete,get,list,patch,update,watch clusters.multicluster.coreos.com",
+    "get namespaces kube-system",
+    "get namespaces muster-system",
+    "get,list,watch customresourcedefinitions.apiextensions.k8s.io clusterreports.multicluster.coreos.com",
+    "get,list,watch customresourcedefinitions.apiextensions.k8s.io clusters.multicluster.coreos.com",
+];
+
+/// The agent in its replica, in its own namespace, besides.
+const REPLICA_OWN: [&str; 9] = [
+    "create clusterreports.multicluster.coreos.com",
+    "create configmaps",
+    "create leases.coordination.k8s.io",
+    "create,patch events.events.k8s.io",
+    "get,list,patch,update,watch clusterreports.multicluster.coreos.com directory-sync",
+    "get,list,update,watch leases.coordination.k8s.io muster-agent",
+    "get,list,watch secrets directory-sync",
+    "get,update configmaps muster-agent-state",
+    "patch,update clusterreports.multicluster.coreos.com/status directory-sync",
+];
+
+/// The agent in the directory, wherever it looks: what the view roles grant.
+const VIEWER: [&str; 5] = [
+    "get customresourcedefinitions.apiextensions.k8s.io clusterpolicies.multicluster.coreos.com",
+    "get customresourcedefinitions.apiextensions.k8s.io clusters.multicluster.coreos.com",
+    "get namespaces kube-system",
+    "get,list,watch clusterpolicies.multicluster.coreos.com",
+    "get,list,watch clusters.multicluster.coreos.com",
+];
+
+/// The agent in the directory, in its execution namespace, besides.
+const EXECUTION: [&str; 5] = [
+    "create,patch events.events.k8s.io",
+    "get clusterreports.multicluster.coreos.com",
+    "get namespaces",
+    "get,update leases.coordination.k8s.io",
+    "patch,update clusterreports.multicluster.coreos.com/status",
+];
+
+/// A client with a token of an account.
+fn account(plane: &ControlPlane, namespace: &str, name: &str) -> Api {
+    let token = plane.service_account_token(namespace, name, &TokenOptions::default()).unwrap();
+    plane.api_with(&token).unwrap()
+}
+
+/// All that the account may do with resources in a namespace and in the cluster: `VERBS RESOURCE[ NAME]`, sorted. The server
+/// computes it from the bindings.
+fn rights(api: &Api, namespace: &str) -> Vec<String> {
+    let review = json!({
+        "apiVersion": "authorization.k8s.io/v1", "kind": "SelfSubjectRulesReview", "spec": {"namespace": namespace},
+    });
+    let review = api.create("/apis/authorization.k8s.io/v1/selfsubjectrulesreviews", &review).unwrap();
+    let words = |rule: &Value, field: &str| -> Vec<String> {
+        let list = rule[field].as_array().cloned().unwrap_or_default();
+        list.iter().map(|word| word.as_str().unwrap().to_owned()).collect()
+    };
+    let mut verbs: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    for rule in review["status"]["resourceRules"].as_array().unwrap() {
+        for group in words(rule, "apiGroups") {
+            for resource in words(rule, "resources") {
+                let (plural, subresource) =
+                    resource.split_once('/').map_or((resource.as_str(), None), |(p, s)| (p, Some(s)));
+                let mut full = plural.to_owned();
+                full.extend((!group.is_empty()).then(|| format!(".{group}")));
+                full.extend(subresource.map(|subresource| format!("/{subresource}")));
+                let mut named = words(rule, "resourceNames");
+                if named.is_empty() {
+                    named.push(String::new());
+                }
+                for name in named {
+                    verbs.entry(format!("{full} {name}")).or_default().extend(words(rule, "verbs"));
+                }
+            }
+        }
+    }
+    let mut lines: Vec<String> = verbs
+        .into_iter()
+        .map(|(what, verbs)| {
+            format!("{} {what}", verbs.into_iter().collect::<Vec<_>>().join(",")).trim_end().to_owned()
+        })
+        .collect();
+    lines.sort();
+    lines
+}
+
+fn sorted(parts: &[&[&str]]) -> Vec<String> {
+    let mut lines: Vec<String> = parts.concat().into_iter().map(str::to_owned).collect();
+    lines.sort();
+    lines
+}
+
+/// Sends each request with the account's own token: the first list must be refused with 403, the second not.
+fn refused_and_allowed(api: &Api, refused: &[(Method, &str)], allowed: &[(Method, &str)]) {
+    for (requests, want_refusal) in [(refused, true), (allowed, false)] {
+        for (method, path) in requests {
+            let body = if *method == Method::PATCH { "{}" } else { "" };
+            let body = if *method == Method::POST { r#"{"metadata":{"name":"x"}}"# } else { body };
+            let reply = api
+                .send(method.clone(), path, if *method == Method::PATCH { MERGE_PATCH } else { JSON }, body)
+                .unwrap();
+            println!("{method} {path}: {}", reply.status);
+            assert_eq!(
+                reply.status == StatusCode::FORBIDDEN,
+                want_refusal,
+                "{method} {path}: {:?}",
+                reply.body
+            );
+        }
+    }
+}
+
+#[test]
+fn the_agent_may_do_this_in_its_replica_and_nothing_else() {
+    let api = account(plane(), names::SYSTEM_NAMESPACE, names::AGENT);
+    assert_eq!(rights(&api, names::SYSTEM_NAMESPACE), sorted(&[&ANYONE, &REPLICA, &REPLICA_OWN]));
+    for namespace in ["default", "kube-system", names::APPLIERS_NAMESPACE] {
+        assert_eq!(rights(&api, namespace), sorted(&[&ANYONE, &REPLICA]), "{namespace}");
+    }
+    for applier in ["policies", "works"] {
+        let api = account(plane(), names::APPLIERS_NAMESPACE, applier);
+        assert_eq!(rights(&api, names::APPLIERS_NAMESPACE), sorted(&[&ANYONE]), "{applier}");
+    }
+    let own = "/api/v1/namespaces/muster-system";
+    refused_and_allowed(
+        &api,
+        &[
+            (Method::GET, &format!("{own}/secrets")),
+            (Method::GET, &format!("{own}/secrets/other")),
+            (Method::GET, "/api/v1/secrets?fieldSelector=metadata.name%3Ddirectory-sync"),
+            (Method::GET, "/api/v1/namespaces/kube-system/secrets/directory-sync"),
+            (Method::PATCH, &format!("{own}/secrets/directory-sync")),
+            (Method::GET, &format!("{own}/pods")),
+            (Method::POST, &format!("{own}/pods")),
+            (Method::POST, &format!("{own}/serviceaccounts/directory-sync/token")),
+            (Method::PATCH, &format!("{own}/configmaps/kube-root-ca.crt")),
+            (Method::DELETE, "/apis/coordination.k8s.io/v1/namespaces/muster-system/leases/muster-agent"),
+            (Method::PATCH, "/apis/multicluster.coreos.com/v1/clusters/x/status"),
+            (Method::DELETE, "/apis/multicluster.coreos.com/v1/clusters"),
+            (Method::GET, "/apis/multicluster.coreos.com/v1/clusterpolicies"),
+            (Method::DELETE, &format!("{DEFINITIONS}/clusters.multicluster.coreos.com")),
+            (Method::GET, DEFINITIONS),
+            (Method::GET, "/api/v1/namespaces"),
+            (Method::GET, "/apis/rbac.authorization.k8s.io/v1/clusterroles"),
+        ],
+        &[
+            (Method::GET, &format!("{own}/secrets/directory-sync")),
+            (Method::GET, &format!("{own}/secrets?fieldSelector=metadata.name%3Ddirectory-sync")),
+            (
+                Method::GET,
+                &format!("{DEFINITIONS}?fieldSelector=metadata.name%3Dclusters.multicluster.coreos.com"),
+            ),
+            (Method::GET, "/apis/multicluster.coreos.com/v1/clusters"),
+            (Method::GET, "/api/v1/namespaces/kube-system"),
+        ],
+    );
+    impersonation_is_refused(&api);
+}
+
+#[test]
+fn the_agent_may_do_this_in_the_directory_and_nothing_else() {
+    let plane = plane();
+    let (own, other) = (enrol(plane, "rights"), enrol(plane, "neighbour"));
+    let api = account(plane, names::AGENTS_NAMESPACE, "rights");
+    assert_eq!(rights(&api, &own), sorted(&[&ANYONE, &VIEWER, &EXECUTION]));
+    for namespace in
+        [other.as_str(), "default", "kube-system", names::AGENTS_NAMESPACE, names::SYSTEM_NAMESPACE]
+    {
+        assert_eq!(rights(&api, namespace), sorted(&[&ANYONE, &VIEWER]), "{namespace}");
+    }
+    let lease = |namespace: &str, name: &str| {
+        format!("/apis/coordination.k8s.io/v1/namespaces/{namespace}/leases{name}")
+    };
+    let report = |namespace: &str, name: &str| {
+        format!("/apis/multicluster.coreos.com/v1/namespaces/{namespace}/clusterreports{name}")
+    };
+    let works = format!("/apis/multicluster.x-k8s.io/v1alpha1/namespaces/{other}/works");
+    let clusters = "/apis/multicluster.coreos.com/v1/clusters";
+    refused_and_allowed(
+        &api,
+        &[
+            (Method::GET, &lease(&other, "/neighbour")),
+            (Method::PUT, &lease(&other, "/neighbour")),
+            (Method::POST, &lease(&own, "")),
+            (Method::DELETE, &lease(&own, "/rights")),
+            (Method::GET, &report(&other, "/neighbour")),
+            (Method::PATCH, &report(&other, "/neighbour/status")),
+            (Method::PATCH, &report(&own, "/rights")),
+            (Method::GET, &works),
+            (Method::POST, clusters),
+            (Method::PATCH, &format!("{clusters}/rights")),
+            (Method::PATCH, &format!("{clusters}/rights/status")),
+            (Method::DELETE, &format!("{clusters}/rights")),
+            (Method::GET, &format!("/api/v1/namespaces/{own}/secrets")),
+            (Method::GET, &format!("/api/v1/namespaces/{own}/pods")),
+            (Method::POST, &format!("/api/v1/namespaces/{own}/pods")),
+            (
+                Method::POST,
+                &format!("/api/v1/namespaces/{}/serviceaccounts/rights/token", names::AGENTS_NAMESPACE),
+            ),
+            (Method::GET, &format!("/api/v1/namespaces/{}/secrets", names::AGENTS_NAMESPACE)),
+            (Method::GET, &format!("/api/v1/namespaces/{other}")),
+            (Method::PATCH, &format!("/api/v1/namespaces/{own}")),
+            (Method::POST, &format!("/apis/rbac.authorization.k8s.io/v1/namespaces/{own}/rolebindings")),
+            (Method::GET, DEFINITIONS),
+        ],
+        &[
+            (Method::GET, &lease(&own, "/rights")),
+            (Method::GET, &report(&own, "/rights")),
+            (Method::PATCH, &report(&own, "/rights/status")),
+            (Method::GET, &format!("/api/v1/namespaces/{own}")),
+            (Method::GET, "/api/v1/namespaces/kube-system"),
+            (Method::GET, clusters),
+            (Method::GET, &format!("{DEFINITIONS}/clusters.multicluster.coreos.com")),
+        ],
+    );
+    impersonation_is_refused(&api);
+}
+
+/// The rules review would show a right to impersonate; this asks for it.
+fn impersonation_is_refused(api: &Api) {
+    for (resource, name) in [("users", "admin"), ("groups", "system:masters"), ("serviceaccounts", "works")] {
+        let review = json!({
+            "apiVersion": "authorization.k8s.io/v1", "kind": "SelfSubjectAccessReview",
+            "spec": {"resourceAttributes": {"verb": "impersonate", "resource": resource, "name": name, "namespace": names::APPLIERS_NAMESPACE}},
+        });
+        let answer = api.create("/apis/authorization.k8s.io/v1/selfsubjectaccessreviews", &review).unwrap();
+        assert_eq!(answer["status"]["allowed"], false, "{resource} {name}");
+    }
+}
+
+#[test]
+fn both_names_of_the_view_role_grant_the_same() {
+    let rules = ["view-clusters", "tectonic-view-clusters"]
+        .map(|name| plane().api().get(&format!("/apis/rbac.authorization.k8s.io/v1/clusterroles/{name}")).unwrap()["rules"].clone());
+    assert_eq!(rules[0], rules[1]);
+}
