@@ -1,6 +1,8 @@
 //! The suites that run against real control planes.
 
 #[cfg(test)]
+mod api;
+#[cfg(test)]
 mod manifests;
 #[cfg(test)]
 mod planes;

@@ -123,13 +123,13 @@ const CLUSTER: Definition = Definition {
         column("Version", ".status.version", "Version of Kubernetes"),
         column("Mode", ".status.mode", "Where the agent runs: Pull or Hosted"),
         column("Ready", r#".status.conditions[?(@.type=="Ready")].status"#, "Whether the agent is alive"),
+        AGE,
         wide(
             "Address",
             ".spec['KubernetesAPIEndpoints','kubernetesApiEndpoints']['ServerEndpoints','serverEndpoints'][*]['ServerAddress','serverAddress']",
             "First address of the API server, as written",
         ),
         wide("Agent", ".status.agentVersion", "Version of the agent"),
-        AGE,
     ],
     schema: schema::of::<Cluster>,
 };
@@ -173,10 +173,10 @@ const REPORT: Definition = Definition {
             "When the credential for the directory ends",
         ),
         column("Version", ".status.replica.version", "Version of Kubernetes"),
+        AGE,
         wide("Agent", ".status.agent.version", "Version of the agent"),
         wide("Mode", ".status.agent.mode", "Where the agent runs: Pull or Hosted"),
         wide("User", ".status.credential.user", "Who the agent is in the directory"),
-        AGE,
     ],
     schema: schema::of::<ClusterReport>,
 };
