@@ -36,7 +36,7 @@ const REPLICA_OWN: [&str; 9] = [
     "get,list,patch,update,watch clusterreports.multicluster.coreos.com directory-sync",
     "get,list,update,watch leases.coordination.k8s.io muster-agent",
     "get,list,watch secrets directory-sync",
-    "get,update configmaps muster-agent-state",
+    "get,patch,update configmaps muster-agent-state",
     "patch,update clusterreports.multicluster.coreos.com/status directory-sync",
 ];
 
