@@ -51,7 +51,6 @@ impl Node {
 fn options() -> Options {
     serde_saphyr::options! {
         budget: serde_saphyr::budget! {
-            max_events: 4 * MOST_NODES,
             max_nodes: MOST_NODES,
             max_depth: DEEPEST,
             flow_nesting_limit: DEEPEST,
@@ -67,6 +66,8 @@ fn options() -> Options {
         merge_keys: MergeKeyPolicy::Error,
         non_finite_float_policy: NonFiniteFloatPolicy::Reject,
         reject_unsupported_tags: true,
+        // Comments are nothing to keep, and many of them nothing to refuse.
+        emit_comments: false,
         // A snippet is a piece of the secret.
         with_snippet: false,
     }

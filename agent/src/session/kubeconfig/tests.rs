@@ -143,6 +143,7 @@ fn what_changes_nothing_is_allowed() {
         plain.replace('\n', "\r\n"),
         format!("---\n{plain}...\n"),
         format!("# canary\n\n{plain}\n# canary\n"),
+        plain.replace('\n', &format!("\n{}", "# canary\n".repeat(100))),
         but(&PKI.ca, &format!("|\n      {}\n      {}", &PKI.ca[..64], &PKI.ca[64..])),
     ] {
         let endpoint = accepted(&harmless).endpoint();

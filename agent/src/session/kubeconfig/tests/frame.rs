@@ -79,6 +79,9 @@ fn there_is_one_credential() {
     let keyed = |data: &str| format!("client-certificate-data: {certificate}\n    client-key-data: {data}");
     let pem =
         |label: &str| STANDARD.encode(format!("-----BEGIN {label}-----\ncanary==\n-----END {label}-----\n"));
+    let with_passphrase = STANDARD.encode(
+        "-----BEGIN RSA PRIVATE KEY-----\nProc-Type: 4,ENCRYPTED\n\ncanary==\n-----END RSA PRIVATE KEY-----\n",
+    );
     let missing = |key: &str| Missing { path: format!("users[0].user.{key}") };
     let key_path = "users[0].user.client-key-data";
     let cases = [
@@ -99,6 +102,7 @@ fn there_is_one_credential() {
         (keyed("Y2FuYXJ5"), PrivateKey),
         (keyed("//79/A=="), PrivateKey),
         (keyed(&pem("ENCRYPTED PRIVATE KEY")), PrivateKey),
+        (keyed(&with_passphrase), PrivateKey),
         ("token: |\n      canary-token".to_owned(), Token),
         ("token: \"canary\\r\\nHost: canary\"".to_owned(), Token),
         ("token: canary token".to_owned(), Token),

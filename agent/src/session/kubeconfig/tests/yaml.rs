@@ -63,6 +63,13 @@ fn size_and_depth_are_bounded() {
     assert!(matches!(quickly(wide), TooComplex { .. }));
     let list = format!("users: [{}]", "1,".repeat(30_000));
     assert!(matches!(quickly(list), TooComplex { .. }));
+    let levels =
+        |levels: usize| format!("canary: {}canary{}", "[".repeat(levels - 1), "]".repeat(levels - 1));
+    assert!(matches!(refused(levels(16)), KubeconfigError::UnknownKey { .. }));
+    assert!(matches!(refused(levels(17)), TooComplex { .. } | Syntax { .. }));
+    let blocks = |levels: usize| (0..levels).map(|level| " ".repeat(level) + "canary:\n").collect::<String>();
+    assert!(matches!(refused(blocks(16)), KubeconfigError::UnknownKey { .. }));
+    assert!(matches!(refused(blocks(17)), TooComplex { .. }));
     let deep = but(TOKEN, &format!("exec: {}canary{}", "[".repeat(8), "]".repeat(8)));
     assert!(
         matches!(refused(deep), KubeconfigError::Exec { .. }),
