@@ -69,6 +69,8 @@ pub struct Program {
     pub args: Vec<OsString>,
     /// Environment variables to set.
     pub envs: Vec<(OsString, OsString)>,
+    /// Environment variables of this process that it must not see.
+    pub hidden: Vec<OsString>,
     /// Its working folder.
     pub folder: PathBuf,
     /// Where stdout and stderr go; appended to.
@@ -119,7 +121,11 @@ impl Program {
     /// No shell, or one that says nothing. A program that cannot be run, or ends at once, is no error here: see
     /// [`Server::ended`].
     pub fn start(self) -> Result<Server, KeeperError> {
-        let mut shell = Command::new("sh")
+        let mut shell = Command::new("sh");
+        for name in &self.hidden {
+            shell.env_remove(name);
+        }
+        let mut shell = shell
             .args(["-c", KEEP, "muster-keeper"])
             .arg(&self.log)
             .arg(&self.path)

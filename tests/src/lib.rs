@@ -11,16 +11,21 @@
 //! Everything here blocks, so that a test is a plain function; what must be asynchronous runs on a runtime of the
 //! library's own. Nothing listens on any address but 127.0.0.1.
 
+pub mod agent;
 pub mod api;
 pub mod binaries;
 pub mod keeper;
 pub mod kubeconfig;
 pub mod pki;
 pub mod plane;
+pub mod pool;
 pub mod process;
+pub mod proxy;
 pub mod scratch;
 pub mod wait;
 
+mod etcd;
+mod ports;
 mod runtime;
 
 pub use plane::{ControlPlane, Options};

@@ -3,8 +3,8 @@
 mod accounts;
 mod audit;
 mod kubectl;
-mod ports;
 mod programs;
+mod reset;
 
 use std::{
     fs,
@@ -17,13 +17,16 @@ use std::{
 pub use accounts::TokenOptions;
 pub use audit::{AuditEvent, AuditMark};
 pub use kubectl::Output;
+pub use reset::Baseline;
 
 use crate::{
     api::{Api, ApiError},
     binaries::binaries,
+    etcd::EtcdError,
     keeper::{KeeperError, Server},
     kubeconfig::{Credential, kubeconfig},
     pki::{Authority, PkiError},
+    ports::Port,
     scratch::{Scratch, ScratchError},
 };
 
@@ -62,6 +65,12 @@ pub enum PlaneError {
         /// Why it failed.
         source: std::io::Error,
     },
+    /// etcd did not answer.
+    #[error(transparent)]
+    Etcd(#[from] EtcdError),
+    /// It could not be put back to what it was.
+    #[error("unable to put a control plane back to what it was: {0}")]
+    NotReset(String),
     /// A server ended while it was waited for.
     #[error("{plane}: {server} ended while starting, {status}; its log ends with:\n{log}")]
     Ended {
@@ -148,7 +157,7 @@ impl Options {
 pub struct ControlPlane {
     options: Options,
     admin_token: String,
-    port: ports::Port,
+    port: Port,
     serving: Mutex<Serving>,
     running: Mutex<Running>,
     // last: the folder goes after the servers
@@ -204,7 +213,7 @@ impl ControlPlane {
         let authority = Arc::new(Authority::new(&format!("{} CA", options.name))?);
         let admin_token = programs::write_files(scratch.path(), &authority)?;
         let no_port = PlaneError::NoPort { plane: options.name.clone() };
-        let Some(port) = ports::Port::free() else { return Err(no_port) };
+        let Some(port) = Port::free() else { return Err(no_port) };
         let api = Api::new(&url(&port), authority.pem(), &admin_token)?;
         let mut plane = Self {
             options,
@@ -218,7 +227,7 @@ impl ControlPlane {
             match plane.start_all() {
                 Err(PlaneError::Ended { log, .. }) if log.contains("address already in use") => {
                     plane.kill()?;
-                    let Some(port) = ports::Port::free() else { return Err(no_port) };
+                    let Some(port) = Port::free() else { return Err(no_port) };
                     plane.port = port;
                     let api = Api::new(&plane.url(), authority.pem(), &plane.admin_token)?;
                     plane.serving().api = api;
@@ -257,6 +266,12 @@ impl ControlPlane {
     #[must_use]
     pub fn api(&self) -> Api {
         self.serving().api.clone()
+    }
+
+    /// The token of that client.
+    #[must_use]
+    pub fn admin_token(&self) -> &str {
+        &self.admin_token
     }
 
     /// A kubeconfig file of mode 0600 with the rights of `system:masters`.
@@ -400,6 +415,7 @@ impl ControlPlane {
         let ca_pem = self.ca_pem();
         commands.write_kubeconfigs(&self.url(), &ca_pem, &self.admin_token)?;
         let mut running = self.running();
+        running.forget_ended()?;
         if running.etcd.is_none() {
             running.etcd = Some(commands.etcd().start()?);
         }
@@ -468,6 +484,16 @@ impl ControlPlane {
 }
 
 impl Running {
+    /// A server that has ended by itself is one to start.
+    fn forget_ended(&mut self) -> Result<(), KeeperError> {
+        for server in [&mut self.etcd, &mut self.apiserver, &mut self.controllers] {
+            if server.as_mut().map(Server::ended).transpose()?.flatten().is_some() {
+                *server = None;
+            }
+        }
+        Ok(())
+    }
+
     fn named(&mut self) -> Vec<(&'static str, &mut Server)> {
         // etcd before the API server: when both ended, etcd is the reason
         let servers = [
@@ -479,6 +505,6 @@ impl Running {
     }
 }
 
-fn url(port: &ports::Port) -> String {
+fn url(port: &Port) -> String {
     format!("https://127.0.0.1:{}", port.number())
 }

@@ -6,3 +6,5 @@ mod api;
 mod manifests;
 #[cfg(test)]
 mod planes;
+#[cfg(test)]
+mod proxy;

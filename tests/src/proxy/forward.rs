@@ -1,0 +1,198 @@
+//! One request: to the server and back, or not.
+
+use std::{
+    future,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll},
+    time::Instant,
+};
+
+use http::{
+    HeaderMap, Request, Response, StatusCode, Uri,
+    header::{self, HeaderName},
+    request::Parts,
+};
+use http_body_util::{BodyExt, Full, combinators::UnsyncBoxBody};
+use hyper::body::{Body, Bytes, Frame, Incoming};
+use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
+use hyper_util::{
+    client::legacy::{Client, connect::HttpConnector},
+    rt::TokioExecutor,
+};
+
+use super::{Action, Seen, Shared, lock};
+use crate::pki::{self, PkiError};
+
+/// Why a stream is reset. The client sees only that.
+type Reset = Box<dyn std::error::Error + Send + Sync>;
+type Reply = Response<UnsyncBoxBody<Bytes, Reset>>;
+
+/// The API server behind the proxy.
+#[derive(Clone)]
+pub(super) struct Upstream {
+    server: String,
+    client: Client<HttpsConnector<HttpConnector>, UnsyncBoxBody<Bytes, Reset>>,
+}
+
+impl Upstream {
+    /// HTTP/1.1: a connection for each watch, so that the server's limit of streams is the client's alone.
+    pub(super) fn new(server: &str, ca_pem: &str) -> Result<Self, PkiError> {
+        let tls = pki::client_config(ca_pem)?;
+        let connector = HttpsConnectorBuilder::new().with_tls_config(tls).https_only().enable_http1().build();
+        Ok(Self { server: server.to_owned(), client: Client::builder(TokioExecutor::new()).build(connector) })
+    }
+
+    async fn send(
+        &self,
+        parts: &Parts,
+        body: UnsyncBoxBody<Bytes, Reset>,
+    ) -> Result<Response<Incoming>, Reset> {
+        let path = parts.uri.path_and_query().map_or("/", |path| path.as_str());
+        let mut request = Request::builder()
+            .method(parts.method.clone())
+            .uri(format!("{}{path}", self.server).parse::<Uri>()?)
+            .body(body)?;
+        *request.headers_mut() = parts.headers.clone();
+        request.headers_mut().remove(header::HOST);
+        strip(request.headers_mut());
+        Ok(self.client.request(request).await?)
+    }
+}
+
+/// Answers a request as the rules say. An error resets the stream.
+pub(super) async fn handle(
+    shared: Arc<Shared>,
+    connection: usize,
+    request: Request<Incoming>,
+) -> Result<Reply, Reset> {
+    let (mut parts, body) = request.into_parts();
+    let index = {
+        let mut seen = lock(&shared.seen);
+        seen.push(Seen {
+            method: parts.method.clone(),
+            path: parts.uri.path().to_owned(),
+            query: parts.uri.query().unwrap_or_default().to_owned(),
+            connection,
+            status: None,
+            at: Instant::now(),
+        });
+        seen.len() - 1
+    };
+    let action = lock(&shared.rules).decide(&parts);
+    let upstream = lock(&shared.upstream).clone();
+    let reply = act(action, &upstream, &mut parts, body.map_err(Into::into).boxed_unsync()).await?;
+    lock(&shared.seen)[index].status = Some(reply.status().as_u16());
+    Ok(reply)
+}
+
+async fn act(
+    action: Action,
+    upstream: &Upstream,
+    parts: &mut Parts,
+    body: UnsyncBoxBody<Bytes, Reset>,
+) -> Result<Reply, Reset> {
+    match action {
+        Action::Forward => Ok(stream(upstream.send(parts, body).await?)),
+        Action::Delay(time) => {
+            tokio::time::sleep(time).await;
+            Ok(stream(upstream.send(parts, body).await?))
+        }
+        Action::Status(code, headers, text) => {
+            let mut reply = Response::builder().status(StatusCode::from_u16(code)?);
+            for (name, value) in headers {
+                reply = reply.header(name, value);
+            }
+            Ok(reply.body(whole(text.into()))?)
+        }
+        Action::Answer(answer) => Ok(answer(parts).map(whole)),
+        Action::DropRequest => Err("the request is dropped".into()),
+        Action::DropReply => {
+            upstream.send(parts, body).await?.into_body().collect().await?;
+            Err("the reply is dropped".into())
+        }
+        Action::Hold => future::pending().await,
+        Action::Mute => Ok(altered(upstream.send(parts, body).await?, None)),
+        Action::Truncate(bytes) => Ok(altered(upstream.send(parts, body).await?, Some(bytes))),
+        Action::Rewrite(rewrite) => {
+            parts.headers.remove(header::ACCEPT_ENCODING);
+            let (mut head, body) = upstream.send(parts, body).await?.into_parts();
+            strip(&mut head.headers);
+            head.headers.remove(header::CONTENT_LENGTH);
+            let text = body.collect().await?.to_bytes();
+            Ok(Response::from_parts(head, whole(rewrite(parts, text))))
+        }
+    }
+}
+
+/// An answer as it is, frame by frame.
+fn stream(reply: Response<Incoming>) -> Reply {
+    let (mut head, body) = reply.into_parts();
+    strip(&mut head.headers);
+    Response::from_parts(head, body.map_err(Into::into).boxed_unsync())
+}
+
+/// An answer whose body is reset after so many bytes, or stays silent.
+fn altered(reply: Response<Incoming>, bytes: Option<usize>) -> Reply {
+    let (mut head, inner) = reply.into_parts();
+    strip(&mut head.headers);
+    let body = match bytes {
+        Some(left) => Altered::Cut { inner, left },
+        None => Altered::Mute { _inner: inner },
+    };
+    Response::from_parts(head, body.boxed_unsync())
+}
+
+fn whole(text: Bytes) -> UnsyncBoxBody<Bytes, Reset> {
+    Full::new(text).map_err(|never: super::serve::Never| match never {}).boxed_unsync()
+}
+
+/// Headers that concern one connection only (RFC 9110, 7.6.1); HTTP/2 refuses them.
+fn strip(headers: &mut HeaderMap) {
+    for name in [
+        header::CONNECTION,
+        header::TRANSFER_ENCODING,
+        header::UPGRADE,
+        header::TE,
+        HeaderName::from_static("keep-alive"),
+        HeaderName::from_static("proxy-connection"),
+    ] {
+        headers.remove(name);
+    }
+}
+
+enum Altered {
+    Cut {
+        inner: Incoming,
+        left: usize,
+    },
+    Mute {
+        // kept: the server must not see the stream close
+        _inner: Incoming,
+    },
+}
+
+impl Body for Altered {
+    type Data = Bytes;
+    type Error = Reset;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Reset>>> {
+        match self.get_mut() {
+            Self::Mute { .. } => Poll::Pending,
+            Self::Cut { left: 0, .. } => Poll::Ready(Some(Err("the body is cut".into()))),
+            Self::Cut { inner, left } => match Pin::new(inner).poll_frame(context) {
+                Poll::Ready(Some(Ok(frame))) => Poll::Ready(frame.into_data().ok().map(|mut data| {
+                    data.truncate(*left);
+                    *left -= data.len();
+                    Ok(Frame::data(data))
+                })),
+                Poll::Ready(Some(Err(error))) => Poll::Ready(Some(Err(error.into()))),
+                Poll::Ready(None) => Poll::Ready(None),
+                Poll::Pending => Poll::Pending,
+            },
+        }
+    }
+}
