@@ -1,19 +1,36 @@
 //! The program `muster-agent`.
 
-use std::{io::Write as _, process::ExitCode};
+use std::io::Write as _;
+use std::process::ExitCode;
 
-use muster_agent::settings::{self, Invocation};
+use muster_agent::run::run;
+use muster_agent::settings::{self, Invocation, LogFormat, Settings};
+use muster_kit::log::{self, Format};
 
 fn main() -> ExitCode {
     match Invocation::of_this_process() {
         Ok(Invocation::Help) => print(&settings::help()),
         Ok(Invocation::Version) => print(concat!("muster-agent ", env!("CARGO_PKG_VERSION"), "\n")),
-        Ok(Invocation::Run { .. }) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("muster-agent: {error}");
-            ExitCode::from(settings::EX_USAGE)
-        }
+        Ok(Invocation::Run { settings, warnings }) => match start(*settings, &warnings) {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(error) => complain(&format!("{error:#}"), ExitCode::FAILURE),
+        },
+        Err(error) => complain(&error.to_string(), ExitCode::from(settings::EX_USAGE)),
     }
+}
+
+fn start(settings: Settings, warnings: &[String]) -> anyhow::Result<()> {
+    let format = match settings.log_format {
+        LogFormat::Text => Format::Text,
+        LogFormat::Json => Format::Json,
+    };
+    log::init(format, settings.log_level)?;
+    for warning in warnings {
+        tracing::warn!("{warning}");
+    }
+    // One core is plenty, and a second thread costs memory.
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    runtime.block_on(run(settings))
 }
 
 /// Writes to stdout; a reader that has gone, such as `head`, is no reason to panic.
@@ -22,4 +39,9 @@ fn print(text: &str) -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(_closed) => ExitCode::FAILURE,
     }
+}
+
+fn complain(error: &str, code: ExitCode) -> ExitCode {
+    eprintln!("muster-agent: {error}");
+    code
 }

@@ -32,6 +32,18 @@ pub enum Reading<T = Found> {
     Unreadable(String),
 }
 
+impl<T> Reading<T> {
+    /// The same reading of a part of what was found.
+    #[must_use]
+    pub fn map<U>(self, part: impl FnOnce(T) -> U) -> Reading<U> {
+        match self {
+            Self::Found(found) => Reading::Found(part(found)),
+            Self::Absent => Reading::Absent,
+            Self::Unreadable(why) => Reading::Unreadable(why),
+        }
+    }
+}
+
 /// What identity needs of an object that is there.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Found {
@@ -110,6 +122,59 @@ impl Pin {
     }
 }
 
+/// Whom a replica may join.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Refusal {
+    /// The directory is not the recorded one.
+    Mismatch(Mismatch),
+    /// The credential is another cluster's.
+    OtherCluster {
+        /// The name that this replica joined under.
+        joined: String,
+        /// The name that the credential stands for.
+        offered: String,
+    },
+}
+
+impl Pin {
+    /// What is to be recorded of a directory that was probed: what was recorded before, with what can be read now
+    /// and could not be then; or, where nothing was recorded, the directory as it is.
+    ///
+    /// # Errors
+    /// Where this is not the directory, or not the cluster, that was recorded.
+    pub fn join(recorded: Option<&Self>, cluster: &str, seen: &Landmarks) -> Result<Self, Refusal> {
+        let readable = |reading: Option<&Reading>| match reading {
+            Some(Reading::Found(found)) if !found.deleting => Some(found.uid.clone()),
+            _ => None,
+        };
+        let execution_namespace = readable(seen.execution_namespace.as_ref());
+        let Some(recorded) = recorded else {
+            let unknown = |what: &str| Refusal::Mismatch(Mismatch::Unknown { what: what.into() });
+            return Ok(Self {
+                directory: readable(Some(&seen.directory)).ok_or_else(|| unknown("namespace kube-system"))?,
+                clusters_crd: readable(Some(&seen.clusters_crd)).ok_or_else(|| {
+                    unknown("CRD clusters.multicluster.coreos.com is not there, or is going")
+                })?,
+                execution_namespace,
+                cluster: cluster.to_owned(),
+                entry: None,
+            });
+        };
+        // Where the execution namespace cannot be read now, the list can be mirrored still; without it no deletion
+        // is confirmed, so nothing is lost by that.
+        let unread = matches!(seen.execution_namespace, None | Some(Reading::Unreadable(_)));
+        let needed =
+            if unread { Self { execution_namespace: None, ..recorded.clone() } } else { recorded.clone() };
+        needed.check(seen).map_err(Refusal::Mismatch)?;
+        if recorded.cluster != cluster {
+            let (joined, offered) = (recorded.cluster.clone(), cluster.to_owned());
+            return Err(Refusal::OtherCluster { joined, offered });
+        }
+        let execution_namespace = recorded.execution_namespace.clone().or(execution_namespace);
+        Ok(Self { execution_namespace, ..recorded.clone() })
+    }
+}
+
 fn check_part(name: &str, pinned: &str, reading: &Reading) -> Result<(), Mismatch> {
     match reading {
         Reading::Found(found) if found.uid != pinned => Err(Mismatch::BeingRemoved {
@@ -169,6 +234,31 @@ mod tests {
             let seen = Landmarks { execution_namespace: Some(reading.clone()), ..landmarks() };
             assert!(matches!(pin().check(&seen), Err(Mismatch::BeingRemoved { .. })), "{reading:?}");
         }
+    }
+
+    #[test]
+    fn the_first_directory_is_recorded_if_it_is_whole() {
+        let pin = Pin::join(None, "east", &landmarks()).unwrap();
+        assert_eq!(pin, self::pin());
+        for seen in [
+            Landmarks { clusters_crd: Reading::Absent, ..landmarks() },
+            Landmarks { directory: Reading::Unreadable("403".into()), ..landmarks() },
+        ] {
+            assert!(matches!(Pin::join(None, "east", &seen), Err(Refusal::Mismatch(_))), "{seen:?}");
+        }
+    }
+
+    #[test]
+    fn what_was_recorded_binds_and_what_was_unreadable_is_added() {
+        let partly = Pin { execution_namespace: None, ..pin() };
+        assert_eq!(Pin::join(Some(&partly), "east", &landmarks()), Ok(pin()));
+        let unread = Landmarks { execution_namespace: None, ..landmarks() };
+        assert_eq!(Pin::join(Some(&pin()), "east", &unread), Ok(pin()), "the record is kept");
+        let other = Landmarks { directory: found("x"), ..landmarks() };
+        assert!(matches!(Pin::join(Some(&pin()), "east", &other), Err(Refusal::Mismatch(_))));
+        let gone = Landmarks { execution_namespace: Some(Reading::Absent), ..landmarks() };
+        assert!(matches!(Pin::join(Some(&pin()), "east", &gone), Err(Refusal::Mismatch(_))));
+        assert!(matches!(Pin::join(Some(&pin()), "west", &landmarks()), Err(Refusal::OtherCluster { .. })));
     }
 
     #[test]

@@ -119,6 +119,17 @@ pub const NAMESPACES: Resource = Resource::fixed("", "v1", "Namespace", "namespa
 pub const SECRETS: Resource = Resource::fixed("", "v1", "Secret", "secrets", Scope::Namespaced);
 /// `ConfigMap`s.
 pub const CONFIG_MAPS: Resource = Resource::fixed("", "v1", "ConfigMap", "configmaps", Scope::Namespaced);
+/// The question who a credential is. Created, answered, and never stored.
+pub const SELF_SUBJECT_REVIEWS: Resource =
+    Resource::fixed("authentication.k8s.io", "v1", "SelfSubjectReview", "selfsubjectreviews", Scope::Cluster);
+/// The question what a credential may do. Created, answered, and never stored.
+pub const SELF_SUBJECT_ACCESS_REVIEWS: Resource = Resource::fixed(
+    "authorization.k8s.io",
+    "v1",
+    "SelfSubjectAccessReview",
+    "selfsubjectaccessreviews",
+    Scope::Cluster,
+);
 /// Definitions of custom resources.
 pub const CRDS: Resource = Resource::fixed(
     "apiextensions.k8s.io",

@@ -1,0 +1,200 @@
+//! The heartbeat: the Lease in the execution namespace, renewed at a quarter of its duration over a connection of its
+//! own. It says that the agent lives, reaches the directory and makes progress, and nothing else: it goes on while the
+//! replica's own API is down.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use jiff::Timestamp;
+use muster_api::Object;
+use muster_api::conditions::HeartbeatAccepted;
+use muster_api::resource::LEASES;
+use muster_engine::Failure;
+use muster_engine::event::Event;
+use muster_engine::report::{Heartbeat, Problem};
+use muster_kit::client::CallError;
+use muster_kit::leader::{Standing, judge};
+use muster_kit::lease::{LeaseError, Record, replaced};
+use tokio::sync::{mpsc, watch};
+
+use crate::MANAGER;
+use crate::failure::failure;
+use crate::metrics::Metrics;
+use crate::pulse::Pulse;
+use crate::session::Open;
+
+/// Time for one call: a heartbeat that takes longer is late anyway.
+const DEADLINE: Duration = Duration::from_secs(10);
+/// The duration of a Lease that says none.
+const UNSAID: Duration = Duration::from_secs(40);
+/// A Lease is never renewed more often than if it lasted this long.
+const SHORTEST: Duration = Duration::from_secs(4);
+/// How often a Lease that is missing or forbidden is looked for.
+const LOOK: Duration = Duration::from_secs(10);
+
+/// Why a heartbeat was not taken.
+#[derive(Debug, thiserror::Error)]
+enum BeatError {
+    #[error(transparent)]
+    Call(#[from] CallError),
+    #[error(transparent)]
+    Lease(#[from] LeaseError),
+    #[error("{holder} renews the lease: another agent runs under this cluster's name")]
+    Other { holder: String },
+    #[error("the agent makes no progress")]
+    Stuck,
+}
+
+impl BeatError {
+    fn problem(&self) -> (Failure, HeartbeatAccepted) {
+        match self {
+            Self::Call(error) => {
+                let failure = failure(error);
+                let reason = match failure {
+                    Failure::Forbidden => HeartbeatAccepted::Forbidden,
+                    Failure::Absent => HeartbeatAccepted::Missing,
+                    _ => HeartbeatAccepted::Failed,
+                };
+                (failure, reason)
+            }
+            Self::Other { .. } => (Failure::Conflict, HeartbeatAccepted::Conflict),
+            Self::Lease(_) => (Failure::Malformed, HeartbeatAccepted::Failed),
+            Self::Stuck => (Failure::Fenced, HeartbeatAccepted::Failed),
+        }
+    }
+
+    fn category(&self) -> &'static str {
+        match self {
+            Self::Call(error) => error.category(),
+            Self::Lease(_) => "malformed",
+            Self::Other { .. } => "other",
+            Self::Stuck => "stuck",
+        }
+    }
+}
+
+/// Beats for one replica.
+pub struct Heart {
+    /// Who holds the Lease: the replica and the install in it, never a pod, else each failover would look like a clone.
+    pub identity: String,
+    /// Whether the agent makes progress.
+    pub pulse: Pulse,
+    /// To the engine.
+    pub events: mpsc::Sender<Event>,
+    /// Metrics.
+    pub metrics: Metrics,
+}
+
+/// The Lease as it was last seen, and since when it has looked so.
+struct Seen {
+    lease: Object,
+    record: Record,
+    since: Instant,
+}
+
+impl Heart {
+    /// Beats while there is a session, for ever.
+    pub async fn beat(self, mut opened: watch::Receiver<Option<Arc<Open>>>) {
+        let mut seen = None;
+        loop {
+            let open = opened.borrow_and_update().clone();
+            let Some(open) = open else {
+                seen = None;
+                if opened.changed().await.is_err() {
+                    return;
+                }
+                continue;
+            };
+            let outcome = self.renew(&open, &mut seen).await;
+            let result = outcome.as_ref().map_or_else(BeatError::category, |()| "ok");
+            self.metrics.heartbeats.with_label_values(&[result]).inc();
+            let wait = match (&outcome, &seen) {
+                (Ok(()), Some(Seen { record, .. })) => record.duration.max(SHORTEST) / 4,
+                _ => LOOK,
+            };
+            let heartbeat = match outcome {
+                Ok(()) => Heartbeat::Renewed,
+                Err(error) => {
+                    seen = seen.filter(|_| matches!(error, BeatError::Other { .. }));
+                    let (failure, reason) = error.problem();
+                    Heartbeat::Failed { failure, problem: Problem { reason, message: error.to_string() } }
+                }
+            };
+            drop(open);
+            if self.events.send(Event::Heartbeat(heartbeat)).await.is_err() {
+                return;
+            }
+            // A new session beats at once: the old one's connection is of no use any more.
+            let _ = tokio::time::timeout(wait, opened.changed()).await;
+        }
+    }
+
+    async fn renew(&self, open: &Open, seen: &mut Option<Seen>) -> Result<(), BeatError> {
+        if !self.pulse.is_alive(Instant::now()) {
+            return Err(BeatError::Stuck);
+        }
+        let client = open.beats.with_deadline(DEADLINE);
+        let (namespace, name) = (Some(open.execution_namespace.as_str()), open.joined.pin.cluster.as_str());
+        let first = match seen.take() {
+            Some(seen) if seen.record.holder == self.identity => seen,
+            before => Self::look(&client, namespace, name, before).await?,
+        };
+        open.gates[1].admit(&client).await?;
+        let lease = match self.put(&client, namespace, name, &first).await {
+            // Somebody wrote the Lease: look who, and renew what is there now.
+            Err(BeatError::Call(CallError::Conflict { .. })) => {
+                let again = Self::look(&client, namespace, name, Some(first)).await?;
+                let put = self.put(&client, namespace, name, &again).await;
+                if put.is_err() {
+                    *seen = Some(again);
+                }
+                put?
+            }
+            Err(error) => {
+                *seen = Some(first);
+                return Err(error);
+            }
+            Ok(lease) => lease,
+        };
+        let record = Record::of(&lease)?;
+        *seen = Some(Seen { lease, record, since: Instant::now() });
+        Ok(())
+    }
+
+    async fn look(
+        client: &muster_kit::Client,
+        namespace: Option<&str>,
+        name: &str,
+        before: Option<Seen>,
+    ) -> Result<Seen, BeatError> {
+        let lease = client.get(&LEASES, namespace, name).await?;
+        let record = Record::of(&lease)?;
+        let since =
+            before.filter(|before| before.record == record).map_or_else(Instant::now, |before| before.since);
+        Ok(Seen { lease, record, since })
+    }
+
+    async fn put(
+        &self,
+        client: &muster_kit::Client,
+        namespace: Option<&str>,
+        name: &str,
+        seen: &Seen,
+    ) -> Result<Object, BeatError> {
+        // Another holder is granted a full duration from when its last renewal was seen.
+        if let Standing::Other { .. } = judge(&seen.record, &self.identity, seen.since, Instant::now()) {
+            return Err(BeatError::Other { holder: seen.record.holder.clone() });
+        }
+        let now = Timestamp::now();
+        let mine = seen.record.holder == self.identity;
+        let record = Record {
+            holder: self.identity.clone(),
+            duration: if seen.record.duration.is_zero() { UNSAID } else { seen.record.duration },
+            acquired: if mine { seen.record.acquired } else { Some(now) },
+            renewed: Some(now),
+            transitions: seen.record.transitions + i32::from(!mine && !seen.record.holder.is_empty()),
+        };
+        let body = replaced(&seen.lease, &record, &std::collections::BTreeMap::new())?;
+        Ok(client.replace(&LEASES, namespace, name, MANAGER, body).await?)
+    }
+}

@@ -1,0 +1,159 @@
+//! The one task that owns the engine: events in, plans out, and what people are told.
+
+use std::collections::HashMap;
+use std::time::Instant;
+
+use jiff::Timestamp;
+use muster_api::condition::{Condition, Status};
+use muster_api::conditions::ConditionType;
+use muster_engine::event::{Event, StepOutcome};
+use muster_engine::evidence::Scope;
+use muster_engine::mirror::Counts;
+use muster_engine::{Engine, Now, Plan, PlanId};
+use tokio::sync::{mpsc, watch};
+use tokio::task::{Id, JoinError, JoinSet};
+use tokio::time::sleep_until;
+use tokio_util::sync::CancellationToken;
+
+use crate::act::Actor;
+use crate::metrics::Metrics;
+use crate::pulse::{BEAT, Pulse};
+
+/// Events taken in before people are told again.
+const BATCH: usize = 64;
+
+/// What people are told.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct View {
+    /// Conditions, with the time of day at which they were computed.
+    pub conditions: Vec<Condition>,
+    /// The mirror.
+    pub mirror: Counts,
+    /// When the credential ends.
+    pub credential_expires: Option<Timestamp>,
+    /// Hand edits undone since the process started.
+    pub corrected: u64,
+}
+
+/// The engine and its surroundings.
+pub struct Index {
+    engine: Engine,
+    actor: Actor,
+    metrics: Metrics,
+    pulse: Pulse,
+    view: watch::Sender<View>,
+    started: Instant,
+    tasks: JoinSet<(PlanId, Vec<StepOutcome>)>,
+    /// Which plan a task carries out: a task that panics says no more than its own id.
+    plans: HashMap<Id, PlanId>,
+}
+
+impl Index {
+    /// An index that knows nothing yet, and where it tells what people are told.
+    #[must_use]
+    pub fn new(scope: Scope, actor: Actor, metrics: Metrics, pulse: Pulse) -> (Self, watch::Receiver<View>) {
+        let (view, views) = watch::channel(View::default());
+        let index = Self {
+            engine: Engine::new(scope),
+            actor,
+            metrics,
+            pulse,
+            view,
+            started: Instant::now(),
+            tasks: JoinSet::new(),
+            plans: HashMap::new(),
+        };
+        (index, views)
+    }
+
+    /// Runs until `cancel`, then until what is under way has ended.
+    pub async fn run(mut self, mut events: mpsc::Receiver<Event>, cancel: CancellationToken) {
+        loop {
+            let now = Instant::now();
+            self.pulse.beat(now);
+            let due = self.engine.wake().map_or(now + BEAT, |wake| (self.started + wake).min(now + BEAT));
+            tokio::select! {
+                () = cancel.cancelled() => break,
+                event = events.recv() => {
+                    let Some(event) = event else { break };
+                    self.take(event);
+                    for _ in 1..BATCH {
+                        let Ok(event) = events.try_recv() else { break };
+                        self.take(event);
+                    }
+                }
+                Some(done) = self.tasks.join_next_with_id() => self.done(done),
+                () = sleep_until(due.into()) => self.take(Event::Tick),
+            }
+            self.tell();
+        }
+        while self.tasks.join_next().await.is_some() {}
+    }
+
+    fn now(&self) -> Now {
+        Now { mono: self.started.elapsed(), wall: Timestamp::now() }
+    }
+
+    fn take(&mut self, event: Event) {
+        let now = self.now();
+        for plan in self.engine.on(event, now) {
+            self.carry_out(plan);
+        }
+    }
+
+    fn carry_out(&mut self, plan: Plan) {
+        let (id, actor) = (plan.id, self.actor.clone());
+        let task = self.tasks.spawn(async move { (id, actor.carry_out(plan).await) });
+        self.plans.insert(task.id(), id);
+    }
+
+    /// A panic over one object is a failure of its plan, and of nothing else.
+    fn done(&mut self, done: Result<(Id, (PlanId, Vec<StepOutcome>)), JoinError>) {
+        let (task, outcomes) = match done {
+            Ok((task, (_, outcomes))) => (task, outcomes),
+            Err(error) => {
+                tracing::error!("a plan ended in a panic");
+                (error.id(), Vec::new())
+            }
+        };
+        if let Some(plan) = self.plans.remove(&task) {
+            self.take(Event::Done { plan, outcomes });
+        }
+    }
+
+    fn tell(&mut self) {
+        let view = View {
+            conditions: self.engine.conditions(self.now()),
+            mirror: self.engine.counts(),
+            credential_expires: self.engine.credential_expires(),
+            corrected: self.engine.corrected(),
+        };
+        let gauge = |count: usize| i64::try_from(count).unwrap_or(i64::MAX);
+        self.metrics.objects.with_label_values(&["entries"]).set(gauge(view.mirror.entries));
+        self.metrics.objects.with_label_values(&["copies"]).set(gauge(view.mirror.in_step));
+        self.metrics.frozen_deletions.set(gauge(view.mirror.unconfirmed));
+        self.metrics.drift_corrected.inc_by(view.corrected - self.metrics.drift_corrected.get());
+        self.metrics.credential_expiry.set(view.credential_expires.map_or(0, Timestamp::as_second));
+        let reachable = |condition: &Condition| {
+            condition.type_ == ConditionType::DirectoryReachable.as_str() && condition.status == Status::True
+        };
+        self.metrics.reachable.set(i64::from(view.conditions.iter().any(reachable)));
+        self.view.send_if_modified(|old| {
+            let changed = !same(old, &view);
+            if changed {
+                *old = view;
+            }
+            changed
+        });
+    }
+}
+
+/// Whether two views say the same, whatever the time of day.
+fn same(old: &View, new: &View) -> bool {
+    let said = |condition: &Condition| {
+        (condition.type_.clone(), condition.status, condition.reason.clone(), condition.message.clone())
+    };
+    old.conditions.iter().map(said).eq(new.conditions.iter().map(said))
+        && (old.mirror, old.credential_expires, old.corrected)
+            == (new.mirror, new.credential_expires, new.corrected)
+}

@@ -1,0 +1,117 @@
+//! The replica: the cluster that the agent serves, and how it is reached.
+
+use std::time::Duration;
+
+use muster_api::cluster::Mode;
+use muster_api::names::IDENTITY_NAMESPACE;
+use muster_api::resource::NAMESPACES;
+use muster_engine::time::backoff;
+use muster_kit::client::{CallError, Client, ClientError, ClientOptions};
+use muster_kit::endpoint::{Endpoint, EndpointError};
+
+use crate::client_options;
+use crate::metrics::{Metrics, REPLICA};
+use crate::session::kubeconfig::{Kubeconfig, KubeconfigError};
+use crate::settings::{ReplicaSource, Settings};
+
+/// Time for a question that only adds to the report.
+const ASIDE: Duration = Duration::from_secs(5);
+
+/// The replica, met.
+#[derive(Clone)]
+pub struct Replica {
+    /// Its client.
+    pub client: Client,
+    /// The agent's own namespace.
+    pub namespace: String,
+    /// UID of that namespace: what sets this install apart from another one in the same cluster.
+    pub install: String,
+    /// UID of its `kube-system`.
+    pub id: String,
+    /// Version of its API server.
+    pub version: Option<String>,
+    /// Whether the agent runs in it.
+    pub mode: Mode,
+}
+
+/// Why there is no client of the replica.
+#[derive(Debug, thiserror::Error)]
+pub enum ReplicaError {
+    /// The agent is not in a pod, or its account is not there.
+    #[error(transparent)]
+    Endpoint(#[from] EndpointError),
+    /// The kubeconfig cannot be read.
+    #[error("unable to read the replica's kubeconfig {path}: {source}")]
+    File {
+        /// Its path.
+        path: String,
+        /// What the operating system said.
+        source: std::io::Error,
+    },
+    /// The kubeconfig is refused.
+    #[error("unable to use the replica's kubeconfig {path}: {source}")]
+    Kubeconfig {
+        /// Its path.
+        path: String,
+        /// Why.
+        source: KubeconfigError,
+    },
+    /// There is no client for it.
+    #[error(transparent)]
+    Client(#[from] ClientError),
+}
+
+/// A client of the replica. The kubeconfig of the replica is held to the same rules as the directory's.
+///
+/// # Errors
+/// Where the settings lead to no usable credential.
+pub fn client(settings: &Settings, metrics: &Metrics) -> Result<Client, ReplicaError> {
+    let endpoint = match &settings.replica {
+        ReplicaSource::InCluster => Endpoint::in_cluster()?,
+        ReplicaSource::File(path) => {
+            let name = path.display().to_string();
+            let bytes =
+                std::fs::read(path).map_err(|source| ReplicaError::File { path: name.clone(), source })?;
+            Kubeconfig::parse(&bytes)
+                .map_err(|source| ReplicaError::Kubeconfig { path: name, source })?
+                .endpoint()
+        }
+    };
+    let options = ClientOptions { observer: Some(metrics.observer(REPLICA)), ..client_options() };
+    Ok(Client::new(&endpoint, options)?)
+}
+
+/// Meets the replica: waits until it answers who it is.
+pub async fn meet(settings: &Settings, client: Client) -> Replica {
+    let mut failures = 0;
+    loop {
+        match identify(settings, &client).await {
+            Ok(replica) => return replica,
+            Err(error) => {
+                failures += 1;
+                if failures == 1 {
+                    tracing::warn!(%error, "the replica does not answer; trying again");
+                }
+                let (first, longest) = (Duration::from_millis(500), Duration::from_secs(8));
+                tokio::time::sleep(backoff(failures, first, longest, u64::from(std::process::id()))).await;
+            }
+        }
+    }
+}
+
+async fn identify(settings: &Settings, client: &Client) -> Result<Replica, CallError> {
+    let id = client.get(&NAMESPACES, None, IDENTITY_NAMESPACE).await?.meta.uid;
+    let install = client.get(&NAMESPACES, None, &settings.namespace).await?.meta.uid;
+    let version = tokio::time::timeout(ASIDE, client.kube().apiserver_version()).await;
+    Ok(Replica {
+        client: client.clone(),
+        namespace: settings.namespace.clone(),
+        install,
+        id,
+        version: version.ok().and_then(Result::ok).map(|version| version.git_version),
+        mode: match settings.replica {
+            ReplicaSource::InCluster => Mode::Pull,
+            ReplicaSource::File(_) => Mode::Hosted,
+        },
+    })
+}

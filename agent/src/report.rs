@@ -1,0 +1,151 @@
+//! The report: one writer, two places. First the copy in the agent's own namespace, so that the replica's owner sees
+//! what is so while the directory is away; then the one in the execution namespace. Conditions are written at once,
+//! what only counts every [`SPACING`].
+
+mod news;
+mod place;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use muster_api::condition;
+use muster_api::conditions::Severity;
+use muster_api::report::{
+    AgentReport, ClusterReportStatus, CredentialReport, DirectoryReport, MirrorReport, ReplicaReport,
+};
+use muster_kit::events::{Emitter, Kind};
+use tokio::sync::watch;
+use tokio::time::{Instant, sleep_until};
+use tokio_util::sync::CancellationToken;
+
+use self::news::news;
+use self::place::Place;
+use crate::index::View;
+use crate::replica::Replica;
+use crate::session::Open;
+
+/// Least time between two writes that only counters cause.
+pub const SPACING: Duration = Duration::from_secs(10);
+/// Least time between any two writes: what happens together is told together.
+const BREATH: Duration = Duration::from_secs(1);
+/// How long after a write that failed the next is tried.
+const AGAIN: Duration = Duration::from_secs(30);
+
+/// Writes the report.
+pub struct Reporter {
+    replica: Replica,
+    views: watch::Receiver<View>,
+    opened: watch::Receiver<Option<Arc<Open>>>,
+    emitter: Emitter,
+    status: ClusterReportStatus,
+}
+
+impl Reporter {
+    /// A reporter of one replica.
+    #[must_use]
+    pub fn new(
+        replica: Replica,
+        views: watch::Receiver<View>,
+        opened: watch::Receiver<Option<Arc<Open>>>,
+        emitter: Emitter,
+    ) -> Self {
+        Self { replica, views, opened, emitter, status: ClusterReportStatus::default() }
+    }
+
+    /// Writes until `cancel`.
+    pub async fn run(mut self, cancel: CancellationToken) {
+        let _ = cancel.run_until_cancelled(self.write()).await;
+    }
+
+    async fn write(&mut self) {
+        let mut local = Place::own(&self.replica);
+        let mut upstream: Option<Place> = None;
+        let mut corrected = 0;
+        // Times of transitions go on from what was told before this process began.
+        if let Some(told) = local.read().await {
+            self.status = told;
+        }
+        loop {
+            let view = self.views.borrow_and_update().clone();
+            let open = self.opened.borrow_and_update().clone();
+            let before = self.status.clone();
+            self.status = self.compose(&view, open.as_deref());
+            for (reason, note) in news(&before, &self.status, view.corrected - corrected) {
+                let kind = match reason.severity() {
+                    Severity::Normal => Kind::Normal,
+                    Severity::Warning => Kind::Warning,
+                };
+                let note = format!("{note} Next: {}", reason.next());
+                self.emitter.emit(&local.reference(), kind, reason.as_str(), "Report", &note).await;
+            }
+            corrected = view.corrected;
+            let mut failed = false;
+            if !open.as_ref().is_some_and(|open| open.joined.same_cluster()) {
+                failed |= !local.write(&self.status).await;
+            }
+            upstream = match (upstream, &open) {
+                (Some(place), Some(open)) if place.is_of(open) => Some(place),
+                (_, Some(open)) => Some(Place::upstream(open)),
+                (_, None) => None,
+            };
+            drop(open); // held on, it would keep the connections of an old session open
+            if let Some(place) = &mut upstream {
+                failed |= !place.write(&self.status).await;
+            }
+            if !self.wait(failed).await {
+                return;
+            }
+        }
+    }
+
+    /// Waits until there is something to write; `false` when there never will be.
+    async fn wait(&mut self, failed: bool) -> bool {
+        let written = Instant::now();
+        let mut due = failed.then_some(written + AGAIN);
+        loop {
+            let at = due.unwrap_or(written);
+            let spacing = tokio::select! {
+                () = sleep_until(at), if due.is_some() => return true,
+                Ok(()) = self.opened.changed() => BREATH,
+                Ok(()) = self.views.changed() => {
+                    let view = self.views.borrow_and_update().clone();
+                    let conditions = self.compose(&view, None).conditions;
+                    if conditions == self.status.conditions { SPACING } else { BREATH }
+                }
+                else => return false,
+            };
+            due = Some(due.map_or(written + spacing, |due| due.min(written + spacing)));
+        }
+    }
+
+    /// The report as it is to be: what was told, with what is so now in its place.
+    fn compose(&self, view: &View, open: Option<&Open>) -> ClusterReportStatus {
+        let mut status = self.status.clone();
+        for condition in &view.conditions {
+            condition::set(&mut status.conditions, condition.clone());
+        }
+        let count = |count: usize| i64::try_from(count).unwrap_or(i64::MAX);
+        status.mirror = Some(MirrorReport {
+            entries: count(view.mirror.entries),
+            copies: count(view.mirror.in_step),
+            conflicts: count(view.mirror.conflicts),
+            frozen_deletions: count(view.mirror.unconfirmed),
+        });
+        status.replica =
+            Some(ReplicaReport { id: Some(self.replica.id.clone()), version: self.replica.version.clone() });
+        status.agent = Some(AgentReport {
+            version: Some(env!("CARGO_PKG_VERSION").to_owned()),
+            mode: Some(self.replica.mode),
+        });
+        if let Some(open) = open {
+            status.cluster = Some(open.joined.pin.cluster.clone());
+            status.directory = Some(DirectoryReport {
+                id: Some(open.joined.pin.directory.clone()),
+                server: Some(open.server.clone()),
+            });
+            let expires = view.credential_expires.map(Into::into);
+            status.credential = Some(CredentialReport { user: Some(open.user.clone()), expires });
+        }
+        status
+    }
+}

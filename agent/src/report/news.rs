@@ -1,0 +1,115 @@
+//! Which changes of the report are Events. Pure.
+
+use muster_api::condition::{Condition, Status};
+use muster_api::conditions::{
+    ConditionType, CredentialsValid, EntryPresent, HeartbeatAccepted, MirrorInSync, Reason as _,
+};
+use muster_api::events::EventReason;
+use muster_api::report::ClusterReportStatus;
+
+/// The Events that lie between two reports, each with its note. `corrected`: hand edits undone between them.
+#[must_use]
+pub(super) fn news(
+    before: &ClusterReportStatus,
+    after: &ClusterReportStatus,
+    corrected: u64,
+) -> Vec<(EventReason, String)> {
+    let mut news = Vec::new();
+    for condition in &after.conditions {
+        let old = before.conditions.iter().find(|old| old.type_ == condition.type_);
+        if old.is_some_and(|old| (old.status, &old.reason) == (condition.status, &condition.reason)) {
+            continue;
+        }
+        if let Some(reason) = event(condition, old) {
+            news.push((reason, format!("{}: {}.", condition.reason, condition.message)));
+        }
+    }
+    let frozen =
+        |status: &ClusterReportStatus| status.mirror.as_ref().map_or(0, |mirror| mirror.frozen_deletions);
+    if frozen(after) > 0 && frozen(before) == 0 {
+        news.push((EventReason::DeletionFrozen, format!("{} copies are kept.", frozen(after))));
+    }
+    if corrected > 0 {
+        news.push((EventReason::DriftCorrected, format!("{corrected} copies were put back.")));
+    }
+    news
+}
+
+fn event(condition: &Condition, old: Option<&Condition>) -> Option<EventReason> {
+    let kind = ConditionType::ALL.iter().find(|kind| kind.as_str() == condition.type_)?;
+    let is = |reason: &str| condition.reason == reason;
+    match (kind, condition.status) {
+        (ConditionType::DirectoryReachable, Status::True) => Some(match old {
+            // For want of a Secret there was no directory to lose.
+            Some(old) if !old.message.is_empty() && old.reason != "SecretMissing" => {
+                EventReason::DirectoryRegained
+            }
+            _ => EventReason::DirectoryConnected,
+        }),
+        (ConditionType::DirectoryReachable, _) => Some(EventReason::DirectoryLost),
+        (ConditionType::CredentialsValid, _) if is(CredentialsValid::ExpiresSoon.as_str()) => {
+            Some(EventReason::CredentialExpiring)
+        }
+        (ConditionType::CredentialsValid, Status::False) => Some(EventReason::KubeconfigRefused),
+        (ConditionType::EntryPresent, _) if is(EntryPresent::Missing.as_str()) => {
+            Some(EventReason::EntryMissing)
+        }
+        (ConditionType::MirrorInSync, _) if is(MirrorInSync::Conflict.as_str()) => {
+            Some(EventReason::CopyConflict)
+        }
+        (ConditionType::HeartbeatAccepted, _) if !is(HeartbeatAccepted::Accepted.as_str()) => {
+            Some(EventReason::HeartbeatRefused)
+        }
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use jiff::Timestamp;
+    use muster_api::conditions::DirectoryReachable;
+    use muster_api::report::MirrorReport;
+
+    use super::*;
+
+    fn status(conditions: Vec<Condition>) -> ClusterReportStatus {
+        ClusterReportStatus { conditions, ..ClusterReportStatus::default() }
+    }
+
+    fn reachable(reason: DirectoryReachable, message: &str) -> Condition {
+        Condition::new(reason, message, Timestamp::UNIX_EPOCH.into())
+    }
+
+    fn reasons(before: &ClusterReportStatus, after: &ClusterReportStatus) -> Vec<EventReason> {
+        news(before, after, 0).into_iter().map(|(reason, _)| reason).collect()
+    }
+
+    #[test]
+    fn the_directory_is_met_lost_and_met_again() {
+        let nothing = status(vec![]);
+        let missing = status(vec![reachable(DirectoryReachable::SecretMissing, "no Secret")]);
+        let met = status(vec![reachable(DirectoryReachable::Reachable, "d")]);
+        let lost = status(vec![reachable(DirectoryReachable::Unreachable, "no route")]);
+        assert_eq!(reasons(&nothing, &missing), [EventReason::DirectoryLost]);
+        assert_eq!(reasons(&missing, &met), [EventReason::DirectoryConnected]);
+        assert_eq!(reasons(&met, &lost), [EventReason::DirectoryLost]);
+        assert_eq!(reasons(&lost, &met), [EventReason::DirectoryRegained]);
+    }
+
+    #[test]
+    fn a_new_message_alone_is_no_news() {
+        let one = status(vec![reachable(DirectoryReachable::Unreachable, "one")]);
+        let two = status(vec![reachable(DirectoryReachable::Unreachable, "two")]);
+        assert_eq!(reasons(&one, &two), []);
+    }
+
+    #[test]
+    fn frozen_deletions_are_told_once() {
+        let mirror = |frozen_deletions| ClusterReportStatus {
+            mirror: Some(MirrorReport { frozen_deletions, ..MirrorReport::default() }),
+            ..ClusterReportStatus::default()
+        };
+        assert_eq!(reasons(&mirror(0), &mirror(3)), [EventReason::DeletionFrozen]);
+        assert_eq!(reasons(&mirror(3), &mirror(4)), []);
+    }
+}

@@ -1,0 +1,227 @@
+//! The program as a whole: who waits, who acts, and what ends with what.
+
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use anyhow::Context as _;
+use futures::future::Either;
+use muster_api::names::{LEADER_LEASE, SYSTEM_NAMESPACE};
+use muster_engine::evidence::Scope;
+use muster_kit::admin::{Admin, Readiness, Served};
+use muster_kit::events::Emitter;
+use muster_kit::leader::{Claim, Election, Elector};
+use muster_kit::shutdown::Shutdown;
+use muster_kit::watch::Link;
+use tokio::sync::{mpsc, watch};
+use tokio_util::sync::CancellationToken;
+
+use crate::act::Actor;
+use crate::heartbeat::Heart;
+use crate::index::Index;
+use crate::metrics::Metrics;
+use crate::pulse::Pulse;
+use crate::replica::{self, Replica};
+use crate::report::Reporter;
+use crate::session::{Open, Rejoined, Session, Wiring, source};
+use crate::settings::{Mirror, Settings};
+use crate::store::Store;
+use crate::watches;
+
+/// Time for all tasks to end after a signal.
+const GRACE: Duration = Duration::from_secs(10);
+/// Events that wait for the engine.
+const QUEUE: usize = 256;
+
+/// Runs the agent until a signal.
+///
+/// # Errors
+/// Where it cannot begin: the admin address is taken, or the replica's credential is unusable.
+pub async fn run(settings: Settings) -> anyhow::Result<()> {
+    let shutdown = Shutdown::listen().context("unable to listen for signals")?;
+    let metrics = Metrics::new().context("unable to make the metrics")?;
+    let pulse = Pulse::new(Instant::now());
+    let readiness = Readiness::default();
+    let admin = Admin::bind(settings.listen).await?;
+    tracing::info!(version = env!("CARGO_PKG_VERSION"), listen = %admin.address()?, "agent started");
+    let alive = pulse.clone();
+    let served = Served {
+        liveness: Arc::new(move || {
+            if alive.is_alive(Instant::now()) {
+                Ok(())
+            } else {
+                Err("the index makes no progress".to_owned())
+            }
+        }),
+        readiness: readiness.clone(),
+        registry: metrics.registry.clone(),
+    };
+    shutdown.tasks().spawn(admin.serve(served, shutdown.token()));
+    let client = replica::client(&settings, &metrics)?;
+    let agent = Agent { settings, metrics, pulse };
+    let meeting = readiness.block("replica");
+    let (cancel, ended) = (shutdown.token(), shutdown.token().drop_guard());
+    let work = shutdown.tasks().spawn(async move {
+        let _ended = ended; // also by a panic: the program must not live on without its work
+        let Some(replica) = cancel.run_until_cancelled(agent.meet(client)).await else { return };
+        drop(meeting);
+        Box::pin(agent.contend(replica, cancel)).await;
+    });
+    shutdown.wait(GRACE).await?;
+    work.await.context("the agent's work ended in a panic")
+}
+
+struct Agent {
+    settings: Settings,
+    metrics: Metrics,
+    pulse: Pulse,
+}
+
+impl Agent {
+    /// Waits for the replica. While it does not answer, there is nothing to make progress with.
+    async fn meet(&self, client: muster_kit::Client) -> Replica {
+        let met = replica::meet(&self.settings, client);
+        match futures::future::select(Box::pin(met), Box::pin(self.idle())).await {
+            Either::Left((replica, _)) => replica,
+            Either::Right((never, _)) => match never {},
+        }
+    }
+
+    /// Keeps the pulse while another process acts.
+    async fn idle(&self) -> Infallible {
+        loop {
+            self.pulse.beat(Instant::now());
+            tokio::time::sleep(crate::pulse::BEAT).await;
+        }
+    }
+
+    /// Acts while this process holds the replica's Lease. The Lease is released when all work has ended.
+    async fn contend(&self, replica: Replica, cancel: CancellationToken) {
+        let identity = identity(&replica);
+        let election = Election::new(SYSTEM_NAMESPACE, LEADER_LEASE, &identity, crate::MANAGER);
+        let (elector, mut claim) = Elector::new(election, Link::fixed(replica.client.clone()));
+        let contending = CancellationToken::new();
+        let released = contending.clone();
+        let work = async {
+            while !cancel.is_cancelled() {
+                let held = claim.wait_for(|claim| matches!(claim, Claim::Held { .. }));
+                let waiting = async {
+                    tokio::select! {
+                        held = held => held.is_ok(),
+                        never = self.idle() => match never {},
+                    }
+                };
+                if cancel.run_until_cancelled(waiting).await != Some(true) {
+                    break;
+                }
+                tracing::info!(identity, "this process acts");
+                self.metrics.leader.set(1);
+                Box::pin(self.act(&replica, claim.clone(), &cancel)).await;
+                self.metrics.leader.set(0);
+            }
+            released.cancel();
+        };
+        futures::join!(elector.run(contending), work);
+    }
+
+    /// Acts until `cancel`, until another process acts, or until the replica joins another directory.
+    async fn act(&self, replica: &Replica, claim: watch::Receiver<Claim>, cancel: &CancellationToken) {
+        let scope = scope(&self.settings.mirror);
+        let stop = cancel.child_token();
+        let (events, inbox) = mpsc::channel(QUEUE);
+        let (links, directory_links) = watch::channel(None);
+        let (opened_sender, opened) = watch::channel(None);
+        let (doubt, doubts) = mpsc::channel(1);
+        let (offers_sender, offers) = mpsc::channel(1);
+        let replica_links = Link::fixed(replica.client.clone());
+        let store = Store::new(replica.client.clone(), &replica.namespace);
+        let actor = Actor::new(
+            replica.client.clone(),
+            opened.clone(),
+            claim.clone(),
+            store.clone(),
+            doubt.clone(),
+            self.metrics.clone(),
+        );
+        let (index, views) = Index::new(scope.clone(), actor, self.metrics.clone(), self.pulse.clone());
+        let wiring = Wiring {
+            cluster_name: self.settings.cluster_name.clone(),
+            replica: replica.id.clone(),
+            store,
+            metrics: self.metrics.clone(),
+            events: events.clone(),
+            links,
+            opened: opened_sender,
+        };
+        let heart = Heart {
+            identity: format!("{}/{}", replica.id, replica.install),
+            pulse: self.pulse.clone(),
+            events: events.clone(),
+            metrics: self.metrics.clone(),
+        };
+        let emitter = Emitter::new(muster_api::names::AGENT, &identity(replica));
+        emitter.attach(Some(replica.client.clone()));
+        let session = async {
+            let outcome = stop.run_until_cancelled(Session::new(wiring, doubt).run(offers, doubts)).await;
+            if outcome == Some(Rejoined) {
+                tracing::warn!("another directory was joined: beginning anew with it");
+            }
+            stop.cancel();
+        };
+        let deposed = async {
+            let mut claim = claim;
+            let other = claim.wait_for(|claim| matches!(claim, Claim::Other { .. }));
+            if stop.run_until_cancelled(other).await.is_some() {
+                tracing::warn!("another process acts now");
+                stop.cancel();
+            }
+        };
+        let source = self.settings.directory.clone();
+        let metrics = || self.metrics.clone();
+        futures::join!(
+            index.run(inbox, stop.clone()),
+            Reporter::new(replica.clone(), views, opened.clone(), emitter).run(stop.clone()),
+            source::follow(source, replica_links.clone(), offers_sender, metrics(), stop.clone()),
+            watches::replica(replica_links, events.clone(), metrics(), stop.clone()),
+            directory(opened.clone(), scope, directory_links, events, metrics(), stop.clone()),
+            async {
+                stop.run_until_cancelled(heart.beat(opened)).await;
+            },
+            session,
+            deposed,
+        );
+    }
+}
+
+/// Watches the directory from the first session on: until then nobody knows which entry is the own one.
+async fn directory(
+    mut opened: watch::Receiver<Option<Arc<Open>>>,
+    scope: Scope,
+    links: watch::Receiver<Option<Link>>,
+    events: mpsc::Sender<muster_engine::Event>,
+    metrics: Metrics,
+    stop: CancellationToken,
+) {
+    let first = async {
+        let open = opened.wait_for(Option::is_some).await.ok()?;
+        open.as_ref().map(|open| open.joined.pin.cluster.clone())
+    };
+    if let Some(Some(cluster)) = stop.run_until_cancelled(first).await {
+        Box::pin(watches::directory(&cluster, &scope, links, events, metrics, stop.clone())).await;
+    }
+}
+
+fn scope(mirror: &Mirror) -> Scope {
+    match mirror {
+        Mirror::All => Scope::All,
+        Mirror::None => Scope::None,
+        Mirror::Selector(selector) => Scope::Selected(selector.clone()),
+    }
+}
+
+/// Another one for each process, also for the next in the same pod.
+fn identity(replica: &Replica) -> String {
+    let host = std::env::var("HOSTNAME").unwrap_or_else(|_| "agent".to_owned());
+    let started = jiff::Timestamp::now().as_millisecond();
+    format!("{host}_{}_{}_{started}", replica.install, std::process::id())
+}

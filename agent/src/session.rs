@@ -1,0 +1,397 @@
+//! The session with the directory: from what a Secret offers to a client that is known to lead to the pinned
+//! directory, and back when it does not.
+//!
+//! ```text
+//!  offer ─▶ parse ─▶ probe ─▶ the recorded directory? the same cluster? no fewer rights? ─▶ swapped in
+//!              └────────┴───────── no: a condition, and the session that works goes on
+//! ```
+//!
+//! Only this module ever holds a credential.
+
+pub mod credential;
+mod gate;
+pub mod kubeconfig;
+pub mod probe;
+pub mod source;
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use muster_api::conditions::{CredentialsValid, DirectoryReachable, Reason as _};
+use muster_engine::event::{Event, Session as Joined};
+use muster_engine::pin::{Mismatch, Pin, Refusal};
+use muster_engine::report::Problem;
+use muster_engine::time::backoff;
+use muster_kit::client::{CallError, Client, ClientOptions};
+use muster_kit::watch::{Gate, Link};
+use secrecy::ExposeSecret as _;
+use tokio::sync::{mpsc, watch};
+use tokio::time::{Instant, sleep_until};
+
+use self::credential::{Facts as Lifespan, Lifetime};
+use self::gate::IdentityGate;
+use self::kubeconfig::{Kubeconfig, KubeconfigError, Warning};
+use self::probe::{Facts, NEEDED, ProbeError, Right, probe};
+use self::source::{Material, Offer};
+use crate::client_options;
+use crate::metrics::{DIRECTORY, Metrics};
+use crate::store::{Store, StoreError};
+
+/// First and longest wait before a directory that did not answer, or was not the recorded one, is asked again. A
+/// directory that is back is found within 10 s.
+const WAIT_FOR_ANSWER: (Duration, Duration) = (Duration::from_millis(500), Duration::from_secs(8));
+/// The same for a directory that refused: only people can change that.
+const WAIT_FOR_PEOPLE: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(30));
+/// How often the life of the credential is looked at.
+const LOOK_AT_LIFE: Duration = Duration::from_secs(3600);
+
+/// A session that others may use. Whoever holds it past its end holds its connections open.
+pub struct Open {
+    /// For watches and live reads.
+    pub client: Client,
+    /// For the heartbeat and the report: a connection of their own, which a large list does not block.
+    pub beats: Client,
+    /// Keeps answers of another server out, for each of the two.
+    pub gates: [Arc<dyn Gate>; 2],
+    /// The directory and the replica.
+    pub joined: Joined,
+    /// Name of the execution namespace.
+    pub execution_namespace: String,
+    /// The user that the directory takes the agent for.
+    pub user: String,
+    /// The directory's address.
+    pub server: String,
+    rights: BTreeSet<Right>,
+    life: Lifespan,
+}
+
+/// What a session needs of the program.
+pub struct Wiring {
+    /// The name that the settings give this cluster.
+    pub cluster_name: Option<String>,
+    /// `kube-system` UID of the replica.
+    pub replica: String,
+    /// Where the pin is kept.
+    pub store: Store,
+    /// Metrics.
+    pub metrics: Metrics,
+    /// To the engine.
+    pub events: mpsc::Sender<Event>,
+    /// To the watches of the directory.
+    pub links: watch::Sender<Option<Link>>,
+    /// To everybody else.
+    pub opened: watch::Sender<Option<Arc<Open>>>,
+}
+
+/// Runs sessions.
+pub struct Session {
+    wiring: Wiring,
+    doubt: mpsc::Sender<()>,
+    /// What was offered and is not in use, with the time of the next attempt.
+    pending: Option<(Material, Instant)>,
+    attempts: u32,
+    working: Option<(Material, Arc<Open>)>,
+    refused: Option<Problem<DirectoryReachable>>,
+    pin: Option<Pin>,
+    epoch: u64,
+}
+
+/// The replica joined another directory, because its owner removed the record of the old one: all that was learned
+/// from that is void.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Rejoined;
+
+/// Why an offer is not taken.
+#[derive(Debug, thiserror::Error)]
+enum OfferError {
+    #[error(transparent)]
+    Kubeconfig(#[from] KubeconfigError),
+    #[error("unable to use the kubeconfig: {0}")]
+    Client(#[from] muster_kit::client::ClientError),
+    #[error(transparent)]
+    Probe(#[from] ProbeError),
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    #[error("this is not the directory that this cluster joined: {0}")]
+    Mismatch(Mismatch),
+    #[error("the credential is of cluster {offered}, and this cluster joined as {joined}")]
+    OtherCluster { joined: String, offered: String },
+    #[error("user {user} lacks the right to {}", right.describe())]
+    Right { user: String, right: Right },
+}
+
+impl OfferError {
+    fn reason(&self) -> DirectoryReachable {
+        match self {
+            Self::Kubeconfig(_) | Self::Client(_) | Self::Probe(ProbeError::NoName) => {
+                DirectoryReachable::KubeconfigInvalid
+            }
+            Self::Probe(ProbeError::Call(CallError::Unauthorized { .. })) => {
+                DirectoryReachable::CredentialsRejected
+            }
+            Self::Probe(ProbeError::Call(CallError::Forbidden { .. })) | Self::Right { .. } => {
+                DirectoryReachable::Forbidden
+            }
+            Self::Probe(_) | Self::Store(StoreError::Call(_)) | Self::Mismatch(Mismatch::Unknown { .. }) => {
+                DirectoryReachable::Unreachable
+            }
+            Self::Mismatch(Mismatch::BeingRemoved { .. }) => DirectoryReachable::BeingRemoved,
+            Self::Mismatch(Mismatch::OtherDirectory { .. })
+            | Self::OtherCluster { .. }
+            | Self::Store(StoreError::Malformed { .. }) => DirectoryReachable::IdentityMismatch,
+        }
+    }
+
+    /// How long to wait before the same offer is tried again; `None` where it can only fail again.
+    fn wait(&self) -> Option<(Duration, Duration)> {
+        match self.reason() {
+            DirectoryReachable::KubeconfigInvalid => None,
+            DirectoryReachable::CredentialsRejected | DirectoryReachable::Forbidden => Some(WAIT_FOR_PEOPLE),
+            _ => Some(WAIT_FOR_ANSWER),
+        }
+    }
+}
+
+/// The same, said of a credential.
+fn of_credential(reason: DirectoryReachable) -> CredentialsValid {
+    match reason {
+        DirectoryReachable::SecretMissing => CredentialsValid::SecretMissing,
+        DirectoryReachable::KubeconfigInvalid => CredentialsValid::KubeconfigInvalid,
+        DirectoryReachable::CredentialsRejected => CredentialsValid::CredentialsRejected,
+        DirectoryReachable::Forbidden => CredentialsValid::Forbidden,
+        DirectoryReachable::IdentityMismatch => CredentialsValid::IdentityMismatch,
+        DirectoryReachable::Unreachable
+        | DirectoryReachable::BeingRemoved
+        | DirectoryReachable::Reachable => CredentialsValid::Unknown,
+    }
+}
+
+impl Session {
+    /// Sessions that begin with nothing. `doubt` is the sending side of what [`Self::run`] listens to.
+    #[must_use]
+    pub fn new(wiring: Wiring, doubt: mpsc::Sender<()>) -> Self {
+        Self { wiring, doubt, pending: None, attempts: 0, working: None, refused: None, pin: None, epoch: 0 }
+    }
+
+    /// Runs until the replica joins another directory. `doubts`: somebody saw what the directory should not say.
+    pub async fn run(
+        mut self,
+        mut offers: mpsc::Receiver<Offer>,
+        mut doubts: mpsc::Receiver<()>,
+    ) -> Rejoined {
+        loop {
+            let retry = self.pending.as_ref().map(|(_, at)| *at);
+            let outcome = tokio::select! {
+                Some(offer) = offers.recv() => self.offered(offer).await,
+                Some(()) = doubts.recv() => self.doubted().await,
+                () = sleep_until(retry.unwrap_or_else(Instant::now)), if retry.is_some() => self.attempt().await,
+                () = sleep_until(Instant::now() + self.next_look()), if self.working.is_some() => {
+                    self.tell_credential().await;
+                    Ok(())
+                }
+            };
+            if let Err(rejoined) = outcome {
+                return rejoined;
+            }
+        }
+    }
+
+    async fn offered(&mut self, offer: Offer) -> Result<(), Rejoined> {
+        match offer {
+            Offer::Nothing(why) => {
+                self.pending = None;
+                self.refuse(DirectoryReachable::SecretMissing, why).await;
+                Ok(())
+            }
+            Offer::Material(material) if self.working.as_ref().is_some_and(|(used, _)| *used == material) => {
+                self.pending = None;
+                self.refused = None;
+                self.tell_credential().await;
+                Ok(())
+            }
+            Offer::Material(material) => {
+                self.attempts = 0;
+                self.pending = Some((material, Instant::now()));
+                self.attempt().await
+            }
+        }
+    }
+
+    /// Tries what is pending.
+    async fn attempt(&mut self) -> Result<(), Rejoined> {
+        let Some((material, _)) = self.pending.take() else { return Ok(()) };
+        let outcome = self.try_material(&material).await;
+        let result = match &outcome {
+            Ok(_) => "ok",
+            Err(error) => of_credential(error.reason()).as_str(),
+        };
+        self.wiring.metrics.rotations.with_label_values(&[result]).inc();
+        match outcome {
+            Ok(open) => self.open(material, open).await,
+            Err(error) => {
+                self.attempts = self.attempts.saturating_add(1);
+                let message = format!("{}: {error}", material.origin);
+                if let Some((first, longest)) = error.wait() {
+                    let salt = u64::from(std::process::id());
+                    let wait = backoff(self.attempts, first, longest, salt);
+                    self.pending = Some((material, Instant::now() + wait));
+                }
+                self.refuse(error.reason(), message).await;
+                Ok(())
+            }
+        }
+    }
+
+    async fn try_material(&self, material: &Material) -> Result<Open, OfferError> {
+        let kubeconfig = Kubeconfig::parse(material.kubeconfig.expose_secret())?;
+        for warning in kubeconfig.warnings() {
+            match warning {
+                Warning::Loopback => {
+                    tracing::warn!(origin = material.origin, "the directory's address is loopback");
+                }
+            }
+        }
+        let endpoint = kubeconfig.endpoint();
+        let options =
+            || ClientOptions { observer: Some(self.wiring.metrics.observer(DIRECTORY)), ..client_options() };
+        let client = Client::new(&endpoint, options())?;
+        let name = self.wiring.cluster_name.as_deref().or(material.cluster_name.as_deref());
+        let facts = probe(&client, name).await?;
+        let pin = self.judge(&facts).await?;
+        let rights = self.working.as_ref().map_or_else(|| NEEDED.into(), |(_, open)| open.rights.clone());
+        if let Some(right) = rights.difference(&facts.rights).next() {
+            return Err(OfferError::Right { user: facts.user, right: *right });
+        }
+        let gate = || -> Arc<dyn Gate> { Arc::new(IdentityGate::new(&pin.directory, self.doubt.clone())) };
+        Ok(Open {
+            beats: Client::new(&endpoint, options())?,
+            client,
+            gates: [gate(), gate()],
+            joined: Joined { pin: pin.clone(), replica: self.wiring.replica.clone() },
+            execution_namespace: facts.execution_namespace,
+            user: facts.user,
+            server: endpoint.server().to_string(),
+            rights: facts.rights,
+            life: Lifespan::of(endpoint.credential()),
+        })
+    }
+
+    /// Whether this is the directory that the replica joined. The record is read anew each time: its owner may have
+    /// removed it, to join anew. What is to be recorded is recorded before it is used.
+    async fn judge(&self, facts: &Facts) -> Result<Pin, OfferError> {
+        let recorded = self.wiring.store.load().await?;
+        let pin =
+            Pin::join(recorded.as_ref(), &facts.cluster, &facts.landmarks).map_err(
+                |refusal| match refusal {
+                    Refusal::Mismatch(mismatch) => OfferError::Mismatch(mismatch),
+                    Refusal::OtherCluster { joined, offered } => OfferError::OtherCluster { joined, offered },
+                },
+            )?;
+        if recorded.as_ref() != Some(&pin) {
+            self.wiring.store.save(&pin).await?;
+            tracing::info!(directory = pin.directory, cluster = pin.cluster, "directory recorded");
+        }
+        Ok(pin)
+    }
+
+    async fn open(&mut self, material: Material, open: Open) -> Result<(), Rejoined> {
+        let pin = open.joined.pin.clone();
+        let before = self.pin.replace(pin.clone());
+        let same =
+            |before: &Pin| before.directory == pin.directory && before.clusters_crd == pin.clusters_crd;
+        if before.is_some_and(|before| !same(&before)) {
+            return Err(Rejoined);
+        }
+        tracing::info!(
+            origin = material.origin,
+            user = open.user,
+            directory = pin.directory,
+            "session opened"
+        );
+        self.epoch += 1;
+        self.attempts = 0;
+        self.refused = None;
+        let open = Arc::new(open);
+        self.send(Event::Opened(open.joined.clone())).await;
+        let (client, gate) = (open.client.clone(), Arc::clone(&open.gates[0]));
+        self.wiring.links.send_replace(Some(Link { client, epoch: self.epoch, gate }));
+        self.wiring.opened.send_replace(Some(Arc::clone(&open)));
+        self.working = Some((material, open));
+        self.tell_credential().await;
+        Ok(())
+    }
+
+    /// Somebody doubts the directory: is it still the one that was joined?
+    async fn doubted(&mut self) -> Result<(), Rejoined> {
+        let Some((material, open)) = self.working.take() else { return Ok(()) };
+        let judged = match probe(&open.client, Some(&open.joined.pin.cluster)).await {
+            Ok(facts) => self.judge(&facts).await.map(|_| ()),
+            Err(error) => Err(error.into()),
+        };
+        match judged {
+            Err(
+                error @ OfferError::Mismatch(Mismatch::OtherDirectory { .. } | Mismatch::BeingRemoved { .. }),
+            ) => {
+                tracing::warn!(%error, "session closed");
+                self.wiring.links.send_replace(None);
+                self.wiring.opened.send_replace(None);
+                let message = format!("{}: {error}", material.origin);
+                if self.pending.is_none() {
+                    self.attempts = 1;
+                    self.pending = Some((material, Instant::now() + WAIT_FOR_ANSWER.0));
+                }
+                self.refuse(error.reason(), message).await;
+            }
+            // It is, or it does not say: its watches will tell.
+            _ => self.working = Some((material, open)),
+        }
+        Ok(())
+    }
+
+    async fn refuse(&mut self, reason: DirectoryReachable, message: String) {
+        let problem = Problem { reason, message };
+        if self.refused.as_ref() != Some(&problem) {
+            let in_use =
+                if self.working.is_some() { "the session that works goes on" } else { "there is no session" };
+            tracing::warn!(reason = ?problem.reason, problem.message, in_use, "credential refused");
+        }
+        self.refused = Some(problem.clone());
+        if self.working.is_none() {
+            self.send(Event::Closed(problem)).await;
+        }
+        self.tell_credential().await;
+    }
+
+    async fn tell_credential(&self) {
+        let life = self.working.as_ref().map(|(_, open)| &open.life);
+        let expires = life.and_then(|life| life.expires_at);
+        let problem = match (&self.refused, life.map(|life| life.lifetime(Timestamp::now()))) {
+            (Some(Problem { reason, message }), _) => Some((of_credential(*reason), message.clone())),
+            (None, Some(Lifetime::ExpiresSoon)) => {
+                Some((CredentialsValid::ExpiresSoon, ends("ends", expires)))
+            }
+            (None, Some(Lifetime::Expired)) => Some((CredentialsValid::Expired, ends("ended", expires))),
+            (None, _) => None,
+        };
+        let problem = problem.map(|(reason, message)| Problem { reason, message });
+        self.send(Event::Credential { problem, expires }).await;
+    }
+
+    fn next_look(&self) -> Duration {
+        let expires = self.working.as_ref().and_then(|(_, open)| open.life.expires_at);
+        let left = expires.and_then(|end| Duration::try_from(end.duration_since(Timestamp::now())).ok());
+        // Past the end there is nothing more to see.
+        left.map_or(LOOK_AT_LIFE, |left| (left + Duration::from_secs(1)).min(LOOK_AT_LIFE))
+    }
+
+    async fn send(&self, event: Event) {
+        // The engine is gone only when the program ends.
+        let _ = self.wiring.events.send(event).await;
+    }
+}
+
+fn ends(verb: &str, expires: Option<Timestamp>) -> String {
+    expires.map_or_else(String::new, |expires| format!("it {verb} at {}", muster_api::Time::from(expires)))
+}

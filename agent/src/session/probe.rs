@@ -1,0 +1,231 @@
+//! What a credential leads to and may do: asked before it is used.
+
+use std::collections::BTreeSet;
+
+use futures::future::join_all;
+use muster_api::Object;
+use muster_api::names::{IDENTITY_NAMESPACE, execution_namespace};
+use muster_api::resource::{
+    CLUSTERS, CRDS, LEASES, NAMESPACES, REPORTS, Resource, SELF_SUBJECT_ACCESS_REVIEWS, SELF_SUBJECT_REVIEWS,
+};
+use muster_engine::pin::{Found, Landmarks, Reading};
+use muster_kit::client::{CallError, Client};
+use serde::Deserialize;
+use serde_json::json;
+
+use super::credential;
+
+/// What was found.
+#[derive(Debug)]
+pub struct Facts {
+    /// The user that the directory takes the credential for.
+    pub user: String,
+    /// Name of the replica's entry.
+    pub cluster: String,
+    /// By what the directory is known.
+    pub landmarks: Landmarks,
+    /// Name of the execution namespace.
+    pub execution_namespace: String,
+    /// What the credential may do.
+    pub rights: BTreeSet<Right>,
+}
+
+/// A right that the agent uses in the directory.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Right {
+    /// Read one entry.
+    GetEntries,
+    /// List entries.
+    ListEntries,
+    /// Watch entries.
+    WatchEntries,
+    /// Renew the heartbeat.
+    RenewLease,
+    /// Write the report.
+    WriteReport,
+}
+
+/// Without these there is no mirror.
+pub const NEEDED: [Right; 3] = [Right::GetEntries, Right::ListEntries, Right::WatchEntries];
+const ALL: [Right; 5] =
+    [Right::GetEntries, Right::ListEntries, Right::WatchEntries, Right::RenewLease, Right::WriteReport];
+
+impl Right {
+    /// The right, as people grant it.
+    #[must_use]
+    pub fn describe(self) -> &'static str {
+        match self {
+            Self::GetEntries => "get clusters.multicluster.coreos.com",
+            Self::ListEntries => "list clusters.multicluster.coreos.com",
+            Self::WatchEntries => "watch clusters.multicluster.coreos.com",
+            Self::RenewLease => "update the lease of its execution namespace",
+            Self::WriteReport => "patch the status of the report in its execution namespace",
+        }
+    }
+}
+
+/// Why a probe came to no end.
+#[derive(Debug, thiserror::Error)]
+pub enum ProbeError {
+    /// The directory did not answer a question.
+    #[error(transparent)]
+    Call(#[from] CallError),
+    /// The answer to a review is none.
+    #[error("unable to learn who the credential is: the answer is malformed")]
+    Malformed,
+    /// Nothing says what this cluster is called.
+    #[error(
+        "unable to tell this cluster's name: the credential is not a ServiceAccount's; set --cluster-name, or key \
+         clusterName of the Secret"
+    )]
+    NoName,
+}
+
+/// Asks the directory. `name`: this cluster's name, where it is set; else it is that of the credential's account.
+///
+/// # Errors
+/// Where a question that every session needs answered was not.
+pub async fn probe(client: &Client, name: Option<&str>) -> Result<Facts, ProbeError> {
+    let user = who_am_i(client).await?;
+    let cluster = match name {
+        Some(name) => name.to_owned(),
+        None => credential::account(&user).map(|account| account.1.to_owned()).ok_or(ProbeError::NoName)?,
+    };
+    let crd = CLUSTERS.full_name();
+    let (directory, clusters_crd, entry) = futures::join!(
+        async { client.get(&NAMESPACES, None, IDENTITY_NAMESPACE).await },
+        async { client.get(&CRDS, None, &crd).await },
+        async { client.get(&CLUSTERS, None, &cluster).await },
+    );
+    let directory = landmark(directory, true)?;
+    let clusters_crd = landmark(clusters_crd, true)?;
+    let execution_namespace = published(entry.ok().as_ref()).unwrap_or_else(|| execution_namespace(&cluster));
+    let namespace = landmark(client.get(&NAMESPACES, None, &execution_namespace).await, false)?;
+    let landmarks = Landmarks { directory, clusters_crd, execution_namespace: Some(namespace) };
+    let rights = rights(client, &cluster, &execution_namespace).await?;
+    Ok(Facts { user, cluster, landmarks, execution_namespace, rights })
+}
+
+/// Reads the landmarks alone, for evidence.
+pub async fn landmarks(client: &Client, execution_namespace: Option<&str>) -> Landmarks {
+    let crd = CLUSTERS.full_name();
+    let (directory, clusters_crd) =
+        futures::join!(async { client.get(&NAMESPACES, None, IDENTITY_NAMESPACE).await }, async {
+            client.get(&CRDS, None, &crd).await
+        },);
+    let namespace = match execution_namespace {
+        Some(name) => Some(reading(client.get(&NAMESPACES, None, name).await).map(found)),
+        None => None,
+    };
+    Landmarks {
+        directory: reading(directory).map(found),
+        clusters_crd: reading(clusters_crd).map(found),
+        execution_namespace: namespace,
+    }
+}
+
+/// What a live read of one object says. Only an answer that names the object proves that it is absent.
+#[must_use]
+pub fn reading(result: Result<Object, CallError>) -> Reading<Box<Object>> {
+    match result {
+        Ok(object) => Reading::Found(Box::new(object)),
+        Err(error) if error.proves_absence() => Reading::Absent,
+        Err(error) => Reading::Unreadable(error.to_string()),
+    }
+}
+
+#[allow(clippy::needless_pass_by_value)] // it is what `Reading::map` hands over
+fn found(object: Box<Object>) -> Found {
+    Found { uid: object.meta.uid.clone(), deleting: object.meta.deletion_timestamp.is_some() }
+}
+
+/// A landmark without which there is no session is an error where it cannot be read; another one may be forbidden.
+fn landmark(result: Result<Object, CallError>, needed: bool) -> Result<Reading, CallError> {
+    match result {
+        Err(error)
+            if !error.proves_absence() && (needed || !matches!(error, CallError::Forbidden { .. })) =>
+        {
+            Err(error)
+        }
+        result => Ok(reading(result).map(found)),
+    }
+}
+
+/// The execution namespace that the directory publishes in the entry's status.
+fn published(entry: Option<&Object>) -> Option<String> {
+    #[derive(Deserialize)]
+    struct Frame {
+        status: Option<Status>,
+    }
+    #[derive(Deserialize)]
+    #[serde(rename_all = "camelCase")]
+    struct Status {
+        execution_namespace: Option<String>,
+    }
+    let frame: Frame = serde_json::from_str(entry?.raw.get()).ok()?;
+    frame.status?.execution_namespace.filter(|namespace| !namespace.is_empty())
+}
+
+async fn who_am_i(client: &Client) -> Result<String, ProbeError> {
+    #[derive(Deserialize)]
+    struct Frame {
+        status: Status,
+    }
+    #[derive(Deserialize)]
+    #[serde(rename_all = "camelCase")]
+    struct Status {
+        user_info: UserInfo,
+    }
+    #[derive(Deserialize)]
+    struct UserInfo {
+        username: String,
+    }
+    let question = review(&SELF_SUBJECT_REVIEWS, None);
+    let answer = client.post_review(&SELF_SUBJECT_REVIEWS, None, None, question).await?;
+    let frame: Frame = serde_json::from_str(answer.get()).map_err(|_| ProbeError::Malformed)?;
+    Ok(frame.status.user_info.username)
+}
+
+async fn rights(client: &Client, cluster: &str, namespace: &str) -> Result<BTreeSet<Right>, ProbeError> {
+    let asked = join_all(ALL.map(async |right| {
+        let (verb, resource, subresource) = match right {
+            Right::GetEntries => ("get", &CLUSTERS, ""),
+            Right::ListEntries => ("list", &CLUSTERS, ""),
+            Right::WatchEntries => ("watch", &CLUSTERS, ""),
+            Right::RenewLease => ("update", &LEASES, ""),
+            Right::WriteReport => ("patch", &REPORTS, "status"),
+        };
+        let name = if matches!(right, Right::RenewLease | Right::WriteReport) { cluster } else { "" };
+        let attributes = json!({
+            "verb": verb, "group": resource.group, "version": resource.version, "resource": resource.plural,
+            "subresource": subresource, "name": name,
+            "namespace": if name.is_empty() { "" } else { namespace },
+        });
+        Ok::<_, ProbeError>(allowed(client, &attributes).await?.then_some(right))
+    }))
+    .await;
+    asked.into_iter().filter_map(Result::transpose).collect()
+}
+
+async fn allowed(client: &Client, attributes: &serde_json::Value) -> Result<bool, ProbeError> {
+    #[derive(Deserialize)]
+    struct Frame {
+        status: Status,
+    }
+    #[derive(Deserialize)]
+    struct Status {
+        allowed: bool,
+    }
+    let question = review(&SELF_SUBJECT_ACCESS_REVIEWS, Some(json!({"resourceAttributes": attributes})));
+    let answer = client.post_review(&SELF_SUBJECT_ACCESS_REVIEWS, None, None, question).await?;
+    let frame: Frame = serde_json::from_str(answer.get()).map_err(|_| ProbeError::Malformed)?;
+    Ok(frame.status.allowed)
+}
+
+fn review(resource: &Resource, spec: Option<serde_json::Value>) -> Vec<u8> {
+    let mut review = json!({"apiVersion": resource.api_version(), "kind": resource.kind});
+    if let Some(spec) = spec {
+        review["spec"] = spec;
+    }
+    review.to_string().into_bytes()
+}

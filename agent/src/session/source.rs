@@ -1,0 +1,176 @@
+//! Where the kubeconfig comes from: a Secret that is watched, or a file that is looked at.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::time::{Duration, SystemTime};
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use muster_api::names::{CLUSTER_NAME_KEY, KUBECONFIG_KEY};
+use muster_api::resource::SECRETS;
+use muster_api::{Object, names};
+use muster_kit::watch::{Link, Target, WatchEvent, WatchOptions, Watched, watch};
+use secrecy::{ExposeSecret as _, SecretSlice};
+use serde::Deserialize;
+use tokio::sync::{mpsc, watch as channel};
+use tokio_util::sync::CancellationToken;
+
+use crate::metrics::Metrics;
+use crate::settings::DirectorySource;
+
+/// How often a file is looked at. Only its time and size are read, on the machine itself.
+const LOOK: Duration = Duration::from_secs(1);
+/// Largest file that is read. The parser refuses less.
+const LARGEST_FILE: u64 = 2 * 1024 * 1024;
+
+/// What was offered.
+pub enum Offer {
+    /// A kubeconfig.
+    Material(Material),
+    /// None, and why.
+    Nothing(String),
+}
+
+/// A kubeconfig as it was offered, and the name that came with it.
+pub struct Material {
+    /// The bytes, as they are.
+    pub kubeconfig: SecretSlice<u8>,
+    /// This cluster's name, where the source gives it.
+    pub cluster_name: Option<String>,
+    /// Where it came from, for people.
+    pub origin: String,
+}
+
+impl PartialEq for Material {
+    fn eq(&self, other: &Self) -> bool {
+        self.kubeconfig.expose_secret() == other.kubeconfig.expose_secret()
+            && self.cluster_name == other.cluster_name
+    }
+}
+
+/// Follows the source until `cancel`. The same offer is not sent twice in a row.
+pub async fn follow(
+    source: DirectorySource,
+    replica: channel::Receiver<Option<Link>>,
+    offers: mpsc::Sender<Offer>,
+    metrics: Metrics,
+    cancel: CancellationToken,
+) {
+    match source {
+        DirectorySource::Secret { namespace, name } => {
+            follow_secret(&namespace, &name, replica, &offers, &metrics, cancel).await;
+        }
+        DirectorySource::File(path) => {
+            let _ = cancel.run_until_cancelled(follow_file(&path, &offers)).await;
+        }
+    }
+}
+
+async fn follow_secret(
+    namespace: &str,
+    name: &str,
+    replica: channel::Receiver<Option<Link>>,
+    offers: &mpsc::Sender<Offer>,
+    metrics: &Metrics,
+    cancel: CancellationToken,
+) {
+    let target = Target {
+        resource: SECRETS,
+        namespace: Some(namespace.to_owned()),
+        labels: None,
+        fields: Some(format!("metadata.name={name}")),
+    };
+    let origin = format!("Secret {namespace}/{name}");
+    let (sender, mut watched) = mpsc::channel(4);
+    let watching = watch(target, replica, sender, WatchOptions::default(), cancel);
+    let reading = async {
+        let mut shown = false;
+        while let Some(Watched { event, .. }) = watched.recv().await {
+            let offer = match event {
+                WatchEvent::Init => {
+                    shown = false;
+                    continue;
+                }
+                WatchEvent::Listed(secret) | WatchEvent::Applied(secret) => {
+                    shown = true;
+                    read(&secret, &origin)
+                }
+                WatchEvent::Complete { .. } if !shown => Offer::Nothing(format!("{origin} does not exist")),
+                WatchEvent::Deleted(_) => Offer::Nothing(format!("{origin} was deleted")),
+                WatchEvent::Failed(error) => {
+                    tracing::debug!(%error, "watch of the Secret failed");
+                    metrics.watch_errors.with_label_values(&["secret", error.category()]).inc();
+                    continue;
+                }
+                WatchEvent::Complete { .. } | WatchEvent::Resumed | WatchEvent::Bookmark { .. } => continue,
+            };
+            if offers.send(offer).await.is_err() {
+                return;
+            }
+        }
+    };
+    futures::join!(watching, reading);
+}
+
+/// Reads what a Secret offers. Nothing of it is repeated in messages but the names of its keys that Muster knows.
+fn read(secret: &Object, origin: &str) -> Offer {
+    #[derive(Deserialize)]
+    struct Frame {
+        #[serde(default)]
+        data: BTreeMap<String, String>,
+    }
+    let nothing = |why: &str| Offer::Nothing(format!("{origin} {why}"));
+    let Ok(Frame { mut data }) = serde_json::from_str(secret.raw.get()) else {
+        return nothing("cannot be read");
+    };
+    let mut take = |key: &str| data.remove(key).and_then(|value| STANDARD.decode(value).ok());
+    let Some(kubeconfig) = take(KUBECONFIG_KEY) else {
+        return nothing(&format!("has no key {KUBECONFIG_KEY}"));
+    };
+    let cluster_name = take(CLUSTER_NAME_KEY)
+        .and_then(|name| String::from_utf8(name).ok())
+        .map(|name| name.trim().to_owned())
+        .filter(|name| !name.is_empty());
+    if cluster_name.as_ref().is_some_and(|name| !names::is_subdomain(name)) {
+        return nothing(&format!("has a key {CLUSTER_NAME_KEY} that is no legal name of a Cluster"));
+    }
+    Offer::Material(Material { kubeconfig: kubeconfig.into(), cluster_name, origin: origin.to_owned() })
+}
+
+async fn follow_file(path: &Path, offers: &mpsc::Sender<Offer>) {
+    let mut seen: Option<Result<(SystemTime, u64), String>> = None;
+    loop {
+        let stamp = stamp(path);
+        if seen.as_ref() != Some(&stamp) {
+            let offer = match &stamp {
+                Ok(_) => read_file(path),
+                Err(why) => Offer::Nothing(format!("file {}: {why}", path.display())),
+            };
+            seen = Some(stamp);
+            if offers.send(offer).await.is_err() {
+                return;
+            }
+        }
+        tokio::time::sleep(LOOK).await;
+    }
+}
+
+fn stamp(path: &Path) -> Result<(SystemTime, u64), String> {
+    let facts = std::fs::metadata(path).map_err(|error| error.to_string())?;
+    let changed = facts.modified().map_err(|error| error.to_string())?;
+    Ok((changed, facts.len()))
+}
+
+fn read_file(path: &Path) -> Offer {
+    let origin = format!("file {}", path.display());
+    match std::fs::metadata(path).map(|facts| facts.len()) {
+        Ok(length) if length > LARGEST_FILE => return Offer::Nothing(format!("{origin} is too large")),
+        _ => {}
+    }
+    match std::fs::read(path) {
+        Ok(kubeconfig) => {
+            Offer::Material(Material { kubeconfig: kubeconfig.into(), cluster_name: None, origin })
+        }
+        Err(error) => Offer::Nothing(format!("{origin}: {error}")),
+    }
+}
