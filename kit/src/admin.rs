@@ -206,3 +206,6 @@ fn metrics(registry: &Registry) -> (StatusCode, String) {
         _ => (StatusCode::INTERNAL_SERVER_ERROR, "unable to encode the metrics\n".to_owned()),
     }
 }
+
+#[cfg(test)]
+mod tests;

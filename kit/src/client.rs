@@ -1,7 +1,10 @@
 //! A client of one API server: every call has a deadline over headers and body, a limit on the answer, and an error
 //! that says what was attempted. Answers are parsed into slim [`Object`]s; none is ever logged.
 
+mod answer;
+mod call;
 mod error;
+mod options;
 mod stack;
 mod stream;
 mod url;
@@ -14,99 +17,27 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use http::header::{ACCEPT, CONTENT_TYPE, RETRY_AFTER};
-use http::{HeaderValue, Method, Request, Response, StatusCode};
+use http::header::RETRY_AFTER;
+use http::{Method, Response, StatusCode};
 use http_body_util::BodyExt;
 use kube::client::Body;
 use muster_api::{Object, Resource};
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use serde_json::value::RawValue;
 use tokio::time::timeout;
 
 use crate::endpoint::Endpoint;
+pub use answer::Page;
+pub(crate) use answer::{TypeMeta, within};
+use answer::{object, page};
+use call::Call;
 pub use error::{Attempt, CallError};
 pub(crate) use error::{Status, excerpt};
+pub use options::{CallObserver, ClientError, ClientOptions};
 pub(crate) use stream::{Lines, StreamEnd, WatchQuery};
 
 /// Most bytes of an answer that is an error.
 const ERROR_LIMIT: usize = 64 * 1024;
-
-/// Is told how each call ended, for metrics.
-pub trait CallObserver: Send + Sync {
-    /// `verb` and `resource` (the plural) are those of the call; `outcome` is `ok` or [`CallError::category`].
-    fn called(&self, verb: &'static str, resource: &str, outcome: &'static str);
-}
-
-/// What can be chosen of a client.
-#[derive(Clone)]
-pub struct ClientOptions {
-    /// What the client calls itself to the server, for its audit log and its flow control.
-    pub user_agent: String,
-    /// Time for a call, headers and body together; for a watch, time for the headers.
-    pub deadline: Duration,
-    /// Time for a connection, TLS included.
-    pub connect_timeout: Duration,
-    /// How often the connection is tested with a PING, also while nothing is under way.
-    pub ping_interval: Duration,
-    /// How long the answer to a PING may take before the connection counts as dead.
-    pub ping_timeout: Duration,
-    /// Most bytes of an answer.
-    pub body_limit: usize,
-    /// Most bytes of one event of a watch.
-    pub line_limit: usize,
-    /// Is told how each call ended.
-    pub observer: Option<Arc<dyn CallObserver>>,
-}
-
-impl Default for ClientOptions {
-    fn default() -> Self {
-        Self {
-            user_agent: concat!("muster/", env!("CARGO_PKG_VERSION")).to_owned(),
-            deadline: Duration::from_secs(30),
-            connect_timeout: Duration::from_secs(10),
-            ping_interval: Duration::from_secs(30),
-            ping_timeout: Duration::from_secs(15),
-            body_limit: 16 * 1024 * 1024,
-            line_limit: 4 * 1024 * 1024,
-            observer: None,
-        }
-    }
-}
-
-impl fmt::Debug for ClientOptions {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("ClientOptions")
-            .field("user_agent", &self.user_agent)
-            .field("deadline", &self.deadline)
-            .finish_non_exhaustive()
-    }
-}
-
-/// Why there is no client. No value of the input is repeated.
-#[derive(Debug, thiserror::Error)]
-pub enum ClientError {
-    /// A certificate of the CA is none.
-    #[error("unable to make a client: the server's CA is no certificate")]
-    Ca,
-    /// The `tls-server-name` is no host name.
-    #[error("unable to make a client: the TLS server name is no host name")]
-    ServerName,
-    /// Certificate and key are no pair, or no PEM.
-    #[error("unable to make a client: the client certificate and its key are unusable")]
-    ClientCertificate,
-    /// The token can stand in no header, or is empty.
-    #[error("unable to make a client: the token is unusable")]
-    Token,
-    /// The token's file cannot be read, or holds no usable token.
-    #[error("unable to make a client: the token's file is unusable")]
-    TokenFile,
-    /// The user agent can stand in no header.
-    #[error("unable to make a client: the user agent is unusable")]
-    UserAgent,
-    /// TLS itself cannot be set up.
-    #[error("unable to make a client: TLS cannot be set up")]
-    Tls,
-}
 
 /// What a list is asked for.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -119,19 +50,6 @@ pub struct ListQuery {
     pub limit: Option<u32>,
     /// Where the page begins: [`Page::next`] of the one before.
     pub continue_token: Option<String>,
-}
-
-/// One page of a list.
-#[derive(Clone, Debug)]
-pub struct Page {
-    /// The objects. Servers leave kind and apiVersion out of the items of built-in kinds.
-    pub items: Vec<Object>,
-    /// The version of the collection: from here a watch goes on.
-    pub resource_version: String,
-    /// Where the next page begins, if there is one.
-    pub next: Option<String>,
-    /// How many items are left after this page, where the server says so.
-    pub remaining: Option<u64>,
 }
 
 /// What an object must still be for its deletion.
@@ -162,98 +80,6 @@ struct Inner {
 impl fmt::Debug for Client {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Client").finish_non_exhaustive()
-    }
-}
-
-/// One call: what is asked, and how.
-pub(crate) struct Call<'a> {
-    verb: &'static str,
-    resource: &'a Resource,
-    namespace: Option<&'a str>,
-    name: Option<&'a str>,
-    subresource: Option<&'a str>,
-    method: Method,
-    query: Vec<(&'static str, Option<&'a str>)>,
-    content: Option<(&'static str, Vec<u8>)>,
-}
-
-impl<'a> Call<'a> {
-    fn new(verb: &'static str, method: Method, resource: &'a Resource, namespace: Option<&'a str>) -> Self {
-        Self {
-            verb,
-            resource,
-            namespace,
-            name: None,
-            subresource: None,
-            method,
-            query: Vec::new(),
-            content: None,
-        }
-    }
-
-    fn named(mut self, name: &'a str) -> Self {
-        self.name = Some(name);
-        self
-    }
-
-    fn sub(mut self, subresource: Option<&'a str>) -> Self {
-        self.subresource = subresource;
-        self
-    }
-
-    fn ask(mut self, key: &'static str, value: Option<&'a str>) -> Self {
-        self.query.push((key, value));
-        self
-    }
-
-    fn json(self, body: Vec<u8>) -> Self {
-        self.content("application/json", body)
-    }
-
-    fn content(mut self, kind: &'static str, body: Vec<u8>) -> Self {
-        self.content = Some((kind, body));
-        self
-    }
-
-    pub(crate) fn attempt(&self) -> Attempt {
-        let mut resource = self.resource.full_name();
-        if let Some(subresource) = self.subresource {
-            resource.push('/');
-            resource.push_str(subresource);
-        }
-        let name = match (self.namespace, self.name) {
-            (Some(namespace), Some(name)) => Some(excerpt(&format!("{namespace}/{name}"))),
-            (one, other) => one.or(other).map(excerpt),
-        };
-        Attempt { verb: self.verb, resource, name }
-    }
-
-    fn malformed(&self, what: &'static str) -> CallError {
-        CallError::Malformed { attempt: Box::new(self.attempt()), what }
-    }
-
-    fn unreachable(&self, error: &(dyn std::error::Error + 'static)) -> CallError {
-        CallError::Unreachable { attempt: Box::new(self.attempt()), cause: error::innermost(error) }
-    }
-
-    fn request(&mut self) -> Result<Request<Body>, CallError> {
-        let invalid = |call: &Self, message: &str| CallError::Invalid {
-            attempt: Box::new(call.attempt()),
-            message: message.to_owned(),
-        };
-        let mut path = url::path(self.resource, self.namespace, self.name, self.subresource)
-            .map_err(|message| invalid(self, message))?;
-        url::query(&mut path, &self.query);
-        let mut request = Request::builder().method(self.method.clone()).uri(path);
-        request = request.header(ACCEPT, HeaderValue::from_static("application/json"));
-        let body = match self.content.take() {
-            Some((kind, body)) => {
-                request = request.header(CONTENT_TYPE, HeaderValue::from_static(kind));
-                Body::from(body)
-            }
-            None => Body::empty(),
-        };
-        request.body(body).map_err(|_| invalid(self, "the request can stand in no URL"))
     }
 }
 
@@ -536,99 +362,4 @@ impl Client {
         }
         Ok(bytes)
     }
-}
-
-/// Kind and apiVersion of an object; empty where they are missing.
-#[derive(Default, Deserialize)]
-#[serde(default, rename_all = "camelCase")]
-pub(crate) struct TypeMeta {
-    kind: String,
-    api_version: String,
-}
-
-impl TypeMeta {
-    /// Whether this is the type of the resource's objects.
-    pub(crate) fn is(&self, resource: &Resource) -> bool {
-        self.kind == resource.kind && self.api_version == resource.api_version()
-    }
-
-    fn is_missing(&self) -> bool {
-        self.kind.is_empty() && self.api_version.is_empty()
-    }
-}
-
-/// Reads the answer that is one object, and checks that it is the one that was asked for.
-fn object(call: &Call<'_>, text: String) -> Result<Object, CallError> {
-    let raw = RawValue::from_string(text).map_err(|_| call.malformed("it is not JSON"))?;
-    let kind: TypeMeta = serde_json::from_str(raw.get()).map_err(|_| call.malformed("it is no object"))?;
-    if !kind.is(call.resource) {
-        return Err(call.malformed("it is of another kind"));
-    }
-    let object = Object::parse(raw).map_err(|_| call.malformed("it is no object"))?;
-    if call.name.is_some_and(|name| name != object.meta.name)
-        || (call.namespace.is_some() && !within(call.resource, call.namespace, &object))
-    {
-        return Err(call.malformed("it is another object"));
-    }
-    Ok(object)
-}
-
-/// Whether an object lies where the resource and the namespace say. No namespace stands for all of them.
-pub(crate) fn within(resource: &Resource, namespace: Option<&str>, object: &Object) -> bool {
-    match resource.scope {
-        muster_api::Scope::Cluster => object.meta.namespace.is_none(),
-        muster_api::Scope::Namespaced => match (namespace, object.meta.namespace.as_deref()) {
-            (Some(asked), Some(found)) => asked == found,
-            (None, Some(_)) => true,
-            (_, None) => false,
-        },
-    }
-}
-
-/// Reads the answer that is a page of a list.
-fn page(call: &Call<'_>, text: &str) -> Result<Page, CallError> {
-    #[derive(Deserialize)]
-    #[serde(rename_all = "camelCase")]
-    struct List {
-        kind: String,
-        api_version: String,
-        metadata: ListMeta,
-        // Missing items are no empty list: an answer that was cut must not look like one.
-        #[serde(deserialize_with = "Option::deserialize")]
-        items: Option<Vec<Box<RawValue>>>,
-    }
-    #[derive(Deserialize)]
-    #[serde(rename_all = "camelCase")]
-    struct ListMeta {
-        resource_version: String,
-        #[serde(default, rename = "continue")]
-        next: String,
-        #[serde(default)]
-        remaining_item_count: Option<u64>,
-    }
-    let list: List = serde_json::from_str(text).map_err(|_| call.malformed("it is no list"))?;
-    if list.kind != format!("{}List", call.resource.kind) || list.api_version != call.resource.api_version() {
-        return Err(call.malformed("it is a list of another kind"));
-    }
-    if list.metadata.resource_version.is_empty() {
-        return Err(call.malformed("the list has no resourceVersion"));
-    }
-    let items = list.items.unwrap_or_default().into_iter().map(|raw| {
-        let kind: TypeMeta =
-            serde_json::from_str(raw.get()).map_err(|_| call.malformed("an item is no object"))?;
-        if !(kind.is_missing() || kind.is(call.resource)) {
-            return Err(call.malformed("an item is of another kind"));
-        }
-        let object = Object::parse(raw).map_err(|_| call.malformed("an item is no object"))?;
-        if !within(call.resource, call.namespace, &object) {
-            return Err(call.malformed("an item lies in another namespace"));
-        }
-        Ok(object)
-    });
-    Ok(Page {
-        items: items.collect::<Result<_, _>>()?,
-        resource_version: list.metadata.resource_version,
-        next: Some(list.metadata.next).filter(|next| !next.is_empty()),
-        remaining: list.metadata.remaining_item_count,
-    })
 }

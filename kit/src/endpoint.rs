@@ -178,3 +178,60 @@ pub fn certificates(pem: &[u8]) -> Result<Vec<Vec<u8>>, EndpointError> {
         .map_err(|_| EndpointError::Ca("it is not PEM"))?;
     if found.is_empty() { Err(EndpointError::Ca("there is no certificate")) } else { Ok(found) }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::Authority;
+
+    fn endpoint(server: &str) -> Result<Endpoint, EndpointError> {
+        Endpoint::new(server.parse().unwrap(), vec![vec![0]], None, Credential::None)
+    }
+
+    #[test]
+    fn only_plain_https_addresses_are_servers() {
+        for server in ["http://h", "h:6443", "/path", "https://user:hunter2@h", "https://h/?a=b"] {
+            let error = endpoint(server).unwrap_err();
+            assert!(!format!("{error} {error:?}").contains("hunter2"), "{error}");
+        }
+        assert!(Endpoint::new("https://h".parse().unwrap(), vec![], None, Credential::None).is_err());
+        for (server, loopback) in [
+            ("https://example.com:6443/k8s", false),
+            ("https://127.0.0.1:6443", true),
+            ("https://[::1]:6443", true),
+            ("https://LOCALHOST", true),
+            ("https://10.0.0.1", false),
+        ] {
+            assert_eq!(endpoint(server).unwrap().is_loopback(), loopback, "{server}");
+        }
+    }
+
+    #[test]
+    fn a_pod_finds_its_account() {
+        let account = std::env::temp_dir().join(format!("muster-kit-{}", std::process::id()));
+        std::fs::create_dir_all(&account).unwrap();
+        let of_pod = |host, port| Endpoint::of_pod(host, port, &account);
+        let missing = |result: Result<Endpoint, EndpointError>| result.unwrap_err().to_string();
+        assert!(missing(of_pod(None, Some("443"))).contains("KUBERNETES_SERVICE_HOST"));
+        assert!(missing(of_pod(Some("10.0.0.1"), None)).contains("KUBERNETES_SERVICE_PORT"));
+        assert!(missing(of_pod(Some("10.0.0.1"), Some("443"))).contains("ca.crt"));
+        let pem = Authority::new().pem();
+        std::fs::write(account.join("ca.crt"), &pem).unwrap();
+        assert!(missing(of_pod(Some("10.0.0.1"), Some("443"))).contains("token"));
+        std::fs::write(account.join("token"), "t").unwrap();
+        let found = of_pod(Some("fd00::1"), Some("443")).unwrap();
+        assert_eq!(found.server(), "https://[fd00::1]:443/");
+        assert_eq!(found.ca().len(), 1);
+        assert!(matches!(found.credential(), Credential::TokenFile(path) if *path == account.join("token")));
+        std::fs::remove_dir_all(account).unwrap();
+    }
+
+    #[test]
+    fn a_bundle_is_read_whole_or_not_at_all() {
+        let pem = Authority::new().pem();
+        assert_eq!(certificates(format!("{pem}{pem}").as_bytes()).unwrap().len(), 2);
+        for bad in ["", "hunter2", "-----BEGIN CERTIFICATE-----\n!\n-----END CERTIFICATE-----\n"] {
+            assert!(certificates(bad.as_bytes()).is_err(), "{bad}");
+        }
+    }
+}

@@ -135,3 +135,67 @@ fn fit(note: &str) -> String {
     }
     kept
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::{Server, reply, soon, status};
+
+    fn regarding() -> ObjectReference {
+        ObjectReference {
+            kind: Some("Secret".to_owned()),
+            name: Some("directory-sync".to_owned()),
+            namespace: Some("muster-system".to_owned()),
+            ..ObjectReference::default()
+        }
+    }
+
+    #[test]
+    fn a_note_fits_and_holds_no_control_characters() {
+        assert_eq!(fit("a\n\u{1b}b"), "a\\n\\u{1b}b");
+        let long = fit(&"ü".repeat(2000));
+        assert_eq!(long.len(), 1024);
+        assert!(fit(&"\n".repeat(2000)).len() <= 1024);
+    }
+
+    #[tokio::test]
+    async fn a_repetition_counts_up_and_another_note_is_another_event() {
+        let server = Server::start().await;
+        let emitter = Emitter::new("muster-agent", "pod-1");
+        let emit = |note| emitter.emit_owned(note);
+        emit("no client").await;
+        assert_eq!(emitter.failed(), 1);
+        let client = server.client();
+        emitter.attach(Some(client.clone()));
+        let mut names = Vec::new();
+        for (note, method) in [("one", "POST"), ("one", "PATCH"), ("two", "POST")] {
+            let answer = async {
+                let ask = server.next().await;
+                assert_eq!(ask.method, method, "{note}");
+                assert!(ask.path.starts_with("/apis/events.k8s.io/v1/namespaces/muster-system/events"));
+                let event = ask.json();
+                assert_eq!((&event["note"], &event["reason"]), (&note.into(), &"Reason".into()), "{event}");
+                assert_eq!(event["reportingController"], "muster-agent");
+                names.push(event["metadata"]["name"].clone());
+                ask.answer(reply(200, &event));
+            };
+            soon("an Event", async { tokio::join!(emit(note), answer) }).await;
+        }
+        assert_eq!(names[0], names[1]);
+        assert_ne!(names[0], names[2]);
+        assert_eq!(emitter.failed(), 1);
+        let refuse = async { server.next().await.answer(reply(403, &status(403, "Forbidden", &().into()))) };
+        soon("an Event", async { tokio::join!(emit("three"), refuse) }).await;
+        assert_eq!(emitter.failed(), 2, "a failure is counted and nothing else");
+        drop(client);
+        server.until_open(1).await;
+        emitter.attach(None);
+        server.until_open(0).await;
+    }
+
+    impl Emitter {
+        async fn emit_owned(&self, note: &str) {
+            self.emit(&regarding(), Kind::Warning, "Reason", "Acting", note).await;
+        }
+    }
+}

@@ -106,3 +106,135 @@ impl Fold {
         self.known.retain(|known| known.key != key);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::{Arc, Mutex};
+
+    use kube::api::{Api, DynamicObject};
+    use kube::core::{ApiResource, GroupVersionKind};
+
+    use super::*;
+    use crate::client::Client;
+    use crate::testing::{Server, raw_reply, soon};
+
+    const CANARY: &str = "hunter2-canary";
+
+    #[derive(Clone, Default)]
+    struct Sink(Arc<Mutex<Vec<u8>>>);
+
+    impl io::Write for Sink {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0.lock().unwrap().write(bytes)
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    impl Sink {
+        fn text(&self) -> String {
+            String::from_utf8(self.0.lock().unwrap().clone()).unwrap()
+        }
+    }
+
+    fn sink(format: Format, level: Level) -> (Sink, impl Subscriber + Send + Sync) {
+        let sink = Sink::default();
+        let writer = sink.clone();
+        (sink, subscriber(format, level, move || writer.clone()))
+    }
+
+    /// Has kube's client read an answer that it cannot parse and that holds a secret, on every path that Muster uses.
+    async fn provoke(server: &Server, client: &Client) {
+        let kind = ApiResource::from_gvk(&GroupVersionKind::gvk("", "v1", "Secret"));
+        let secrets: Api<DynamicObject> = Api::namespaced_with(client.kube(), "n", &kind);
+        for answer in [
+            raw_reply(200, format!(r#"{{"metadata":["{CANARY}"]}}"#)),
+            raw_reply(200, CANARY),
+            raw_reply(500, CANARY),
+            raw_reply(403, format!(r#"{{"kind":"Status","message":"{CANARY}"}}"#)),
+        ] {
+            let (result, ()) = soon("a call", async {
+                tokio::join!(secrets.get("s"), async { server.next().await.answer(answer) })
+            })
+            .await;
+            assert!(result.is_err());
+        }
+        let own = async { server.next().await.answer(raw_reply(200, CANARY)) };
+        let secrets = muster_api::resource::SECRETS;
+        let (result, ()) =
+            soon("a call", async { tokio::join!(client.get(&secrets, Some("n"), "s"), own) }).await;
+        tracing::warn!(error = %result.unwrap_err(), "own");
+    }
+
+    #[tokio::test]
+    async fn no_answer_is_logged_at_any_level() {
+        let server = Server::start().await;
+        let client = server.client();
+        // The canary is real: without the filter it is logged.
+        let leak = Sink::default();
+        let writer = leak.clone();
+        let open = tracing_subscriber::fmt()
+            .with_max_level(Level::TRACE)
+            .with_writer(move || writer.clone())
+            .finish();
+        let guard = tracing::subscriber::set_default(open);
+        provoke(&server, &client).await;
+        drop(guard);
+        assert!(leak.text().contains(CANARY), "nothing was provoked");
+        for format in [Format::Text, Format::Json] {
+            let (sink, subscriber) = sink(format, Level::TRACE);
+            let guard = tracing::subscriber::set_default(subscriber);
+            provoke(&server, &client).await;
+            drop(guard);
+            let text = sink.text();
+            assert!(text.contains("own"), "Muster's own lines are logged: {text}");
+            assert!(!text.contains(CANARY), "{text}");
+        }
+    }
+
+    #[test]
+    fn muster_is_logged_at_the_level_and_libraries_at_warn_at_most() {
+        let logged = |format, level| {
+            let (sink, subscriber) = sink(format, level);
+            tracing::subscriber::with_default(subscriber, || {
+                tracing::debug!("kit at debug");
+                tracing::info!(target: "muster_agent::session", uid = "u-1", "agent at info");
+                tracing::info!(target: "h2::proto", "library at info");
+                tracing::warn!(target: "hyper", "library at warn");
+                tracing::error!(target: "kube_client::client", "kube at error");
+            });
+            sink.text()
+        };
+        let text = logged(Format::Text, Level::DEBUG);
+        assert!(text.contains("kit at debug") && text.contains("library at warn"), "{text}");
+        assert!(!text.contains("library at info") && !text.contains("kube at error"), "{text}");
+        let text = logged(Format::Text, Level::INFO);
+        assert!(!text.contains("kit at debug") && text.contains("agent at info"), "{text}");
+        assert!(!logged(Format::Text, Level::ERROR).contains("library at warn"));
+        let text = logged(Format::Json, Level::INFO);
+        let line: serde_json::Value = serde_json::from_str(text.lines().next().unwrap()).unwrap();
+        assert_eq!((&line["message"], &line["uid"]), (&"agent at info".into(), &"u-1".into()), "{text}");
+    }
+
+    #[test]
+    fn repeats_are_folded_and_counted() {
+        let mut fold = Fold::new(Duration::from_secs(600));
+        let begun = Instant::now();
+        let after = |seconds| begun + Duration::from_secs(seconds);
+        assert_eq!(fold.seen("a", after(0)), Some(0));
+        assert_eq!(fold.seen("a", after(1)), None);
+        assert_eq!(fold.seen("b", after(2)), Some(0), "another message is not folded");
+        assert_eq!(fold.seen("a", after(599)), None);
+        assert_eq!(fold.seen("a", after(600)), Some(2));
+        assert_eq!(fold.seen("a", after(601)), None);
+        assert_eq!(fold.seen("a", after(1300)), Some(1));
+        fold.forget("a");
+        assert_eq!(fold.seen("a", after(1301)), Some(0));
+        for key in 0..10_000 {
+            fold.seen(&key.to_string(), after(1302));
+        }
+        assert!(fold.known.len() <= Fold::REMEMBERED, "{}", fold.known.len());
+    }
+}

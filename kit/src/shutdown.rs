@@ -80,3 +80,46 @@ async fn signalled(terminate: &mut Signal, interrupt: &mut Signal) {
         _ = interrupt.recv() => tracing::info!("SIGINT"),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use rustix::process::{Signal, getpid, kill_process};
+
+    use super::*;
+    use crate::testing::soon;
+
+    const LONG: Duration = Duration::from_secs(600);
+
+    fn raise(signal: Signal) {
+        kill_process(getpid(), signal).unwrap();
+    }
+
+    /// One test, since a signal reaches all that listen in this process.
+    #[tokio::test]
+    async fn the_first_signal_asks_and_the_second_or_the_grace_period_does_not_wait() {
+        for signal in [Signal::TERM, Signal::INT] {
+            let shutdown = Shutdown::listen().unwrap();
+            let token = shutdown.token();
+            shutdown.tasks().spawn(async move { token.cancelled().await });
+            raise(signal);
+            assert_eq!(soon("an orderly end", shutdown.wait(LONG)).await, Ok(()));
+        }
+
+        let shutdown = Shutdown::listen().unwrap();
+        shutdown.tasks().spawn(std::future::pending::<()>());
+        let token = shutdown.token();
+        let second = async {
+            raise(Signal::TERM);
+            token.cancelled().await;
+            raise(Signal::TERM);
+        };
+        let (ended, ()) = soon("the end", async { tokio::join!(shutdown.wait(LONG), second) }).await;
+        assert_eq!(ended, Err(Aborted::Signal));
+
+        let shutdown = Shutdown::listen().unwrap();
+        shutdown.tasks().spawn(std::future::pending::<()>());
+        shutdown.token().cancel();
+        let grace = Duration::from_millis(50);
+        assert_eq!(soon("the end", shutdown.wait(grace)).await, Err(Aborted::Grace(grace)));
+    }
+}

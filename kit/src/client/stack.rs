@@ -130,7 +130,7 @@ impl Decorate {
         parts.path_and_query = Some(format!("{}{wanted}", self.prefix).parse()?);
         *request.uri_mut() = Uri::from_parts(parts)?;
         request.headers_mut().insert(USER_AGENT, self.user_agent.clone());
-        if let Some(bearer) = self.token.bearer()? {
+        if let Some(bearer) = self.token.bearer(Instant::now())? {
             request.headers_mut().insert(AUTHORIZATION, bearer);
         }
         Ok(())
@@ -155,16 +155,16 @@ impl Token {
         })
     }
 
-    fn bearer(&self) -> Result<Option<HeaderValue>, BoxError> {
+    fn bearer(&self, now: Instant) -> Result<Option<HeaderValue>, BoxError> {
         match self {
             Self::None => Ok(None),
             Self::Fixed(header) => Ok(Some(header.clone())),
             Self::File { path, last } => {
                 let mut last = last.lock().map_err(|_| "the token's lock is poisoned")?;
-                if last.0.elapsed() >= TOKEN_FILE_AGE {
+                if now.saturating_duration_since(last.0) >= TOKEN_FILE_AGE {
                     // A file that cannot be read just now is no reason to drop a token that may still be good.
                     let header = read_token(path).unwrap_or_else(|| last.1.clone());
-                    *last = (Instant::now(), header);
+                    *last = (now, header);
                 }
                 Ok(Some(last.1.clone()))
             }
@@ -184,4 +184,35 @@ fn bearer(token: &SecretString) -> Option<HeaderValue> {
     let mut header = HeaderValue::from_str(&format!("Bearer {token}")).ok()?;
     header.set_sensitive(true);
     Some(header)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_token_file_is_read_again_once_a_minute_and_kept_while_it_is_unreadable() {
+        let path = std::env::temp_dir().join(format!("muster-kit-token-{}", std::process::id()));
+        assert!(Token::new(&Credential::TokenFile(path.clone())).is_err(), "there is no file");
+        std::fs::write(&path, " one\n").unwrap();
+        let token = Token::new(&Credential::TokenFile(path.clone())).unwrap();
+        let begun = Instant::now();
+        let bearer = |after| token.bearer(begun + Duration::from_secs(after)).unwrap().unwrap();
+        assert_eq!(bearer(0), "Bearer one");
+        std::fs::write(&path, "two").unwrap();
+        assert_eq!(bearer(30), "Bearer one");
+        assert_eq!(bearer(70), "Bearer two");
+        std::fs::write(&path, "").unwrap();
+        assert_eq!(bearer(140), "Bearer two", "an empty file is no token");
+        std::fs::remove_file(&path).unwrap();
+        assert_eq!(bearer(210), "Bearer two");
+        assert!(bearer(210).is_sensitive());
+    }
+
+    #[test]
+    fn a_token_that_can_stand_in_no_header_is_refused() {
+        for bad in ["", " ", "a\nb", "\u{7f}"] {
+            assert!(Token::new(&Credential::Token(bad.into())).is_err(), "{bad:?}");
+        }
+    }
 }

@@ -1,1 +1,327 @@
+use std::sync::{Arc, Mutex};
 
+use muster_api::Object;
+use serde_json::value::RawValue;
+use serde_json::{Value, json};
+
+use super::*;
+use crate::testing::{Ask, Feed, Reply, Server, fed_reply, reply, soon, status};
+
+fn record(holder: &str, seconds: u64) -> Record {
+    Record {
+        holder: holder.to_owned(),
+        duration: Duration::from_secs(seconds),
+        acquired: None,
+        renewed: None,
+        transitions: 0,
+    }
+}
+
+#[test]
+fn a_holder_has_a_full_duration_from_when_its_renewal_was_seen() {
+    let seen = Instant::now();
+    let second = Duration::from_secs(1);
+    let until = seen + 15 * second;
+    let other = record("other", 15);
+    assert_eq!(judge(&other, "me", seen, seen), Standing::Other { until });
+    assert_eq!(judge(&other, "me", seen, seen + 14 * second), Standing::Other { until });
+    assert_eq!(judge(&other, "me", seen, until), Standing::Free);
+    assert_eq!(judge(&record("", 15), "me", seen, seen), Standing::Free, "released");
+    assert_eq!(judge(&record("me", 15), "me", seen, until + second), Standing::Mine);
+    // The holder's clock is of no account, however far it is off.
+    for renewed in ["1970-01-01T00:00:00Z", "2999-01-01T00:00:00Z"] {
+        let odd = Record { renewed: Some(renewed.parse().unwrap()), ..other.clone() };
+        assert_eq!(judge(&odd, "me", seen, seen), Standing::Other { until });
+        assert_eq!(judge(&odd, "me", seen, until), Standing::Free);
+    }
+}
+
+#[test]
+fn a_claim_holds_until_its_end_less_the_margin() {
+    let now = Instant::now();
+    let second = Duration::from_secs(1);
+    let claim = Claim::Held { until: now + 10 * second };
+    assert!(claim.holds(now, 9 * second));
+    assert!(!claim.holds(now, 10 * second));
+    assert!(!claim.holds(now + 11 * second, Duration::ZERO), "a process that was paused");
+    assert!(!Claim::Unknown.holds(now, Duration::ZERO));
+    assert!(!Claim::Other { holder: "x".to_owned() }.holds(now, Duration::ZERO));
+}
+
+/// A server that holds one Lease, with the rules of the real one that matter: names are taken once, a replacement with
+/// an old resourceVersion is a conflict, and watches see every change.
+#[derive(Clone, Default)]
+struct Leases(Arc<Mutex<Held>>);
+
+#[derive(Default)]
+struct Held {
+    lease: Option<Value>,
+    version: u64,
+    watches: Vec<Feed>,
+    /// When it was written.
+    writes: Vec<Instant>,
+    /// How often each kind of request came.
+    gets: usize,
+    puts: usize,
+    /// Answers nothing but this, if set.
+    broken: bool,
+}
+
+impl Leases {
+    fn answer(&self, ask: &Ask) -> Reply {
+        let mut held = self.0.lock().unwrap();
+        if held.broken {
+            return reply(500, &status(500, "InternalError", &json!({})));
+        }
+        let absent = || {
+            let details = json!({"name": "l", "group": "coordination.k8s.io", "kind": "leases"});
+            reply(404, &status(404, "NotFound", &details))
+        };
+        match (ask.method.as_str(), held.lease.is_some()) {
+            ("GET", _) if ask.asked("watch").is_some() => {
+                let (feed, answer) = fed_reply();
+                if let Some(lease) = &held.lease {
+                    feed.event("ADDED", lease);
+                }
+                feed.event(
+                    "BOOKMARK",
+                    &json!({
+                    "apiVersion": "coordination.k8s.io/v1", "kind": "Lease", "metadata": {
+                        "resourceVersion": held.version.to_string(),
+                        "annotations": {"k8s.io/initial-events-end": "true"}}}),
+                );
+                held.watches.push(feed);
+                answer
+            }
+            ("GET", true) => {
+                held.gets += 1;
+                reply(200, held.lease.as_ref().unwrap())
+            }
+            ("POST", true) => reply(409, &status(409, "AlreadyExists", &json!({}))),
+            ("PUT", true) if ask.json()["metadata"]["resourceVersion"] != json!(held.version.to_string()) => {
+                reply(409, &status(409, "Conflict", &json!({})))
+            }
+            ("POST", false) | ("PUT", true) => {
+                held.puts += 1;
+                held.store(ask.json());
+                reply(200, held.lease.as_ref().unwrap())
+            }
+            _ => absent(),
+        }
+    }
+
+    fn with<T>(&self, act: impl FnOnce(&mut Held) -> T) -> T {
+        act(&mut self.0.lock().unwrap())
+    }
+
+    fn holder(&self) -> String {
+        self.with(|held| {
+            held.lease
+                .as_ref()
+                .map_or("absent", |lease| lease["spec"]["holderIdentity"].as_str().unwrap())
+                .to_owned()
+        })
+    }
+}
+
+impl Held {
+    fn store(&mut self, mut lease: Value) {
+        self.version += 1;
+        self.writes.push(Instant::now());
+        lease["metadata"]["uid"] = json!("u");
+        lease["metadata"]["resourceVersion"] = json!(self.version.to_string());
+        self.watches.iter().for_each(|feed| feed.event("MODIFIED", &lease));
+        self.lease = Some(lease);
+    }
+
+    /// The time between the last two writes.
+    fn gap(&self) -> Duration {
+        let [.., before, last] = *self.writes else { panic!("{:?}", self.writes) };
+        println!("taken over after {:?}", last - before);
+        last - before
+    }
+
+    fn delete(&mut self) {
+        self.version += 1;
+        let mut lease = self.lease.take().unwrap();
+        lease["metadata"]["resourceVersion"] = json!(self.version.to_string());
+        self.watches.iter().for_each(|feed| feed.event("DELETED", &lease));
+    }
+}
+
+fn election(identity: &str) -> Election {
+    Election {
+        duration: Duration::from_secs(1),
+        renew: Duration::from_millis(250),
+        ..Election::new("n", "l", identity, "muster-test")
+    }
+}
+
+struct Candidate {
+    claim: watch::Receiver<Claim>,
+    cancel: CancellationToken,
+    task: tokio::task::JoinHandle<()>,
+}
+
+impl Candidate {
+    fn start(server: &Server, identity: &str) -> Self {
+        Self::with(server, election(identity))
+    }
+
+    fn with(server: &Server, election: Election) -> Self {
+        let (elector, claim) = Elector::new(election, Link::fixed(server.client()));
+        let cancel = CancellationToken::new();
+        let task = tokio::spawn(elector.run(cancel.clone()));
+        Self { claim, cancel, task }
+    }
+
+    async fn until(&mut self, what: &str, wanted: impl FnMut(&Claim) -> bool) -> Claim {
+        soon(what, self.claim.wait_for(wanted)).await.unwrap().clone()
+    }
+
+    async fn leads(&mut self) -> Instant {
+        match self.until("leadership", |claim| matches!(claim, Claim::Held { .. })).await {
+            Claim::Held { until } => until,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    async fn follows(&mut self, holder: &str) {
+        self.until("another to lead", |claim| *claim == Claim::Other { holder: holder.to_owned() }).await;
+    }
+}
+
+/// Runs a play against a server of one Lease.
+async fn play<F: Future<Output = ()>>(act: impl FnOnce(Arc<Server>, Leases) -> F) {
+    let server = Arc::new(Server::start().await);
+    let leases = Leases::default();
+    let serving = server.serve(|ask| leases.answer(ask));
+    let play = act(Arc::clone(&server), leases.clone());
+    tokio::select! { () = serving => panic!("the server ended"), () = play => {} }
+}
+
+#[tokio::test]
+async fn the_first_leads_and_renews_and_the_second_waits_without_polling() {
+    play(|server, leases| async move {
+        let mut first = Candidate::start(&server, "first");
+        let begun = Instant::now();
+        let until = first.leads().await;
+        assert!(until <= begun + Duration::from_millis(1500), "counted from before the request");
+        let mut second = Candidate::start(&server, "second");
+        second.follows("first").await;
+        let gets = leases.with(|held| held.gets);
+        let later = until + Duration::from_secs(1);
+        first.until("renewals", |claim| claim.holds(later, Duration::ZERO)).await;
+        let (after, puts) = leases.with(|held| (held.gets, held.puts));
+        println!("{puts} renewals, {} reads", after - gets);
+        assert_eq!(after, gets, "neither reads the Lease again");
+        assert!((2..=12).contains(&puts), "{puts}");
+        assert_eq!(*second.claim.borrow(), Claim::Other { holder: "first".to_owned() });
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_release_is_taken_up_at_once_and_a_silent_holder_only_after_its_time() {
+    play(|server, leases| async move {
+        let mut first = Candidate::start(&server, "first");
+        first.leads().await;
+        let mut second = Candidate::start(&server, "second");
+        second.follows("first").await;
+        first.cancel.cancel();
+        let begun = Instant::now();
+        soon("the first to end", first.task).await.unwrap();
+        assert_eq!(*first.claim.borrow(), Claim::Unknown);
+        second.leads().await;
+        println!("taken up after {:?}", begun.elapsed());
+        assert_eq!(leases.holder(), "second");
+        assert_eq!(
+            leases.with(|held| held.lease.as_ref().unwrap()["spec"]["leaseTransitions"].clone()),
+            json!(1)
+        );
+
+        let mut third = Candidate::start(&server, "third");
+        third.follows("second").await;
+        second.task.abort();
+        third.leads().await;
+        assert!(leases.with(|held| held.gap()) >= Duration::from_secs(1));
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_claim_that_cannot_be_renewed_runs_out_and_comes_back() {
+    play(|server, leases| async move {
+        let mut only = Candidate::start(&server, "only");
+        let until = only.leads().await;
+        leases.with(|held| held.broken = true);
+        only.until("the claim to run out", |claim| *claim == Claim::Unknown).await;
+        println!("ran out {:?} after its end", Instant::now().saturating_duration_since(until));
+        assert!(Instant::now() >= until);
+        leases.with(|held| held.broken = false);
+        only.leads().await;
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_lease_that_is_deleted_is_still_its_holders() {
+    play(|server, leases| async move {
+        let mut first = Candidate::start(&server, "first");
+        first.leads().await;
+        let mut second = Candidate::start(&server, "second");
+        second.follows("first").await;
+        first.task.abort();
+        leases.with(Held::delete);
+        second.leads().await;
+        assert!(leases.with(|held| held.gap()) >= Duration::from_secs(1));
+        // Its holder makes it anew.
+        leases.with(Held::delete);
+        soon("the Lease to be back", async {
+            while leases.holder() != "second" {
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+        })
+        .await;
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_lease_that_another_took_is_given_up() {
+    play(|server, leases| async move {
+        let mut first = Candidate::start(&server, "first");
+        first.leads().await;
+        leases.with(|held| {
+            let mut lease = held.lease.clone().unwrap();
+            lease["spec"]["holderIdentity"] = json!("thief");
+            lease["spec"]["leaseDurationSeconds"] = json!(3600);
+            held.store(lease);
+        });
+        first.follows("thief").await;
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn annotations_go_with_each_renewal() {
+    play(|server, leases| async move {
+        let (annotations, receiver) = watch::channel(BTreeMap::new());
+        let mut only = Candidate::with(&server, Election { annotations: receiver, ..election("only") });
+        only.leads().await;
+        annotations.send_replace(BTreeMap::from([("k".to_owned(), "v".to_owned())]));
+        let written = |leases: &Leases| {
+            leases.with(|held| held.lease.as_ref().unwrap()["metadata"]["annotations"]["k"] == "v")
+        };
+        soon("the annotation", async {
+            while !written(&leases) {
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+        })
+        .await;
+        let lease = leases.with(|held| held.lease.clone()).unwrap();
+        let object = Object::parse(RawValue::from_string(lease.to_string()).unwrap()).unwrap();
+        assert_eq!(Record::of(&object).unwrap().holder, "only");
+    })
+    .await;
+}

@@ -1,0 +1,116 @@
+//! Answers: read into slim objects, and checked to be what was asked for.
+
+use muster_api::{Object, Resource, Scope};
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
+use super::CallError;
+use super::call::Call;
+
+/// One page of a list.
+#[derive(Clone, Debug)]
+pub struct Page {
+    /// The objects. Servers leave kind and apiVersion out of the items of built-in kinds.
+    pub items: Vec<Object>,
+    /// The version of the collection: from here a watch goes on.
+    pub resource_version: String,
+    /// Where the next page begins, if there is one.
+    pub next: Option<String>,
+    /// How many items are left after this page, where the server says so.
+    pub remaining: Option<u64>,
+}
+
+/// Kind and apiVersion of an object; empty where they are missing.
+#[derive(Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+pub(crate) struct TypeMeta {
+    kind: String,
+    api_version: String,
+}
+
+impl TypeMeta {
+    /// Whether this is the type of the resource's objects.
+    pub(crate) fn is(&self, resource: &Resource) -> bool {
+        self.kind == resource.kind && self.api_version == resource.api_version()
+    }
+
+    fn is_missing(&self) -> bool {
+        self.kind.is_empty() && self.api_version.is_empty()
+    }
+}
+
+/// Reads the answer that is one object, and checks that it is the one that was asked for.
+pub(super) fn object(call: &Call<'_>, text: String) -> Result<Object, CallError> {
+    let raw = RawValue::from_string(text).map_err(|_| call.malformed("it is not JSON"))?;
+    let kind: TypeMeta = serde_json::from_str(raw.get()).map_err(|_| call.malformed("it is no object"))?;
+    if !kind.is(call.resource) {
+        return Err(call.malformed("it is of another kind"));
+    }
+    let object = Object::parse(raw).map_err(|_| call.malformed("it is no object"))?;
+    if call.name.is_some_and(|name| name != object.meta.name)
+        || !within(call.resource, call.namespace, &object)
+    {
+        return Err(call.malformed("it is another object"));
+    }
+    Ok(object)
+}
+
+/// Whether an object lies where the resource and the namespace say. No namespace stands for all of them.
+pub(crate) fn within(resource: &Resource, namespace: Option<&str>, object: &Object) -> bool {
+    match resource.scope {
+        Scope::Cluster => object.meta.namespace.is_none(),
+        Scope::Namespaced => match (namespace, object.meta.namespace.as_deref()) {
+            (Some(asked), Some(found)) => asked == found,
+            (None, Some(_)) => true,
+            (_, None) => false,
+        },
+    }
+}
+
+/// Reads the answer that is a page of a list.
+pub(super) fn page(call: &Call<'_>, text: &str) -> Result<Page, CallError> {
+    #[derive(Deserialize)]
+    #[serde(rename_all = "camelCase")]
+    struct List {
+        kind: String,
+        api_version: String,
+        metadata: ListMeta,
+        // Missing items are no empty list: an answer that was cut must not look like one.
+        #[serde(deserialize_with = "Option::deserialize")]
+        items: Option<Vec<Box<RawValue>>>,
+    }
+    #[derive(Deserialize)]
+    #[serde(rename_all = "camelCase")]
+    struct ListMeta {
+        resource_version: String,
+        #[serde(default, rename = "continue")]
+        next: String,
+        #[serde(default)]
+        remaining_item_count: Option<u64>,
+    }
+    let list: List = serde_json::from_str(text).map_err(|_| call.malformed("it is no list"))?;
+    if list.kind != format!("{}List", call.resource.kind) || list.api_version != call.resource.api_version() {
+        return Err(call.malformed("it is a list of another kind"));
+    }
+    if list.metadata.resource_version.is_empty() {
+        return Err(call.malformed("the list has no resourceVersion"));
+    }
+    let items = list.items.unwrap_or_default().into_iter().map(|raw| {
+        let kind: TypeMeta =
+            serde_json::from_str(raw.get()).map_err(|_| call.malformed("an item is no object"))?;
+        if !(kind.is_missing() || kind.is(call.resource)) {
+            return Err(call.malformed("an item is of another kind"));
+        }
+        let object = Object::parse(raw).map_err(|_| call.malformed("an item is no object"))?;
+        if !within(call.resource, call.namespace, &object) {
+            return Err(call.malformed("an item lies in another namespace"));
+        }
+        Ok(object)
+    });
+    Ok(Page {
+        items: items.collect::<Result<_, _>>()?,
+        resource_version: list.metadata.resource_version,
+        next: Some(list.metadata.next).filter(|next| !next.is_empty()),
+        remaining: list.metadata.remaining_item_count,
+    })
+}
