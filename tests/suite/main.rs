@@ -3,8 +3,14 @@
 #[cfg(test)]
 mod api;
 #[cfg(test)]
+mod fleet;
+#[cfg(test)]
 mod manifests;
 #[cfg(test)]
+mod mirror;
+#[cfg(test)]
 mod planes;
+#[cfg(test)]
+mod process;
 #[cfg(test)]
 mod proxy;
