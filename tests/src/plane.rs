@@ -2,9 +2,11 @@
 
 mod accounts;
 mod audit;
+mod error;
 mod kubectl;
 mod programs;
 mod reset;
+mod servers;
 
 use std::{
     fs,
@@ -16,18 +18,21 @@ use std::{
 
 pub use accounts::TokenOptions;
 pub use audit::{AuditEvent, AuditMark};
+pub use error::PlaneError;
 pub use kubectl::Output;
 pub use reset::Baseline;
+pub use servers::Pids;
+
+use servers::Running;
 
 use crate::{
-    api::{Api, ApiError},
+    api::Api,
     binaries::binaries,
-    etcd::EtcdError,
-    keeper::{KeeperError, Server},
+    keeper::Server,
     kubeconfig::{Credential, kubeconfig},
-    pki::{Authority, PkiError},
+    pki::Authority,
     ports::Port,
-    scratch::{Scratch, ScratchError},
+    scratch::Scratch,
 };
 
 /// How long a control plane may take to be ready; an idle machine needs three seconds.
@@ -36,90 +41,6 @@ const POLL: Duration = Duration::from_millis(25);
 
 /// How many ports are tried when others take them.
 const PORTS: usize = 5;
-
-/// What went wrong with a control plane.
-#[derive(Debug, thiserror::Error)]
-pub enum PlaneError {
-    /// Its programs are not to be had.
-    #[error("{0}")]
-    Binaries(String),
-    /// Its temporary folder could not be made or kept.
-    #[error(transparent)]
-    Scratch(#[from] ScratchError),
-    /// A key or certificate could not be made.
-    #[error(transparent)]
-    Pki(#[from] PkiError),
-    /// A server could not be started, watched or signalled.
-    #[error(transparent)]
-    Keeper(#[from] KeeperError),
-    /// A request to the API server failed.
-    #[error(transparent)]
-    Api(#[from] ApiError),
-    /// A file in its folder could not be read or written.
-    #[error("unable to {action} {}: {source}", .path.display())]
-    File {
-        /// What was tried.
-        action: &'static str,
-        /// On what.
-        path: PathBuf,
-        /// Why it failed.
-        source: std::io::Error,
-    },
-    /// etcd did not answer.
-    #[error(transparent)]
-    Etcd(#[from] EtcdError),
-    /// It could not be put back to what it was.
-    #[error("unable to put a control plane back to what it was: {0}")]
-    NotReset(String),
-    /// A server ended while it was waited for.
-    #[error("{plane}: {server} ended while starting, {status}; its log ends with:\n{log}")]
-    Ended {
-        /// The plane's name.
-        plane: String,
-        /// Which of its servers.
-        server: &'static str,
-        /// The exit status.
-        status: std::process::ExitStatus,
-        /// The end of its log.
-        log: String,
-    },
-    /// It did not become ready in time.
-    #[error("{plane}: not ready within {READY:?}; last seen: {seen}; the log of {server} ends with:\n{log}")]
-    NotReady {
-        /// The plane's name.
-        plane: String,
-        /// The server that was waited for.
-        server: &'static str,
-        /// The last answer or error.
-        seen: String,
-        /// The end of its log.
-        log: String,
-    },
-    /// No free port was found, or others took each that was chosen.
-    #[error("{plane}: unable to find a free port on 127.0.0.1")]
-    NoPort {
-        /// The plane's name.
-        plane: String,
-    },
-    /// kubectl could not be run, or took too long.
-    #[error("unable to run {command}: {why}")]
-    Kubectl {
-        /// The command.
-        command: String,
-        /// Why.
-        why: String,
-    },
-    /// kubectl failed.
-    #[error("{command} ended with {code:?}: {stderr}")]
-    KubectlFailed {
-        /// The command.
-        command: String,
-        /// Its exit code.
-        code: Option<i32>,
-        /// What it said.
-        stderr: String,
-    },
-}
 
 /// How a control plane is to be.
 #[derive(Clone, Debug)]
@@ -168,33 +89,6 @@ pub struct ControlPlane {
 struct Serving {
     authority: Arc<Authority>,
     api: Api,
-}
-
-/// The servers that run. The order is that of dropping.
-#[derive(Default)]
-struct Running {
-    controllers: Option<Server>,
-    apiserver: Option<Server>,
-    etcd: Option<Server>,
-}
-
-/// Process ids of the servers that run.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Pids {
-    /// etcd.
-    pub etcd: Option<u32>,
-    /// kube-apiserver.
-    pub apiserver: Option<u32>,
-    /// kube-controller-manager.
-    pub controllers: Option<u32>,
-}
-
-impl Pids {
-    /// Those there are.
-    #[must_use]
-    pub fn all(&self) -> Vec<u32> {
-        [self.etcd, self.apiserver, self.controllers].into_iter().flatten().collect()
-    }
 }
 
 impl ControlPlane {
@@ -480,28 +374,6 @@ impl ControlPlane {
 
     fn serving(&self) -> MutexGuard<'_, Serving> {
         self.serving.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl Running {
-    /// A server that has ended by itself is one to start.
-    fn forget_ended(&mut self) -> Result<(), KeeperError> {
-        for server in [&mut self.etcd, &mut self.apiserver, &mut self.controllers] {
-            if server.as_mut().map(Server::ended).transpose()?.flatten().is_some() {
-                *server = None;
-            }
-        }
-        Ok(())
-    }
-
-    fn named(&mut self) -> Vec<(&'static str, &mut Server)> {
-        // etcd before the API server: when both ended, etcd is the reason
-        let servers = [
-            ("etcd", &mut self.etcd),
-            ("kube-apiserver", &mut self.apiserver),
-            ("kube-controller-manager", &mut self.controllers),
-        ];
-        servers.into_iter().filter_map(|(name, server)| Some((name, server.as_mut()?))).collect()
     }
 }
 

@@ -13,4 +13,6 @@ mod planes;
 #[cfg(test)]
 mod process;
 #[cfg(test)]
+mod process;
+#[cfg(test)]
 mod proxy;

@@ -4,6 +4,7 @@ use std::{
     env, fs,
     io::{BufRead, BufReader},
     net::TcpListener,
+    os::unix::process::CommandExt,
     panic,
     process::{Command, Stdio},
     sync::{Arc, mpsc},
@@ -20,6 +21,7 @@ use muster_tests::{
     process,
     wait::{DEADLINE, eventually, saw, timed},
 };
+use rustix::process::{Pid, Signal, kill_process_group};
 use serde_json::json;
 
 fn start(name: &str) -> ControlPlane {
@@ -197,6 +199,7 @@ fn sigkill_leaves_no_process_and_no_folder() {
     let mut victim = Command::new(env::current_exe().unwrap())
         .args(["--exact", "planes::victim", "--ignored", "--nocapture"])
         .env(VICTIM, "1")
+        .process_group(0)
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .spawn()
@@ -210,7 +213,9 @@ fn sigkill_leaves_no_process_and_no_folder() {
     assert!(pids.iter().all(|pid| process::alive(*pid)));
     assert!(!with_argument(folder).is_empty());
 
-    victim.kill().unwrap();
+    // the whole group, as a CI runner does it
+    let group = Pid::from_raw(victim.id().cast_signed()).unwrap();
+    kill_process_group(group, Signal::KILL).unwrap();
     victim.wait().unwrap();
     timed("the servers gone", DEADLINE, || gone(&pids)).unwrap();
     timed("their keepers and folder gone", DEADLINE, || {

@@ -111,7 +111,7 @@ fn run_go(lookup: &Lookup, version: &str, into: &Path) -> Result<(), BinariesErr
         }
         if told.elapsed() >= TELL {
             told = Instant::now();
-            eprintln!("  {}", progress.text(started.elapsed()));
+            eprintln!("  {}", progress.text(started.elapsed()).trim_end());
         }
     }
     let status = go.wait().map_err(io)?;
@@ -121,7 +121,7 @@ fn run_go(lookup: &Lookup, version: &str, into: &Path) -> Result<(), BinariesErr
         let tail = progress.tail.into_iter().collect::<Vec<_>>().join("\n");
         return Err(BinariesError::Build { status, tail });
     }
-    eprintln!("  done: {}", progress.text(started.elapsed()));
+    eprintln!("  done: {}", progress.text(started.elapsed()).trim_end());
     Ok(())
 }
 
