@@ -59,7 +59,7 @@ impl Right {
             Self::ListEntries => "list clusters.multicluster.coreos.com",
             Self::WatchEntries => "watch clusters.multicluster.coreos.com",
             Self::RenewLease => "update the lease of its execution namespace",
-            Self::WriteReport => "patch the status of the report in its execution namespace",
+            Self::WriteReport => "update the status of the report in its execution namespace",
         }
     }
 }
@@ -193,7 +193,7 @@ async fn rights(client: &Client, cluster: &str, namespace: &str) -> Result<BTree
             Right::ListEntries => ("list", &CLUSTERS, ""),
             Right::WatchEntries => ("watch", &CLUSTERS, ""),
             Right::RenewLease => ("update", &LEASES, ""),
-            Right::WriteReport => ("patch", &REPORTS, "status"),
+            Right::WriteReport => ("update", &REPORTS, "status"),
         };
         let name = if matches!(right, Right::RenewLease | Right::WriteReport) { cluster } else { "" };
         let attributes = json!({

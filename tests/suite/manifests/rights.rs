@@ -19,12 +19,10 @@ const ANYONE: [&str; 3] = [
 ];
 
 /// The agent in its replica, wherever it looks.
-const REPLICA: [&str; 5] = [
-    "create,delete,get,list,patch,update,watch clusters.multicluster.coreos.com",
+const REPLICA: [&str; 3] = [
+    "create,delete,get,list,update,watch clusters.multicluster.coreos.com",
     "get namespaces kube-system",
     "get namespaces muster-system",
-    "get,list,watch customresourcedefinitions.apiextensions.k8s.io clusterreports.multicluster.coreos.com",
-    "get,list,watch customresourcedefinitions.apiextensions.k8s.io clusters.multicluster.coreos.com",
 ];
 
 /// The agent in its replica, in its own namespace, besides.
@@ -33,11 +31,11 @@ const REPLICA_OWN: [&str; 9] = [
     "create configmaps",
     "create leases.coordination.k8s.io",
     "create,patch events.events.k8s.io",
-    "get,list,patch,update,watch clusterreports.multicluster.coreos.com directory-sync",
+    "get clusterreports.multicluster.coreos.com directory-sync",
     "get,list,update,watch leases.coordination.k8s.io muster-agent",
     "get,list,watch secrets directory-sync",
-    "get,patch,update configmaps muster-agent-state",
-    "patch,update clusterreports.multicluster.coreos.com/status directory-sync",
+    "get,patch configmaps muster-agent-state",
+    "update clusterreports.multicluster.coreos.com/status directory-sync",
 ];
 
 /// The agent in the directory, wherever it looks: what the view roles grant.
@@ -50,12 +48,11 @@ const VIEWER: [&str; 5] = [
 ];
 
 /// The agent in the directory, in its execution namespace, besides.
-const EXECUTION: [&str; 5] = [
-    "create,patch events.events.k8s.io",
+const EXECUTION: [&str; 4] = [
     "get clusterreports.multicluster.coreos.com",
     "get namespaces",
     "get,update leases.coordination.k8s.io",
-    "patch,update clusterreports.multicluster.coreos.com/status",
+    "update clusterreports.multicluster.coreos.com/status",
 ];
 
 /// A client with a token of an account.
@@ -166,10 +163,6 @@ fn the_agent_may_do_this_in_its_replica_and_nothing_else() {
         &[
             (Method::GET, &format!("{own}/secrets/directory-sync")),
             (Method::GET, &format!("{own}/secrets?fieldSelector=metadata.name%3Ddirectory-sync")),
-            (
-                Method::GET,
-                &format!("{DEFINITIONS}?fieldSelector=metadata.name%3Dclusters.multicluster.coreos.com"),
-            ),
             (Method::GET, "/apis/multicluster.coreos.com/v1/clusters"),
             (Method::GET, "/api/v1/namespaces/kube-system"),
         ],
@@ -206,6 +199,7 @@ fn the_agent_may_do_this_in_the_directory_and_nothing_else() {
             (Method::GET, &report(&other, "/neighbour")),
             (Method::PATCH, &report(&other, "/neighbour/status")),
             (Method::PATCH, &report(&own, "/rights")),
+            (Method::POST, &format!("/apis/events.k8s.io/v1/namespaces/{own}/events")),
             (Method::GET, &works),
             (Method::POST, clusters),
             (Method::PATCH, &format!("{clusters}/rights")),
@@ -227,7 +221,7 @@ fn the_agent_may_do_this_in_the_directory_and_nothing_else() {
         &[
             (Method::GET, &lease(&own, "/rights")),
             (Method::GET, &report(&own, "/rights")),
-            (Method::PATCH, &report(&own, "/rights/status")),
+            (Method::PUT, &report(&own, "/rights/status")),
             (Method::GET, &format!("/api/v1/namespaces/{own}")),
             (Method::GET, "/api/v1/namespaces/kube-system"),
             (Method::GET, clusters),
