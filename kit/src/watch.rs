@@ -89,7 +89,8 @@ pub enum WatchEvent {
         /// Version of the collection.
         resource_version: String,
     },
-    /// The server took up the watch where it had stopped: nothing was missed.
+    /// The server took up the watch where it had stopped. Nothing was missed, or it says within seconds that its
+    /// history does not reach back that far: then a listing begins.
     Resumed,
     /// An object was created or changed, or has come to match the selectors.
     Applied(Object),

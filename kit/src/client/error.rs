@@ -110,7 +110,7 @@ pub enum CallError {
         /// What the server said.
         message: String,
     },
-    /// 413, or an answer above the client's limit.
+    /// 413, or an object that etcd does not take, or an answer above the client's limit.
     #[error("unable to {attempt}: too large: {message}")]
     TooLarge {
         /// What was attempted.
@@ -257,6 +257,11 @@ impl Status {
         let message = if said.is_empty() { format!("status {}", code.as_u16()) } else { excerpt(said) };
         if details.causes.iter().any(|cause| cause.reason == "ResourceVersionTooLarge") {
             return CallError::Gone { attempt, message };
+        }
+        // etcd's limit comes as a 500 without a reason: in its own words, or in those of the server's connection to it.
+        let etcd = ["etcdserver: request is too large", "trying to send message larger than max"];
+        if code.is_server_error() && etcd.iter().any(|words| self.message.contains(words)) {
+            return CallError::TooLarge { attempt, message };
         }
         match code.as_u16() {
             300..=399 => CallError::Malformed { attempt, what: "a redirect, which is never followed" },

@@ -188,6 +188,17 @@ async fn each_status_has_its_category() {
         let bare = got(raw_reply(code, "<html>")).await.unwrap_err();
         assert!(bare.category() == category || reason == "AlreadyExists", "{bare}");
     }
+    for said in [
+        "etcdserver: request is too large",
+        "rpc error: code = ResourceExhausted desc = trying to send message larger than max (2500257 vs. 2097152)",
+    ] {
+        let answer = json!({"kind": "Status", "apiVersion": "v1", "message": said, "code": 500});
+        assert_eq!(
+            got(reply(500, &answer)).await.unwrap_err().category(),
+            "too_large",
+            "as kube-apiserver 1.36 says it"
+        );
+    }
     let future = json!({"causes": [{"reason": "ResourceVersionTooLarge"}]});
     assert_eq!(got(reply(504, &status(504, "Timeout", &future))).await.unwrap_err().category(), "gone");
 }
