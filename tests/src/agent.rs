@@ -6,7 +6,7 @@ use std::{
     env, fs,
     io::{self, Read, Write},
     net::TcpStream,
-    path::PathBuf,
+    path::{Path, PathBuf},
     process::{Command, ExitStatus, Stdio},
     sync::OnceLock,
     time::Duration,
@@ -58,8 +58,7 @@ pub enum AgentError {
     Late(Late, String),
 }
 
-/// The agent's binary: `MUSTER_AGENT_BIN` if that is set, else built by cargo, once in a process. With
-/// `MUSTER_AGENT_PROFILE=release` it is the release build.
+/// The agent's binary: `MUSTER_AGENT_BIN` if that is set, else the debug build, built by cargo, once in a process.
 ///
 /// # Errors
 ///
@@ -67,6 +66,35 @@ pub enum AgentError {
 pub fn agent_binary() -> Result<PathBuf, AgentError> {
     static BUILT: OnceLock<Result<PathBuf, String>> = OnceLock::new();
     BUILT.get_or_init(build).clone().map_err(AgentError::Build)
+}
+
+/// The binary that is shipped: `MUSTER_AGENT_BIN` if that is set, else what `make static` makes, once in a process.
+///
+/// # Errors
+///
+/// [`AgentError::Build`] with what make said.
+pub fn shipped_binary() -> Result<PathBuf, AgentError> {
+    static BUILT: OnceLock<Result<PathBuf, String>> = OnceLock::new();
+    BUILT.get_or_init(build_static).clone().map_err(AgentError::Build)
+}
+
+fn build_static() -> Result<PathBuf, String> {
+    if let Some(path) = env::var_os("MUSTER_AGENT_BIN") {
+        return Ok(path.into());
+    }
+    let root = PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/.."));
+    let make = |target: &str| {
+        let output =
+            Command::new("make").current_dir(&root).args(["--silent", target]).stdin(Stdio::null()).output();
+        let output = output.map_err(|e| format!("make {target}: {e}"))?;
+        if output.status.success() {
+            Ok(String::from_utf8_lossy(&output.stdout).trim().to_owned())
+        } else {
+            Err(format!("make {target}: {}", String::from_utf8_lossy(&output.stderr)))
+        }
+    };
+    make("static")?;
+    Ok(root.join(make("static-path")?))
 }
 
 fn build() -> Result<PathBuf, String> {
@@ -79,9 +107,6 @@ fn build() -> Result<PathBuf, String> {
         .args(["build", "--quiet", "--locked", "--package", "muster-agent", "--bin", "muster-agent"])
         .args(["--message-format", "json"])
         .stdin(Stdio::null());
-    if env::var_os("MUSTER_AGENT_PROFILE").is_some_and(|profile| profile == "release") {
-        cargo.arg("--release");
-    }
     let output = cargo.output().map_err(|e| e.to_string())?;
     let messages = String::from_utf8_lossy(&output.stdout);
     let messages = messages.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
@@ -100,6 +125,7 @@ fn build() -> Result<PathBuf, String> {
 /// A running agent. Killed when it is dropped, and when this process ends.
 pub struct AgentProcess {
     server: Server,
+    binary: PathBuf,
     args: Vec<String>,
     envs: Vec<(String, String)>,
     listen: Port,
@@ -115,12 +141,21 @@ impl AgentProcess {
     ///
     /// It cannot be built or started. That it ends at once is no error: see [`AgentProcess::exit`].
     pub fn start(args: &[&str], envs: &[(&str, &str)]) -> Result<Self, AgentError> {
+        Self::start_binary(agent_binary()?, args, envs)
+    }
+
+    /// The same with a binary of the caller's choice.
+    ///
+    /// # Errors
+    ///
+    /// As for [`AgentProcess::start`].
+    pub fn start_binary(binary: PathBuf, args: &[&str], envs: &[(&str, &str)]) -> Result<Self, AgentError> {
         let scratch = Scratch::new("agent")?;
         let listen = Port::free().ok_or(AgentError::NoPort)?;
         let args: Vec<String> = args.iter().map(ToString::to_string).collect();
         let envs: Vec<_> = envs.iter().map(|(n, v)| ((*n).to_owned(), (*v).to_owned())).collect();
-        let server = run(&scratch, &listen, &args, &envs)?;
-        Ok(Self { server, args, envs, listen, scratch })
+        let server = run(&binary, &scratch, &listen, &args, &envs)?;
+        Ok(Self { server, binary, args, envs, listen, scratch })
     }
 
     /// Kills it (SIGKILL) if it runs, and starts it again with the same arguments and port. The log goes on.
@@ -130,7 +165,7 @@ impl AgentProcess {
     /// As for [`AgentProcess::start`].
     pub fn restart(&mut self) -> Result<(), AgentError> {
         self.server.kill()?;
-        self.server = run(&self.scratch, &self.listen, &self.args, &self.envs)?;
+        self.server = run(&self.binary, &self.scratch, &self.listen, &self.args, &self.envs)?;
         Ok(())
     }
 
@@ -255,6 +290,7 @@ fn address(port: &Port) -> String {
 }
 
 fn run(
+    binary: &Path,
     scratch: &Scratch,
     listen: &Port,
     args: &[String],
@@ -264,7 +300,7 @@ fn run(
         |name: &str| name.starts_with("MUSTER_") || name.starts_with("KUBERNETES_") || name == "KUBECONFIG";
     let program = Program {
         name: "muster-agent".to_owned(),
-        path: agent_binary()?,
+        path: binary.to_owned(),
         envs: envs.iter().map(|(name, value)| (name.into(), value.into())).collect(),
         hidden: env::vars_os().map(|(n, _)| n).filter(|n| n.to_str().is_some_and(ours)).collect(),
         folder: scratch.path().to_owned(),

@@ -1,9 +1,10 @@
 //! A directory and a replica with the shipped manifests, and an agent between them that has the rights of its
 //! accounts and no others.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
-use muster_tests::agent::AgentProcess;
+use muster_tests::agent::{AgentProcess, agent_binary, shipped_binary};
 use muster_tests::plane::TokenOptions;
 use muster_tests::pool::{self, Pair};
 use muster_tests::scratch::Scratch;
@@ -95,11 +96,20 @@ impl Fleet {
 
     /// Starts an agent that reaches the replica by this kubeconfig.
     pub(crate) fn agent_over(&self, replica_kubeconfig: &str, args: &[&str]) -> AgentProcess {
+        self.agent_of(agent_binary().unwrap(), replica_kubeconfig, args)
+    }
+
+    /// The same with the binary that is shipped.
+    pub(crate) fn shipped_agent(&self, args: &[&str]) -> AgentProcess {
+        self.agent_of(shipped_binary().unwrap(), &self.replica_kubeconfig(), args)
+    }
+
+    fn agent_of(&self, binary: PathBuf, replica_kubeconfig: &str, args: &[&str]) -> AgentProcess {
         let path = self.folder.path().join("replica.kubeconfig");
         std::fs::write(&path, replica_kubeconfig).unwrap();
         let mut all = vec!["--kubeconfig", path.to_str().unwrap()];
         all.extend(args);
-        AgentProcess::start(&all, &[]).unwrap()
+        AgentProcess::start_binary(binary, &all, &[]).unwrap()
     }
 
     /// Offers a kubeconfig, starts an agent, and waits until the copies of all entries are there.

@@ -5,13 +5,13 @@ mod api;
 #[cfg(test)]
 mod fleet;
 #[cfg(test)]
+mod footprint;
+#[cfg(test)]
 mod manifests;
 #[cfg(test)]
 mod mirror;
 #[cfg(test)]
 mod planes;
-#[cfg(test)]
-mod process;
 #[cfg(test)]
 mod process;
 #[cfg(test)]
