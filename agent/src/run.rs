@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use anyhow::Context as _;
 use futures::future::Either;
 use muster_api::names::{LEADER_LEASE, SYSTEM_NAMESPACE};
-use muster_engine::evidence::Scope;
+use muster_engine::Scope;
 use muster_kit::admin::{Admin, Readiness, Served};
 use muster_kit::events::Emitter;
 use muster_kit::leader::{Claim, Election, Elector};
@@ -24,7 +24,7 @@ use crate::pulse::Pulse;
 use crate::replica::{self, Replica};
 use crate::report::Reporter;
 use crate::session::{Open, Rejoined, Session, Wiring, source};
-use crate::settings::{Mirror, Settings};
+use crate::settings::Settings;
 use crate::store::Store;
 use crate::watches;
 
@@ -126,7 +126,7 @@ impl Agent {
 
     /// Acts until `cancel`, until another process acts, or until the replica joins another directory.
     async fn act(&self, replica: &Replica, claim: watch::Receiver<Claim>, cancel: &CancellationToken) {
-        let scope = scope(&self.settings.mirror);
+        let scope = self.settings.mirror.clone();
         let stop = cancel.child_token();
         let (events, inbox) = mpsc::channel(QUEUE);
         let (links, directory_links) = watch::channel(None);
@@ -208,14 +208,6 @@ async fn directory(
     };
     if let Some(Some(cluster)) = stop.run_until_cancelled(first).await {
         Box::pin(watches::directory(&cluster, &scope, links, events, metrics, stop.clone())).await;
-    }
-}
-
-fn scope(mirror: &Mirror) -> Scope {
-    match mirror {
-        Mirror::All => Scope::All,
-        Mirror::None => Scope::None,
-        Mirror::Selector(selector) => Scope::Selected(selector.clone()),
     }
 }
 

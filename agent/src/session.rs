@@ -114,7 +114,10 @@ enum OfferError {
     Probe(#[from] ProbeError),
     #[error(transparent)]
     Store(#[from] StoreError),
-    #[error("this is not the directory that this cluster joined: {0}")]
+    #[error(
+        "this is not the directory that this cluster joined: {0}; if that is meant, delete ConfigMap \
+         muster-agent-state, and this cluster joins it anew"
+    )]
     Mismatch(Mismatch),
     #[error("the credential is of cluster {offered}, and this cluster joined as {joined}")]
     OtherCluster { joined: String, offered: String },

@@ -17,6 +17,7 @@ use std::{
 };
 
 use muster_api::names;
+use muster_engine::Scope;
 use muster_engine::selector::Selector;
 
 use self::sources::{Asked, Origin, Values, is_set, shown};
@@ -48,7 +49,7 @@ pub struct Settings {
     /// Where the admin server listens; `None` for `[::]:8080`, else `0.0.0.0:8080`.
     pub listen: Option<SocketAddr>,
     /// Which entries are mirrored.
-    pub mirror: Mirror,
+    pub mirror: Scope,
     /// Form of the log lines.
     pub log_format: LogFormat,
     /// The least important log lines.
@@ -76,17 +77,6 @@ pub enum ReplicaSource {
     InCluster,
     /// By a kubeconfig in a file.
     File(PathBuf),
-}
-
-/// Which entries of the directory are mirrored.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Mirror {
-    /// Every one.
-    All,
-    /// None.
-    None,
-    /// Those whose labels are selected.
-    Selector(Selector),
 }
 
 /// Form of the log lines.
@@ -257,13 +247,13 @@ fn cluster_name(values: &Values) -> Result<Option<String>, SettingsError> {
     }
 }
 
-fn mirror(values: &Values) -> Result<Mirror, SettingsError> {
-    let Some(origin) = values.get("mirror") else { return Ok(Mirror::All) };
+fn mirror(values: &Values) -> Result<Scope, SettingsError> {
+    let Some(origin) = values.get("mirror") else { return Ok(Scope::All) };
     match origin.text.as_str() {
-        "all" => Ok(Mirror::All),
-        "none" => Ok(Mirror::None),
+        "all" => Ok(Scope::All),
+        "none" => Ok(Scope::None),
         text => Selector::parse(text)
-            .map(Mirror::Selector)
+            .map(Scope::Selected)
             .map_err(|error| origin.wrong(format!("all, none or a label selector: {error}"))),
     }
 }

@@ -1,8 +1,8 @@
 //! The watches of both sides, as events for the engine.
 
 use muster_api::resource::CLUSTERS;
+use muster_engine::Scope;
 use muster_engine::event::{Change, DirectoryWatch, Event};
-use muster_engine::evidence::Scope;
 use muster_kit::watch::{Link, Target, WatchEvent, WatchOptions, Watched, watch};
 use tokio::sync::{mpsc, watch as channel};
 use tokio_util::sync::CancellationToken;

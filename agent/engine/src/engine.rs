@@ -6,12 +6,13 @@ use std::time::Duration;
 use muster_api::Object;
 
 use crate::event::{Change, DirectoryWatch, Event, Failure, Session, StepOutcome};
-use crate::evidence::{Doubt, Examination, Findings, Scope, Verdict};
+use crate::evidence::{Doubt, Examination, Findings, Verdict};
 use crate::listing::Listing;
 use crate::mirror::{Counts, Mirror};
 use crate::pin::{Pin, Reading};
 use crate::plan::{Cause, Plan, PlanId, Source, Step};
 use crate::report::State;
+use crate::scope::Scope;
 use crate::time::Now;
 
 /// Least time between two probes that the engine asks for.

@@ -10,7 +10,7 @@ use std::fmt;
 use muster_api::Object;
 
 use crate::pin::{Landmarks, Mismatch, Pin, Reading};
-use crate::selector::Selector;
+use crate::scope::Scope;
 
 /// Live reads to make in the directory: its landmarks, the replica's own entry, and some entries by name.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -145,29 +145,6 @@ impl fmt::Display for Doubt {
         match self {
             Self::Directory(mismatch) => mismatch.fmt(f),
             Self::OwnEntry(why) => write!(f, "own entry: {why}"),
-        }
-    }
-}
-
-/// Which entries a replica mirrors.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Scope {
-    /// All.
-    All,
-    /// None.
-    None,
-    /// Those whose labels match.
-    Selected(Selector),
-}
-
-impl Scope {
-    /// Whether an entry with these labels is mirrored.
-    #[must_use]
-    pub fn includes(&self, labels: &std::collections::BTreeMap<String, String>) -> bool {
-        match self {
-            Self::All => true,
-            Self::None => false,
-            Self::Selected(selector) => selector.matches(labels),
         }
     }
 }

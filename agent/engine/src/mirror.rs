@@ -9,10 +9,11 @@ use muster_api::resource::CLUSTERS;
 
 use crate::entry::{Entry, EntryError, Held};
 use crate::event::Failure;
-use crate::evidence::{Confirmed, Scope};
+use crate::evidence::Confirmed;
 use crate::listing::Listing;
 use crate::plan::{Cause, PlanId, Step, Target};
 use crate::removals::Removals;
+use crate::scope::Scope;
 use crate::slot::{Next, Slot};
 
 /// The copies of the entries.

@@ -11,8 +11,8 @@ use muster_api::conditions::{
 use crate::directory::{self, Health};
 use crate::engine::Engine;
 use crate::event::{DirectoryWatch, Failure, Session};
-use crate::evidence::Scope;
 use crate::mirror::Mirror;
+use crate::scope::Scope;
 use crate::time::Now;
 
 /// Something that people must know: its reason in the list of conditions, and the details.

@@ -18,7 +18,6 @@ use std::fmt;
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use muster_kit::endpoint::{self, Credential, Endpoint};
 use secrecy::{ExposeSecret as _, SecretString, zeroize::Zeroizing};
-use sha2::{Digest as _, Sha256};
 
 pub use self::error::KubeconfigError;
 use self::{
@@ -42,11 +41,6 @@ pub enum Warning {
     /// The server is the machine that the agent runs on.
     Loopback,
 }
-
-/// Stands for the bytes of a kubeconfig, so that the same ones are not read twice. Not to be stored or shown: the
-/// digest of a guessable text gives it away.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub struct Digest([u8; 32]);
 
 // === impl Kubeconfig ===
 
@@ -202,21 +196,5 @@ impl fmt::Display for Warning {
                  single machines only",
             ),
         }
-    }
-}
-
-// === impl Digest ===
-
-impl Digest {
-    /// The SHA-256 digest of these bytes.
-    #[must_use]
-    pub fn of(bytes: &[u8]) -> Self {
-        Self(Sha256::digest(bytes).into())
-    }
-}
-
-impl fmt::Debug for Digest {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Digest")
     }
 }

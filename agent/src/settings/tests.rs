@@ -49,7 +49,7 @@ fn nothing_set_is_the_default() {
         replica: ReplicaSource::InCluster,
         namespace: "ours".into(),
         listen: None,
-        mirror: Mirror::All,
+        mirror: Scope::All,
         log_format: LogFormat::Text,
         log_level: tracing::Level::INFO,
     };
@@ -75,7 +75,7 @@ fn every_setting_is_taken_from_every_place() {
         replica: ReplicaSource::File("/replica".into()),
         namespace: "own".into(),
         listen: Some("127.0.0.1:0".parse().unwrap()),
-        mirror: Mirror::Selector(Selector::parse("env in (prod)").unwrap()),
+        mirror: Scope::Selected(Selector::parse("env in (prod)").unwrap()),
         log_format: LogFormat::Json,
         log_level: tracing::Level::TRACE,
     };

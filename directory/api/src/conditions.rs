@@ -172,12 +172,12 @@ conditions! {
         IdentityMismatch: "Another directory than the one that the agent joined answers." => warning(
             Status::False,
             "The address or the credential leads to another cluster: the UID of its namespace `kube-system` is not the recorded one. Or the directory was built anew.",
-            "If the address is wrong, correct the Secret. Nothing is changed in the replica until the recorded directory is back.",
+            "If the address is wrong, correct the Secret. Nothing is changed in the replica until the recorded directory is back. If the directory was built anew, and this cluster is to join it: `kubectl -n muster-system delete configmap muster-agent-state`.",
         ),
         BeingRemoved: "The directory is being taken apart, or its parts were replaced, so nothing is deleted on its word." => warning(
             Status::False,
             "A CRD of Muster or the execution namespace in the directory is gone, is being deleted, or came back with another UID.",
-            "Restore them in the directory. The message names what is missing. The replica keeps what it has.",
+            "Restore them in the directory. The message names what is missing. The replica keeps what it has. If they were replaced on purpose, `kubectl -n muster-system delete configmap muster-agent-state` in the replica makes it join anew; nothing is deleted by that.",
         ),
     }
     EntryPresent: "The directory's list has an entry for this cluster." => {

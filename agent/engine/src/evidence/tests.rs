@@ -1,5 +1,6 @@
 use super::*;
 use crate::pin::Found;
+use crate::selector::Selector;
 
 fn landmark(uid: &str) -> Reading {
     Reading::Found(Found { uid: uid.into(), deleting: false })
