@@ -141,7 +141,6 @@ impl Engine {
         match change {
             Change::Failed(failure, message) => {
                 self.state.read(watch).failed(failure, message);
-                self.listing(watch).failed();
                 if failure == Failure::NotServed {
                     // The collection is gone: either this is not the directory, or Muster is being removed there.
                     self.probe(now, plans);
@@ -243,7 +242,6 @@ impl Engine {
         match change {
             Change::Failed(failure, message) => {
                 self.state.replica.failed(failure, message);
-                self.mirror.held.failed();
                 return;
             }
             Change::Alive => {}

@@ -10,14 +10,9 @@ pub struct Listing {
 }
 
 impl Listing {
-    /// A listing begins. What an earlier one showed and did not complete counts no more.
+    /// A listing begins. What an earlier one showed and did not complete counts no more: each begins with this.
     pub fn began(&mut self) {
         self.shown = Some(BTreeSet::new());
-    }
-
-    /// A listing was broken off.
-    pub fn failed(&mut self) {
-        self.shown = None;
     }
 
     /// An object was shown, in a listing or after it.

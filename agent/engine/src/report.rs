@@ -178,10 +178,13 @@ impl Engine {
         }
         let mut notes = Vec::new();
         if counts.others > 0 {
-            notes.push(format!("{} Clusters of this cluster's own are left alone", counts.others));
+            notes.push(format!("Clusters of this cluster's own that are left alone: {}", counts.others));
         }
         if counts.strangers > 0 {
-            notes.push(format!("{} copies of another directory's entries are left alone", counts.strangers));
+            notes.push(format!(
+                "copies of another directory's entries that are left alone: {}",
+                counts.strangers
+            ));
         }
         let reason =
             if *mirror.scope() == Scope::None { MirrorInSync::NotMirrored } else { MirrorInSync::InSync };

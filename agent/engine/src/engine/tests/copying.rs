@@ -1,0 +1,169 @@
+//! What is copied, and when.
+
+use super::*;
+
+#[test]
+fn entries_are_copied_once_both_sides_are_known() {
+    let mut world = World::new(Scope::All);
+    world.add("west", &json!({}));
+    world.open();
+    world.list();
+    assert_eq!(world.written, [""; 0], "wrote before it knew what the replica holds");
+    assert_eq!(world.reason("MirrorInSync").unwrap(), "Pending");
+    world.list_replica();
+    assert_eq!(world.written, ["own", "west"]);
+    assert_eq!(world.reason("MirrorInSync").unwrap(), "InSync");
+    world.written.clear();
+    world.list();
+    world.list_replica();
+    world.tick(60);
+    assert_eq!(world.written, [""; 0], "wrote again what was right");
+}
+
+#[test]
+fn the_first_change_is_copied_at_once_and_further_ones_together() {
+    let mut world = World::in_step();
+    for stage in ["a", "b", "c"] {
+        let changed = world.add("west", &json!({"stage": stage}));
+        world.directory(Change::Applied(changed));
+    }
+    assert_eq!(world.written, ["west"], "the first change waits for nothing");
+    world.tick(28);
+    assert_eq!(world.written, ["west"], "further changes come together");
+    world.tick(4);
+    assert_eq!(world.written, ["west", "west"]);
+    assert_eq!(world.held["west"]["metadata"]["labels"]["stage"], "c");
+}
+
+#[test]
+fn a_change_of_status_writes_nothing() {
+    let mut world = World::in_step();
+    let changed = world.add("west", &json!({"stage": "production"}));
+    world.directory(Change::Applied(changed));
+    world.tick(60);
+    assert_eq!(world.written, [""; 0]);
+}
+
+#[test]
+fn hand_edits_and_deletions_are_undone_at_once_with_a_brake() {
+    let mut world = World::in_step();
+    world.edit("west", |value| value["metadata"]["labels"]["stage"] = "mine".into());
+    assert_eq!(world.written, ["west"]);
+    world.edit("west", |value| drop(value["metadata"].as_object_mut().unwrap().remove("annotations")));
+    assert_eq!(world.written, ["west"; 2], "the mark was taken off, and is put back");
+    let gone = object(&world.held.remove("west").unwrap());
+    world.send(Event::Replica(Change::Gone(gone)));
+    assert_eq!(world.written, ["west"; 3]);
+    assert_eq!(world.engine.corrected(), 3);
+    for round in 0..100 {
+        if world.held["west"]["metadata"]["labels"]["stage"] == "production" {
+            world.edit("west", |value| value["metadata"]["labels"]["stage"] = round.to_string().into());
+        }
+        world.tick(1);
+    }
+    assert!(world.written.len() < 20, "{} corrections in 100 s of a fight", world.written.len());
+    assert_eq!(world.deleted, [""; 0]);
+}
+
+#[test]
+fn hand_edits_are_undone_while_the_directory_is_away() {
+    let mut world = World::in_step();
+    world.send(Event::Closed(unreachable()));
+    world.edit("west", |value| value["spec"] = json!({"mine": true}));
+    assert_eq!(world.written, ["west"]);
+}
+
+#[test]
+fn a_cluster_that_is_no_copy_is_left_alone_and_reported() {
+    let mut world = World::new(Scope::All);
+    world.add("west", &json!({}));
+    let own = json!({"metadata": {"name": "west", "uid": "x", "resourceVersion": "1"}, "spec": {"mine": 1}});
+    let other = json!({"metadata": {"name": "other", "uid": "y", "resourceVersion": "1"}});
+    world.held.insert("west".into(), own.clone());
+    world.held.insert("other".into(), other);
+    world.open();
+    world.list_replica();
+    world.list();
+    world.tick(SETTLE);
+    assert_eq!(world.written, ["own"]);
+    assert_eq!(world.held["west"], own);
+    assert_eq!((world.engine.counts().conflicts, world.engine.counts().others), (1, 1));
+    assert_eq!(world.reason("MirrorInSync").unwrap(), "Conflict");
+    none_deleted(&world);
+}
+
+#[test]
+fn there_is_one_write_at_a_time_for_a_name() {
+    let mut world = World::in_step();
+    world.deferred = Some(Vec::new());
+    for stage in ["a", "b"] {
+        let changed = world.add("west", &json!({"stage": stage}));
+        world.directory(Change::Applied(changed));
+        world.tick(40);
+    }
+    let plans = world.deferred.take().unwrap();
+    assert_eq!(plans.len(), 1, "{plans:?}");
+}
+
+#[test]
+fn old_news_of_a_copy_is_not_taken() {
+    let mut world = World::in_step();
+    let old = object(&world.held["west"].clone());
+    let changed = world.add("west", &json!({"stage": "new"}));
+    world.directory(Change::Applied(changed));
+    world.written.clear();
+    // The watch shows the copy as it was before the write.
+    world.send(Event::Replica(Change::Applied(old)));
+    // The copy was deleted and is there again; its end is shown after its beginning.
+    let mut again = world.held["west"].clone();
+    again["metadata"]["uid"] = "again".into();
+    let gone = object(&world.held["west"].clone());
+    world.send(Event::Replica(Change::Applied(object(&again))));
+    world.send(Event::Replica(Change::Gone(gone)));
+    world.tick(60);
+    assert_eq!(world.written, [""; 0]);
+}
+
+#[test]
+fn an_older_state_of_an_entry_is_not_taken() {
+    let mut world = World::in_step();
+    let old = object(&world.entries["west"].clone());
+    let new = world.add("west", &json!({"stage": "new"}));
+    world.directory(Change::Applied(new));
+    world.written.clear();
+    world.directory(Change::Applied(old));
+    world.tick(60);
+    assert_eq!(world.written, [""; 0]);
+}
+
+#[test]
+fn where_directory_and_replica_are_one_nothing_is_mirrored() {
+    let mut world = World::new(Scope::All);
+    world.send(Event::Opened(Session { replica: "d".into(), ..session() }));
+    world.list();
+    world.list_replica();
+    world.tick(SETTLE);
+    assert_eq!((world.written.len(), world.examined), (0, 0));
+    assert_eq!(world.reason("MirrorInSync").unwrap(), "SameCluster");
+}
+
+#[test]
+fn a_write_that_fails_is_tried_again_with_growing_waits() {
+    let mut world = World::in_step();
+    let changed = world.add("west", &json!({"stage": "new"}));
+    let now = |world: &World| Now { mono: world.now, wall: Timestamp::UNIX_EPOCH };
+    let event = Event::Directory { watch: DirectoryWatch::Entries, change: Change::Applied(changed) };
+    let mut plans = world.engine.on(event, now(&world));
+    let mut tries = 0;
+    for _ in 0..600 {
+        for plan in std::mem::take(&mut plans) {
+            tries += 1;
+            let outcomes = vec![StepOutcome::Failed(Failure::Forbidden, "no right".into())];
+            plans.extend(world.engine.on(Event::Done { plan: plan.id, outcomes }, now(&world)));
+        }
+        world.now += Duration::from_secs(1);
+        plans.extend(world.engine.on(Event::Tick, now(&world)));
+    }
+    assert!((8..40).contains(&tries), "{tries} tries in ten minutes");
+    assert_eq!(world.reason("MirrorInSync").unwrap(), "Forbidden");
+}
