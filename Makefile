@@ -9,7 +9,56 @@ help:
 
 ## planes: find or build the programs of the control planes, and print their folder
 planes:
-	@cargo run --quiet --locked --package muster-tests --bin planes
+	@cargo run --locked --package muster-tests --bin planes
+
+# How many tests run at once: most of a test's time is spent waiting, so more than there are cores.
+TEST_THREADS := 4
+# Also the tests of what only `make crds` needs.
+FEATURES := --features muster-api/schema
+
+.PHONY: test
+
+## test: run all tests; a test's name as T=NAME runs those alone
+test: planes static
+	cargo build --locked --package muster-agent
+	cargo test --locked --workspace $(FEATURES) --doc
+	cargo test --locked --workspace $(FEATURES) --tests -- --test-threads=$(TEST_THREADS) $(T)
+
+# The same folder as for the programs of the control planes.
+CACHE := $(or $(MUSTER_CACHE),$(if $(XDG_CACHE_HOME),$(XDG_CACHE_HOME)/muster),$(HOME)/.cache/muster)
+CARGO_DENY_VERSION := 0.20.2
+CARGO_DENY := $(CACHE)/cargo-deny-$(CARGO_DENY_VERSION)/bin/cargo-deny
+
+.PHONY: lint format clippy doc deny
+
+## lint: check format, lints, docs and dependencies
+lint: format clippy doc deny
+
+format:
+	cargo fmt --all --check
+
+clippy:
+	cargo clippy --locked --workspace --all-targets -- --deny warnings
+	cargo clippy --locked --package muster-api --features schema --all-targets -- --deny warnings
+
+doc:
+	RUSTDOCFLAGS='--deny warnings' cargo doc --locked --workspace $(FEATURES) --no-deps
+
+# The database of advisories is fetched anew each time. Where it cannot be had, the rest counts.
+deny: $(CARGO_DENY)
+	$(CARGO_DENY) --locked check --hide-inclusion-graph bans licenses sources
+	@mkdir -p target
+	@if timeout 60 $(CARGO_DENY) fetch db >target/advisories.log 2>&1; then \
+		$(CARGO_DENY) --locked check --disable-fetch advisories; \
+	else \
+		echo 'ADVISORIES NOT CHECKED: the database could not be fetched; see target/advisories.log' >&2; \
+	fi
+
+# Built with less optimization than its authors ask for, which takes a third of the time.
+$(CARGO_DENY):
+	@echo 'Building cargo-deny $(CARGO_DENY_VERSION) into $(CACHE). This is done once, and takes a few minutes.'
+	CARGO_PROFILE_RELEASE_LTO=false CARGO_PROFILE_RELEASE_CODEGEN_UNITS=16 CARGO_PROFILE_RELEASE_OPT_LEVEL=1 \
+		cargo install cargo-deny --locked --version $(CARGO_DENY_VERSION) --root $(CACHE)/cargo-deny-$(CARGO_DENY_VERSION)
 
 .PHONY: crds
 

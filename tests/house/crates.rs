@@ -1,0 +1,83 @@
+//! What the crates of the workspace are made of.
+
+use std::{collections::BTreeSet, env, path::Path, process::Command};
+
+use serde_json::Value;
+
+/// What cargo says of the workspace and all that it is built from.
+fn metadata() -> Value {
+    let output = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
+        .current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/.."))
+        .args(["metadata", "--locked", "--offline", "--format-version", "1"])
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    serde_json::from_slice(&output.stdout).unwrap()
+}
+
+fn array<'a>(value: &'a Value, key: &str) -> &'a [Value] {
+    value[key].as_array().unwrap()
+}
+
+fn text<'a>(value: &'a Value, key: &str) -> &'a str {
+    value[key].as_str().unwrap()
+}
+
+/// Names of all that the library of a crate is built from, on any system; without what only its tests need.
+fn tree(metadata: &Value, name: &str) -> BTreeSet<String> {
+    let packages = array(metadata, "packages");
+    let nodes = array(&metadata["resolve"], "nodes");
+    let named = |id: &str| text(packages.iter().find(|package| text(package, "id") == id).unwrap(), "name");
+    let start = packages.iter().find(|package| text(package, "name") == name).unwrap();
+    let mut open = vec![text(start, "id")];
+    let mut seen = BTreeSet::from([text(start, "id")]);
+    while let Some(id) = open.pop() {
+        let node = nodes.iter().find(|node| text(node, "id") == id).unwrap();
+        for dependency in array(node, "deps") {
+            let needed = array(dependency, "dep_kinds").iter().any(|kind| kind["kind"] != "dev");
+            if needed && seen.insert(text(dependency, "pkg")) {
+                open.push(text(dependency, "pkg"));
+            }
+        }
+    }
+    seen.into_iter().map(|id| named(id).to_owned()).collect()
+}
+
+/// Crates that a client of an API server is made of.
+const CLIENTS: [&str; 6] = ["tokio", "hyper", "kube", "kube-client", "kube-core", "kube-runtime"];
+
+#[test]
+fn the_engine_has_neither_a_client_nor_a_runtime() {
+    let metadata = metadata();
+    for name in ["muster-engine", "muster-api"] {
+        let tree = tree(&metadata, name);
+        assert!(tree.contains("serde_json"), "the tree of {name} was not read: {tree:?}");
+        let found: Vec<_> = CLIENTS.iter().filter(|client| tree.contains(**client)).collect();
+        assert!(found.is_empty(), "{name} must stay pure, and is built from {found:?}");
+    }
+    // the same question finds them where they are
+    let agent = tree(&metadata, "muster-agent");
+    assert!(agent.contains("tokio") && agent.contains("kube-core"), "{agent:?}");
+}
+
+#[test]
+fn every_crate_is_under_the_lints_of_the_workspace() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let read = |path: &Path| std::fs::read_to_string(path).unwrap();
+    let workspace = read(&root.join("Cargo.toml"));
+    for lint in
+        ["unsafe_code = \"forbid\"", "unwrap_used = \"warn\"", "panic = \"warn\"", "missing_docs = \"warn\""]
+    {
+        assert!(workspace.contains(lint), "the workspace lacks the lint {lint}");
+    }
+    let metadata = metadata();
+    let members = array(&metadata, "workspace_members");
+    let mut checked = 0;
+    for package in array(&metadata, "packages").iter().filter(|package| members.contains(&package["id"])) {
+        let manifest = Path::new(text(package, "manifest_path"));
+        assert!(read(manifest).contains("\n[lints]\nworkspace = true\n"), "{}", manifest.display());
+        assert_eq!(text(package, "license"), "Apache-2.0", "{}", manifest.display());
+        checked += 1;
+    }
+    assert_eq!(checked, members.len());
+}

@@ -1,0 +1,4 @@
+//! The rules of the house that a compiler does not check. Nothing here needs a server.
+
+#[cfg(test)]
+mod crates;
