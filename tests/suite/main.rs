@@ -16,3 +16,5 @@ mod planes;
 mod process;
 #[cfg(test)]
 mod proxy;
+#[cfg(test)]
+mod rotation;
