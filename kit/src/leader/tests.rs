@@ -271,6 +271,12 @@ async fn a_lease_that_is_deleted_is_still_its_holders() {
         first.leads().await;
         let mut second = Candidate::start(&server, "second");
         second.follows("first").await;
+        soon("the second to watch", async {
+            while leases.with(|held| held.watches.is_empty()) {
+                tokio::task::yield_now().await;
+            }
+        })
+        .await;
         first.task.abort();
         leases.with(Held::delete);
         second.leads().await;
