@@ -69,7 +69,7 @@ async fn follow(
             if let WatchEvent::Failed(error) = &event {
                 tracing::debug!(source, %error, "watch failed");
                 metrics.watch_errors.with_label_values(&[source, error.category()]).inc();
-            } else if source != "copies" {
+            } else if source != "copies" && !matches!(event, WatchEvent::Init | WatchEvent::Listed(_)) {
                 metrics.directory_read();
             }
             if events.send(wrap(change(event))).await.is_err() {

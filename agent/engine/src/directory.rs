@@ -17,9 +17,11 @@ pub struct Health {
 }
 
 impl Health {
-    /// A call succeeded.
-    pub fn succeeded(&mut self) {
+    /// A call succeeded. Returns whether the one before had failed.
+    pub fn succeeded(&mut self) -> bool {
+        let failed = self.failures > 0;
         *self = Self { ever: true, ..Self::default() };
+        failed
     }
 
     /// A call failed.

@@ -164,7 +164,10 @@ impl Engine {
                 }
             }
         }
-        self.state.read(watch).succeeded();
+        // A listing that never comes to its end is no success, however much it shows.
+        if !self.listing(watch).is_under_way() && self.state.read(watch).succeeded() {
+            self.mirror.removals.hurry(); // what could not be confirmed meanwhile
+        }
     }
 
     /// Whether a watch sees the own entry come and go. A narrowed one sees it leave the selection only.
@@ -255,7 +258,9 @@ impl Engine {
             }
             Change::Gone(object) => self.mirror.miss(&object.meta.name, &object.meta.uid),
         }
-        self.state.replica.succeeded();
+        if !self.mirror.held.is_under_way() {
+            self.state.replica.succeeded();
+        }
     }
 
     // === what became of plans ===

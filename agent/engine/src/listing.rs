@@ -28,6 +28,12 @@ impl Listing {
         self.shown.as_ref().is_some_and(|shown| shown.contains(name))
     }
 
+    /// Whether a listing has begun and has not come to an end.
+    #[must_use]
+    pub fn is_under_way(&self) -> bool {
+        self.shown.is_some()
+    }
+
     /// The listing is complete: the names that it showed.
     pub fn completed(&mut self) -> BTreeSet<String> {
         self.complete = true;

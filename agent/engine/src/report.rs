@@ -86,7 +86,9 @@ impl State {
             } => {
                 self.beats.failed(*failure, problem.message.clone());
             }
-            _ => self.beats.succeeded(),
+            _ => {
+                self.beats.succeeded();
+            }
         }
         self.heartbeat = Some(heartbeat);
     }

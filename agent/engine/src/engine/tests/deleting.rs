@@ -208,6 +208,35 @@ fn an_entry_that_cannot_be_read_keeps_its_copy() {
 }
 
 #[test]
+fn a_listing_that_never_ends_is_told_and_proves_nothing() {
+    let mut world = World::in_step();
+    for _ in 0..3 {
+        world.directory(Change::ListBegan);
+        world.directory(Change::Listed(object(&world.entries["own"].clone())));
+        world.directory(Change::Failed(Failure::Unavailable, "reset".into()));
+        world.tick(10);
+    }
+    assert_eq!(world.reason("DirectoryReachable").unwrap(), "Unreachable");
+    assert_eq!(world.examined, 0);
+    none_deleted(&world);
+    world.list();
+    assert_eq!(world.reason("DirectoryReachable").unwrap(), "Reachable");
+}
+
+#[test]
+fn a_directory_that_is_back_is_asked_at_once() {
+    let mut world = World::in_step();
+    world.unreadable = true;
+    world.remove("west");
+    world.tick(SETTLE); // asked in vain, less and less often
+    world.directory(Change::Failed(Failure::Unavailable, "reset".into()));
+    world.unreadable = false;
+    none_deleted(&world);
+    world.directory(Change::Alive);
+    assert_eq!(world.deleted, ["west"]);
+}
+
+#[test]
 fn a_deletion_waits_for_the_write_under_way() {
     let mut world = World::in_step();
     world.deferred = Some(Vec::new());
