@@ -1,11 +1,15 @@
 # Muster's commands. They need Rust, Go, a C compiler and make.
 
 .DEFAULT_GOAL := help
-.PHONY: help planes
+.PHONY: help demo planes
 
 help:
 	@echo 'Targets:'
 	@sed -n 's/^## /  make /p' $(MAKEFILE_LIST)
+
+## demo: play the walk-through of README.md on two control planes; with KEEP=1 they stay
+demo: planes static
+	@KEEP=$(KEEP) cargo run --quiet --locked --package muster-tests --bin demo
 
 ## planes: find or build the programs of the control planes, and print their folder
 planes:

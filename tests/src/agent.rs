@@ -172,8 +172,14 @@ impl AgentProcess {
     /// All that it printed on stdout and stderr so far.
     #[must_use]
     pub fn log(&self) -> String {
-        let bytes = fs::read(self.scratch.path().join(LOG)).unwrap_or_default();
+        let bytes = fs::read(self.log_path()).unwrap_or_default();
         String::from_utf8_lossy(&bytes).into_owned()
+    }
+
+    /// The file that it prints to.
+    #[must_use]
+    pub fn log_path(&self) -> PathBuf {
+        self.scratch.path().join(LOG)
     }
 
     /// The address of its admin server: `127.0.0.1:PORT`.

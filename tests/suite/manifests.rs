@@ -268,8 +268,10 @@ fn enrolment_by_hand_uses_the_names_that_the_agent_expects() {
     let lease = plane.api().get(&LEASES.path(Some(&namespace), Some("east"))).unwrap();
     assert_eq!(lease["spec"]["leaseDurationSeconds"], 40);
     plane.api().get(&REPORTS.path(Some(&namespace), Some("east"))).unwrap();
-    let binding =
-        plane.api().get("/apis/rbac.authorization.k8s.io/v1/clusterrolebindings/east-view-clusters").unwrap();
+    let binding = plane
+        .api()
+        .get("/apis/rbac.authorization.k8s.io/v1/clusterrolebindings/muster-view-clusters-east")
+        .unwrap();
     assert_eq!(
         binding["subjects"],
         json!([{"kind": "ServiceAccount", "name": "east", "namespace": names::AGENTS_NAMESPACE}])

@@ -1,0 +1,149 @@
+//! What the walk-through plays on: two control planes, one kubeconfig with both, and the agent.
+
+use std::{fmt::Write as _, fs, path::PathBuf, thread};
+
+use anyhow::{Context, Result, anyhow};
+use base64::{Engine, prelude::BASE64_STANDARD};
+use muster_tests::{ControlPlane, Options, agent::AgentProcess, scratch::Scratch};
+
+use crate::shell::Shell;
+
+/// What was found or built before the walk-through begins.
+pub(crate) struct Built {
+    /// The folder of kubectl and the servers.
+    pub(crate) programs: PathBuf,
+    /// The agent's binary.
+    pub(crate) agent: PathBuf,
+}
+
+/// Everything that runs. It ends when this is dropped, and when the process ends.
+pub(crate) struct Stage {
+    /// Runs commands in the repository.
+    pub(crate) shell: Shell,
+    /// Once it was started.
+    pub(crate) agent: Option<AgentProcess>,
+    binary: PathBuf,
+    directory: ControlPlane,
+    replica: ControlPlane,
+    programs: PathBuf,
+    // last: the folder goes after what uses it
+    folder: Scratch,
+}
+
+impl Stage {
+    /// Starts two control planes, and says how to reach them.
+    pub(crate) fn set(built: Built) -> Result<Self> {
+        let Built { programs, agent: binary } = built;
+        println!(
+            "# Two control planes: etcd, kube-apiserver and kube-controller-manager each, on 127.0.0.1."
+        );
+        println!("# One kubeconfig has a context for each: directory, and replica.\n");
+        let (directory, replica) = thread::scope(|scope| {
+            let directory = scope.spawn(|| ControlPlane::start(Options::named("directory")));
+            let replica = ControlPlane::start(Options::named("replica"));
+            (directory.join(), replica)
+        });
+        let directory =
+            directory.map_err(|_| anyhow!("the thread that started the directory panicked"))??;
+        let replica = replica?;
+        let folder = Scratch::new("demo")?;
+        let kubeconfig = folder.path().join("kubeconfig");
+        fs::write(&kubeconfig, both(&[&directory, &replica]))
+            .with_context(|| format!("unable to write {}", kubeconfig.display()))?;
+        let paths = std::env::var_os("PATH").unwrap_or_default();
+        let paths = std::iter::once(programs.clone()).chain(std::env::split_paths(&paths));
+        let shell = Shell {
+            envs: vec![
+                ("KUBECONFIG", kubeconfig.into()),
+                ("PATH", std::env::join_paths(paths)?),
+                // kubectl's settings and cache of the one who runs this stay out of it
+                ("KUBERC", "off".into()),
+                ("KUBECACHEDIR", folder.path().join("kubectl-cache").into()),
+            ],
+            folder: fs::canonicalize(concat!(env!("CARGO_MANIFEST_DIR"), "/.."))?,
+        };
+        let stage = Self { shell, agent: None, binary, directory, replica, programs, folder };
+        println!("{}", stage.exports());
+        Ok(stage)
+    }
+
+    /// A file in the folder of the demo.
+    pub(crate) fn file(&self, name: &str) -> String {
+        self.folder.path().join(name).display().to_string()
+    }
+
+    /// Starts the agent with a kubeconfig of the replica.
+    pub(crate) fn start_agent(&mut self, kubeconfig: &str) -> Result<()> {
+        let shown = fs::canonicalize(&self.binary)?;
+        let shown = shown.strip_prefix(&self.shell.folder).unwrap_or(&shown).display().to_string();
+        let agent = AgentProcess::start_binary(self.binary.clone(), &["--kubeconfig", kubeconfig], &[])?;
+        println!("$ {shown} --kubeconfig {kubeconfig} --listen {} &", agent.listen());
+        self.agent = Some(agent);
+        Ok(())
+    }
+
+    /// The end of each log, for a step that failed.
+    pub(crate) fn tails(&self) -> String {
+        let log = self.agent.as_ref().map(AgentProcess::log).unwrap_or_default();
+        let lines: Vec<&str> = log.lines().rev().take(20).collect();
+        let tail: Vec<&str> = lines.into_iter().rev().collect();
+        format!("The agent's log ends with:\n{}", tail.join("\n"))
+    }
+
+    fn exports(&self) -> String {
+        format!(
+            "export KUBECONFIG={}\nexport PATH={}:$PATH",
+            self.file("kubeconfig"),
+            self.programs.display()
+        )
+    }
+
+    /// How to look around while everything is kept.
+    pub(crate) fn guide(&self) -> String {
+        let mut text = format!(
+            "# Everything runs on. In another terminal:\n{}\nkubectl --context directory get mcl\n\
+             kubectl --context replica get mcl\n\
+             kubectl --context replica -n muster-system describe mcr directory-sync\n",
+            self.exports()
+        );
+        if let Some(agent) = &self.agent {
+            let _infallible = writeln!(
+                text,
+                "tail -f {}\ncurl http://{}/metrics",
+                agent.log_path().display(),
+                agent.listen()
+            );
+        }
+        let _infallible = writeln!(
+            text,
+            "# Logs of the servers: {} and {}",
+            self.directory.folder().display(),
+            self.replica.folder().display()
+        );
+        let _infallible =
+            write!(text, "# To stop and remove all of it: Ctrl-C here, or: kill {}", std::process::id());
+        text
+    }
+}
+
+/// One kubeconfig with a context for the admin of each cluster, named as the cluster.
+fn both(planes: &[&ControlPlane]) -> String {
+    let each =
+        |line: &dyn Fn(&ControlPlane) -> String| planes.iter().map(|plane| line(plane)).collect::<String>();
+    let clusters = each(&|plane| {
+        let ca = BASE64_STANDARD.encode(plane.ca_pem());
+        format!(
+            "- name: {}\n  cluster: {{server: \"{}\", certificate-authority-data: {ca}}}\n",
+            plane.name(),
+            plane.url()
+        )
+    });
+    let users = each(&|plane| {
+        format!("- name: {}-admin\n  user: {{token: {}}}\n", plane.name(), plane.admin_token())
+    });
+    let contexts = each(&|plane| {
+        let name = plane.name();
+        format!("- name: {name}\n  context: {{cluster: {name}, user: {name}-admin}}\n")
+    });
+    format!("apiVersion: v1\nkind: Config\nclusters:\n{clusters}users:\n{users}contexts:\n{contexts}")
+}
