@@ -131,7 +131,9 @@ impl Index {
         self.metrics.objects.with_label_values(&["entries"]).set(gauge(view.mirror.entries));
         self.metrics.objects.with_label_values(&["copies"]).set(gauge(view.mirror.in_step));
         self.metrics.frozen_deletions.set(gauge(view.mirror.unconfirmed));
-        self.metrics.drift_corrected.inc_by(view.corrected - self.metrics.drift_corrected.get());
+        // This engine's own: the process may have had another one before.
+        let corrected = view.corrected.saturating_sub(self.view.borrow().corrected);
+        self.metrics.drift_corrected.inc_by(corrected);
         self.metrics.credential_expiry.set(view.credential_expires.map_or(0, Timestamp::as_second));
         let reachable = |condition: &Condition| {
             condition.type_ == ConditionType::DirectoryReachable.as_str() && condition.status == Status::True

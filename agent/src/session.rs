@@ -301,10 +301,7 @@ impl Session {
 
     async fn open(&mut self, material: Material, open: Open) -> Result<(), Rejoined> {
         let pin = open.joined.pin.clone();
-        let before = self.pin.replace(pin.clone());
-        let same =
-            |before: &Pin| before.directory == pin.directory && before.clusters_crd == pin.clusters_crd;
-        if before.is_some_and(|before| !same(&before)) {
+        if self.pin.replace(pin.clone()).is_some_and(|before| !before.goes_on_as(&pin)) {
             return Err(Rejoined);
         }
         tracing::info!(
@@ -330,10 +327,12 @@ impl Session {
     async fn doubted(&mut self) -> Result<(), Rejoined> {
         let Some((material, open)) = self.working.take() else { return Ok(()) };
         let judged = match probe(&open.client, Some(&open.joined.pin.cluster)).await {
-            Ok(facts) => self.judge(&facts).await.map(|_| ()),
+            Ok(facts) => self.judge(&facts).await,
             Err(error) => Err(error.into()),
         };
         match judged {
+            // The record was removed before the directory changed.
+            Ok(pin) if !open.joined.pin.goes_on_as(&pin) => return Err(Rejoined),
             Err(
                 error @ OfferError::Mismatch(Mismatch::OtherDirectory { .. } | Mismatch::BeingRemoved { .. }),
             ) => {

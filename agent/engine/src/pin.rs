@@ -97,6 +97,15 @@ impl std::fmt::Display for Mismatch {
 }
 
 impl Pin {
+    /// Whether what was learned under this record holds under a later one: both are of the same directory, and
+    /// nothing of it was replaced between them.
+    #[must_use]
+    pub fn goes_on_as(&self, later: &Self) -> bool {
+        self.directory == later.directory
+            && self.clusters_crd == later.clusters_crd
+            && (self.execution_namespace.is_none() || self.execution_namespace == later.execution_namespace)
+    }
+
     /// Compares what live reads found with what was recorded.
     ///
     /// # Errors
@@ -259,6 +268,20 @@ mod tests {
         let gone = Landmarks { execution_namespace: Some(Reading::Absent), ..landmarks() };
         assert!(matches!(Pin::join(Some(&pin()), "east", &gone), Err(Refusal::Mismatch(_))));
         assert!(matches!(Pin::join(Some(&pin()), "west", &landmarks()), Err(Refusal::OtherCluster { .. })));
+    }
+
+    #[test]
+    fn what_was_learned_goes_on_while_nothing_is_replaced() {
+        let partly = Pin { execution_namespace: None, ..pin() };
+        assert!(partly.goes_on_as(&pin()), "a part could be read at last");
+        assert!(pin().goes_on_as(&Pin { entry: Some("e".into()), ..pin() }));
+        for later in [
+            Pin { directory: "x".into(), ..pin() },
+            Pin { clusters_crd: "x".into(), ..pin() },
+            Pin { execution_namespace: Some("x".into()), ..pin() },
+        ] {
+            assert!(!pin().goes_on_as(&later), "{later:?}");
+        }
     }
 
     #[test]
