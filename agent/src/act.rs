@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use futures::future::join_all;
 use muster_api::names::MIRROR_MANAGER;
 use muster_api::resource::CLUSTERS;
+use muster_api::{Object, marks};
 use muster_engine::event::{Failure, StepOutcome};
 use muster_engine::evidence::{Examination, Findings};
 use muster_engine::plan::{Plan, Source, Step, Target};
@@ -90,7 +91,9 @@ impl Actor {
                     .create(resource, namespace.as_deref(), manager(source), body.into_bytes())
                     .await;
                 self.account("create", &created);
-                written(created, || tracing::info!(%resource, name, ?cause, "created"))
+                written(created, |object| {
+                    tracing::info!(%resource, name, uid = object.meta.uid, ?cause, of = of(object), "created");
+                })
             }
             Step::Replace { target, body, cause } => {
                 let Target { resource, namespace, name } = &target;
@@ -98,7 +101,9 @@ impl Actor {
                 let replaced =
                     self.replica.replace(resource, namespace, name, manager(source), body.into_bytes()).await;
                 self.account("update", &replaced);
-                written(replaced, || tracing::info!(%resource, name, ?cause, "updated"))
+                written(replaced, |object| {
+                    tracing::info!(%resource, name, uid = object.meta.uid, ?cause, of = of(object), "updated");
+                })
             }
             Step::Delete { target, uid, confirmed } => {
                 let Target { resource, namespace, name } = &target;
@@ -161,10 +166,15 @@ fn manager(source: Source) -> &'static str {
     }
 }
 
-fn written(result: Result<muster_api::Object, CallError>, log: impl FnOnce()) -> StepOutcome {
+/// Directory and entry that a copy was made from, by their UIDs: what justifies it.
+fn of(object: &Object) -> Option<&str> {
+    object.meta.annotations.get(marks::COPIED_FROM).map(String::as_str)
+}
+
+fn written(result: Result<Object, CallError>, log: impl FnOnce(&Object)) -> StepOutcome {
     match result {
         Ok(object) => {
-            log();
+            log(&object);
             StepOutcome::Written(object)
         }
         Err(error) => failed(&error),

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use muster_api::condition;
-use muster_api::conditions::Severity;
+use muster_api::conditions::{ConditionType, Severity};
 use muster_api::report::{
     AgentReport, ClusterReportStatus, CredentialReport, DirectoryReport, MirrorReport, ReplicaReport,
 };
@@ -28,6 +28,8 @@ use crate::session::Open;
 pub const SPACING: Duration = Duration::from_secs(10);
 /// Least time between any two writes: what happens together is told together.
 const BREATH: Duration = Duration::from_secs(1);
+/// The condition without which nothing is told.
+const DIRECTORY: &str = ConditionType::DirectoryReachable.as_str();
 /// How long after a write that failed the next is tried.
 const AGAIN: Duration = Duration::from_secs(30);
 
@@ -65,6 +67,11 @@ impl Reporter {
         if let Some(told) = local.read().await {
             self.status = told;
         }
+        // Until something is known of the directory there is nothing to tell.
+        let known = |view: &View| view.conditions.iter().any(|condition| condition.type_ == DIRECTORY);
+        if self.views.wait_for(known).await.is_err() {
+            return;
+        }
         loop {
             let view = self.views.borrow_and_update().clone();
             let open = self.opened.borrow_and_update().clone();
@@ -80,9 +87,10 @@ impl Reporter {
             }
             corrected = view.corrected;
             let mut failed = false;
-            if !open.as_ref().is_some_and(|open| open.joined.same_cluster()) {
-                failed |= !local.write(&self.status).await;
-            }
+            // One cluster needs one report; one that is there from before it joined itself is not left to go stale.
+            let one = open.as_ref().is_some_and(|open| open.joined.same_cluster());
+            failed |=
+                !if one { local.keep_right(&self.status).await } else { local.write(&self.status).await };
             upstream = match (upstream, &open) {
                 (Some(place), Some(open)) if place.is_of(open) => Some(place),
                 (_, Some(open)) => Some(Place::upstream(open)),

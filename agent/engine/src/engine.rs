@@ -25,7 +25,8 @@ const UNSETTLED: Duration = Duration::from_secs(10);
 #[derive(Debug)]
 pub struct Engine {
     session: Option<Session>,
-    /// Identity of the directory, also while there is no session: what was copied from it is kept right.
+    /// Identity of the directory, also while there is no session: what was copied from it is kept right. None where
+    /// directory and replica are one cluster: there the Clusters are the entries themselves, and nobody's copies.
     directory: Option<String>,
     own: Own,
     mirror: Mirror,
@@ -121,12 +122,20 @@ impl Engine {
     /// How much there is of what in the mirror.
     #[must_use]
     pub fn counts(&self) -> Counts {
-        self.mirror.counts(self.directory.as_deref().unwrap_or_default())
+        match &self.directory {
+            Some(directory) => self.mirror.counts(directory),
+            None => Counts { entries: self.mirror.counts("").entries, ..Counts::default() },
+        }
+    }
+
+    /// Whether there is a directory whose entries are copied.
+    pub(crate) fn mirrors(&self) -> bool {
+        self.directory.is_some()
     }
 
     fn opened(&mut self, session: Session) {
         self.state.opened();
-        self.directory = Some(session.pin.directory.clone());
+        self.directory = (!session.same_cluster()).then(|| session.pin.directory.clone());
         if *self.mirror.scope() == Scope::None {
             self.mirror.entries.not_needed();
         }
@@ -254,7 +263,7 @@ impl Engine {
             }
             Change::ListComplete => self.mirror.held_complete(),
             Change::Listed(object) | Change::Applied(object) => {
-                self.mirror.hold(&object, self.directory.as_deref());
+                self.mirror.hold(&object);
             }
             Change::Gone(object) => self.mirror.miss(&object.meta.name, &object.meta.uid),
         }
@@ -302,7 +311,6 @@ impl Engine {
     }
 
     fn wrote(&mut self, name: &str, cause: Cause, outcome: StepOutcome, now: Now) {
-        let directory = self.directory.clone();
         let slot = self.mirror.slot(name);
         slot.plan = None;
         match outcome {
@@ -315,7 +323,7 @@ impl Engine {
                     self.state.corrected += 1;
                 }
                 if let StepOutcome::Written(object) = outcome {
-                    self.mirror.hold(&object, directory.as_deref());
+                    self.mirror.hold(&object);
                 }
             }
         }
@@ -362,9 +370,6 @@ impl Engine {
 
     fn mirror_due(&mut self, now: Now, plans: &mut Vec<Plan>) {
         let Some(directory) = self.directory.clone() else { return };
-        if self.session.as_ref().is_some_and(Session::same_cluster) {
-            return;
-        }
         for (name, cause, step) in self.mirror.writes(&directory, now.mono) {
             let plan = self.plan(Source::Mirror, step, Doing::Write { name: name.clone(), cause });
             self.mirror.begin(&name, plan.id);

@@ -266,6 +266,14 @@ mod tests {
     }
 
     #[test]
+    fn numbers_are_copied_to_the_last_bit() {
+        let spec =
+            r#"{"a":0.13703703673690001,"b":6.934698245112694e+276,"c":5e-324,"d":-9223372036854775808}"#;
+        let copy = entry("", spec).copy("west", "d", None).unwrap();
+        assert!(copy.contains(&spec[1..]), "{copy}");
+    }
+
+    #[test]
     fn each_hand_edit_shows() {
         let entry = entry(r#","labels":{"a":"1"}"#, r#"{"a":1}"#);
         let copy = entry.copy("west", "d", None).unwrap();

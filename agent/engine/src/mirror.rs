@@ -105,11 +105,11 @@ impl Mirror {
     }
 
     /// The replica shows a Cluster.
-    pub fn hold(&mut self, object: &Object, directory: Option<&str>) {
+    pub fn hold(&mut self, object: &Object) {
         let name = &object.meta.name;
         self.held.show(name);
         match Held::read(object) {
-            Ok(held) => self.slot(name).hold(held, directory),
+            Ok(held) => self.slot(name).hold(held),
             Err(error) => drop(self.unreadable.insert(name.clone(), error)),
         }
     }
@@ -165,6 +165,7 @@ impl Mirror {
                 self.slots.remove(&name);
                 continue;
             }
+            slot.compare(directory);
             let known = self.entries.is_complete() && self.held.is_complete();
             self.removals.set(&name, known && slot.in_question(directory).is_some(), now);
             if !self.held.is_complete() {
@@ -239,11 +240,10 @@ impl Mirror {
         failed.or_else(|| self.unreadable.values().next().map(|error| (Failure::Invalid, error.to_string())))
     }
 
-    /// The first name under which a Cluster stands that Muster did not make.
-    #[must_use]
-    pub fn conflict(&self) -> Option<&str> {
+    /// The names under which a Cluster stands that Muster did not make, though an entry is to be mirrored there.
+    pub fn conflicts(&self) -> impl Iterator<Item = &str> {
         let conflict = |slot: &Slot| slot.wanted.is_some() && slot.is_foreign();
-        self.slots.iter().find(|(_, slot)| conflict(slot)).map(|(name, _)| name.as_str())
+        self.slots.iter().filter(move |(_, slot)| conflict(slot)).map(|(name, _)| name.as_str())
     }
 }
 

@@ -15,6 +15,9 @@ use crate::mirror::Mirror;
 use crate::scope::Scope;
 use crate::time::Now;
 
+/// How many Clusters a message names at most.
+const NAMED: usize = 5;
+
 /// Something that people must know: its reason in the list of conditions, and the details.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Problem<R> {
@@ -152,11 +155,16 @@ impl Engine {
         if session.is_some_and(Session::same_cluster) {
             return Some((MirrorInSync::SameCluster, String::new()));
         }
+        let known = mirror.held.is_complete() && mirror.entries.is_complete();
+        if session.is_none() && !(known && self.mirrors()) {
+            return None; // nothing was ever compared
+        }
         let counts = self.counts();
-        if let Some(name) = mirror.conflict() {
-            let more = counts.conflicts - 1;
+        if counts.conflicts > 0 {
+            let names: Vec<&str> = mirror.conflicts().take(NAMED).collect();
+            let more = counts.conflicts - names.len();
             let more = if more == 0 { String::new() } else { format!(" and {more} more") };
-            let message = format!("Cluster {name}{more} is not a copy and is left alone");
+            let message = format!("left alone, since no copy, is Cluster {}{more}", names.join(", "));
             return Some((MirrorInSync::Conflict, message));
         }
         if let Some((failure, message)) = mirror.trouble() {
@@ -173,9 +181,7 @@ impl Engine {
         if state.pending && counts.in_step < counts.entries {
             return Some((MirrorInSync::Pending, "copies are still to be written".into()));
         }
-        if !mirror.held.is_complete() || !mirror.entries.is_complete() {
-            // Nothing was ever compared.
-            session?;
+        if !known {
             return Some((MirrorInSync::Pending, "the lists of both sides are still to be read".into()));
         }
         let mut notes = Vec::new();

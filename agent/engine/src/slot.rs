@@ -134,7 +134,7 @@ impl Slot {
     }
 
     /// The replica shows an object under the name. An older state than one known from a write is not taken.
-    pub fn hold(&mut self, held: Held, directory: Option<&str>) {
+    pub fn hold(&mut self, held: Held) {
         let number = |held: &Held| held.resource_version.parse::<u64>().unwrap_or(0);
         if self.held.as_ref().is_some_and(|known| known.uid == held.uid && number(known) > number(&held)) {
             return;
@@ -142,12 +142,17 @@ impl Slot {
         if held.origin.is_some() {
             self.own = Some(held.uid.clone());
         }
-        if let (Some(wanted), Some(directory)) = (&self.wanted, directory)
+        self.held = Some(held);
+    }
+
+    /// Takes note where the replica holds what is wanted, whichever of the two was seen first: what differs from it
+    /// afterwards, while the same is wanted, was done by somebody else.
+    pub fn compare(&mut self, directory: &str) {
+        if let (Some(wanted), Some(held)) = (&self.wanted, &self.held)
             && held.is_copy_of(wanted, directory)
         {
             self.synced = Some(wanted.digest());
         }
-        self.held = Some(held);
     }
 
     /// The replica does not hold the object of this UID any more.

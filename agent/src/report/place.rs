@@ -85,15 +85,21 @@ impl Place {
         }
     }
 
-    /// What the report says now; `None` where it cannot be read.
+    /// What the report says now; `None` where there is none, or it cannot be read.
     pub(super) async fn read(&mut self) -> Option<ClusterReportStatus> {
-        match self.know().await {
-            Ok(known) => Some(known.status.clone()),
+        match self.client.get(&REPORTS, Some(&self.namespace), &self.name).await {
+            Ok(object) => Some(self.known.insert(Known::of(&object)).status.clone()),
+            Err(error) if error.proves_absence() => None,
             Err(error) => {
                 self.note(&error);
                 None
             }
         }
+    }
+
+    /// Makes the report say this, if there is one. Returns whether it does, or there is none.
+    pub(super) async fn keep_right(&mut self, status: &ClusterReportStatus) -> bool {
+        self.known.is_none() || self.write(status).await
     }
 
     /// Makes the report say this. Returns whether it does.

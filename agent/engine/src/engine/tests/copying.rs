@@ -148,6 +148,57 @@ fn where_directory_and_replica_are_one_nothing_is_mirrored() {
 }
 
 #[test]
+fn where_directory_and_replica_are_one_nothing_is_put_back_or_complained_of() {
+    let mut world = World::new(Scope::All);
+    world.held = world.entries.clone();
+    world.send(Event::Opened(Session { replica: "d".into(), ..session() }));
+    world.list();
+    world.list_replica();
+    assert_eq!((world.engine.counts().entries, world.engine.counts().conflicts), (1, 0));
+    // Without a session an entry that somebody deletes is still an entry, and no copy that is missing.
+    world.send(Event::Closed(unreachable()));
+    let gone = object(&world.held.remove("own").unwrap());
+    world.send(Event::Replica(Change::Gone(gone)));
+    world.tick(SETTLE);
+    assert_eq!((world.written.len(), world.examined), (0, 0));
+    assert_eq!(world.reason("MirrorInSync"), None);
+}
+
+#[test]
+fn a_hand_edit_is_known_for_one_whichever_side_was_listed_first() {
+    for replica_first in [true, false] {
+        let World { entries, held, version, .. } = World::in_step();
+        let mut world = World { version, entries, held, ..World::new(Scope::All) };
+        if replica_first {
+            world.list_replica();
+        }
+        world.open();
+        world.list();
+        world.list_replica();
+        assert_eq!(world.written.len(), 0, "a second start found everything right");
+        world.edit("west", |value| value["metadata"]["labels"]["stage"] = "mine".into());
+        assert_eq!((world.written.len(), world.engine.corrected()), (1, 1), "replica first: {replica_first}");
+    }
+}
+
+#[test]
+fn a_conflict_names_five_at_most() {
+    let mut world = World::new(Scope::All);
+    for number in 0..7 {
+        let name = format!("local-{number}");
+        world.add(&name, &json!({}));
+        let local = json!({"metadata": {"name": name, "uid": name, "resourceVersion": "1"}});
+        world.held.insert(name, local);
+    }
+    world.open();
+    world.list_replica();
+    world.list();
+    let conditions = world.engine.conditions(Now { mono: world.now, wall: Timestamp::UNIX_EPOCH });
+    let conflict = conditions.iter().find(|condition| condition.reason == "Conflict").unwrap();
+    assert!(conflict.message.ends_with("local-3, local-4 and 2 more"), "{}", conflict.message);
+}
+
+#[test]
 fn a_write_that_fails_is_tried_again_with_growing_waits() {
     let mut world = World::in_step();
     let changed = world.add("west", &json!({"stage": "new"}));
