@@ -22,9 +22,9 @@ pub(crate) const SECRETS: &str = "/api/v1/namespaces/muster-system/secrets";
 pub(crate) const REPORT: &str =
     "/apis/multicluster.coreos.com/v1/namespaces/muster-system/clusterreports/directory-sync";
 
-const MULTICLUSTER: &str = include_str!("../../manifests/multicluster.yaml");
-const DIRECTORY: &str = include_str!("../../manifests/directory.yaml");
-const ENROL: &str = include_str!("../../manifests/enrol-by-hand.yaml");
+pub(crate) const MULTICLUSTER: &str = include_str!("../../manifests/multicluster.yaml");
+pub(crate) const DIRECTORY: &str = include_str!("../../manifests/directory.yaml");
+pub(crate) const ENROL: &str = include_str!("../../manifests/enrol-by-hand.yaml");
 
 /// The two clusters.
 pub(crate) struct Fleet {
@@ -38,22 +38,38 @@ pub(crate) struct Fleet {
 impl Fleet {
     /// Two clusters with the manifests, and nothing else.
     pub(crate) fn bare() -> Self {
-        let Pair { directory, replica } = pool::pair().unwrap();
+        let fleet = Self::empty();
         std::thread::scope(|scope| {
-            scope.spawn(|| install(&replica));
-            install(&directory);
-            directory.apply(DIRECTORY).unwrap();
+            scope.spawn(|| install(&fleet.replica));
+            fleet.install_directory();
         });
+        fleet
+    }
+
+    /// Two clusters as Kubernetes makes them.
+    pub(crate) fn empty() -> Self {
+        let Pair { directory, replica } = pool::pair().unwrap();
         Self { directory, replica, folder: Scratch::new("fleet").unwrap() }
+    }
+
+    /// Applies the manifests of the directory to it.
+    pub(crate) fn install_directory(&self) {
+        install(&self.directory);
+        self.directory.apply(DIRECTORY).unwrap();
     }
 
     /// Two clusters with the manifests, the entries `east` (the replica's own) and `west`, and `east` enrolled.
     pub(crate) fn new() -> Self {
         let fleet = Self::bare();
         fleet.enrol(OWN);
-        fleet.entry(OWN, &json!({"cloud": "aws"}));
-        fleet.entry("west", &json!({"stage": "production"}));
+        fleet.entries();
         fleet
+    }
+
+    /// Makes the entries `east` and `west`.
+    pub(crate) fn entries(&self) {
+        self.entry(OWN, &json!({"cloud": "aws"}));
+        self.entry("west", &json!({"stage": "production"}));
     }
 
     /// Enrols a cluster by hand.
@@ -188,9 +204,7 @@ pub(crate) fn contents(plane: &ControlPlane) -> Vec<Value> {
 fn content(cluster: &Value) -> Value {
     let mut labels = cluster["metadata"]["labels"].clone();
     let mut annotations = cluster["metadata"]["annotations"].clone();
-    for key in ["applyset.kubernetes.io/part-of"] {
-        labels.as_object_mut().map(|labels| labels.remove(key));
-    }
+    labels.as_object_mut().map(|labels| labels.remove("applyset.kubernetes.io/part-of"));
     for key in ["multicluster.coreos.com/copied-from", "kubectl.kubernetes.io/last-applied-configuration"] {
         annotations.as_object_mut().map(|annotations| annotations.remove(key));
     }

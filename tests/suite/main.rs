@@ -7,6 +7,8 @@ mod fleet;
 #[cfg(test)]
 mod footprint;
 #[cfg(test)]
+mod install;
+#[cfg(test)]
 mod manifests;
 #[cfg(test)]
 mod mirror;
@@ -18,3 +20,5 @@ mod process;
 mod proxy;
 #[cfg(test)]
 mod rotation;
+#[cfg(test)]
+mod trail;
