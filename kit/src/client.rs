@@ -14,7 +14,7 @@ mod tests;
 
 use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use http::header::RETRY_AFTER;
@@ -34,6 +34,7 @@ use call::Call;
 pub use error::{Attempt, CallError};
 pub(crate) use error::{Status, excerpt};
 pub use options::{CallObserver, ClientError, ClientOptions};
+use stack::Stack;
 pub(crate) use stream::{Lines, StreamEnd, WatchQuery};
 
 /// Most bytes of an answer that is an error.
@@ -72,8 +73,7 @@ pub struct Client {
 }
 
 struct Inner {
-    kube: kube::Client,
-    opened: Arc<AtomicU64>,
+    stack: Stack,
     options: ClientOptions,
 }
 
@@ -89,9 +89,9 @@ impl Client {
     /// # Errors
     /// Where the endpoint's CA, name or credential cannot be used.
     pub fn new(endpoint: &Endpoint, options: ClientOptions) -> Result<Self, ClientError> {
-        let (kube, opened) = stack::build(endpoint, &options)?;
+        let stack = stack::build(endpoint, &options)?;
         let deadline = options.deadline;
-        Ok(Self { inner: Arc::new(Inner { kube, opened, options }), deadline })
+        Ok(Self { inner: Arc::new(Inner { stack, options }), deadline })
     }
 
     /// The same client, over the same connection, with another deadline.
@@ -103,14 +103,14 @@ impl Client {
     /// How many connections were made. While it stays the same, all answers came from the same server.
     #[must_use]
     pub fn connections_opened(&self) -> u64 {
-        self.inner.opened.load(Ordering::Relaxed)
+        self.inner.stack.opened.load(Ordering::Relaxed)
     }
 
     /// The same connection for what needs a [`kube::Client`]. It has neither deadlines nor limits of its own, and
     /// holds the connection open.
     #[must_use]
     pub fn kube(&self) -> kube::Client {
-        self.inner.kube.clone()
+        self.inner.stack.kube.clone()
     }
 
     /// Reads one object.
@@ -289,6 +289,11 @@ impl Client {
         result
     }
 
+    /// An error without what the server said, where that repeats the credential.
+    pub(crate) fn discreet(&self, error: CallError) -> CallError {
+        error.discreet(|text| self.inner.stack.token.is_in(text))
+    }
+
     fn observe<T>(&self, call: &Call<'_>, result: &Result<T, CallError>) {
         if let Some(observer) = &self.inner.options.observer {
             let outcome = result.as_ref().map_or_else(CallError::category, |_| "ok");
@@ -315,12 +320,13 @@ impl Client {
         timeout(limit, whole)
             .await
             .unwrap_or_else(|_| Err(CallError::Deadline { attempt: Box::new(attempt), limit }))
+            .map_err(|error| self.discreet(error))
     }
 
     /// Sends a request. An answer that is no success is read and becomes an error.
     async fn send(&self, call: &mut Call<'_>) -> Result<Response<Body>, CallError> {
         let request = call.request()?;
-        let response = self.inner.kube.send(request).await.map_err(|error| call.unreachable(&error))?;
+        let response = self.inner.stack.kube.send(request).await.map_err(|error| call.unreachable(&error))?;
         let status = response.status();
         if status.is_success() {
             return Ok(response);

@@ -199,6 +199,31 @@ impl CallError {
         }
     }
 
+    /// The same error, without what the server said where that `is_secret`: some servers and proxies answer with what
+    /// they were sent.
+    pub(crate) fn discreet(mut self, is_secret: impl Fn(&str) -> bool) -> Self {
+        match &mut self {
+            Self::Unreachable { cause: said, .. }
+            | Self::Unauthorized { message: said, .. }
+            | Self::Forbidden { message: said, .. }
+            | Self::NotFound { message: said, .. }
+            | Self::Conflict { message: said, .. }
+            | Self::AlreadyExists { message: said, .. }
+            | Self::Gone { message: said, .. }
+            | Self::Invalid { message: said, .. }
+            | Self::TooLarge { message: said, .. }
+            | Self::Throttled { message: said, .. }
+            | Self::Server { message: said, .. } => {
+                if is_secret(said) {
+                    "what was said is left out, since it repeats the credential".clone_into(said);
+                }
+            }
+            // These are the client's own words.
+            Self::Deadline { .. } | Self::Malformed { .. } | Self::Refused { .. } => {}
+        }
+        self
+    }
+
     /// Whether the server names the very object that was asked for as absent. See [`Self::NotFound`].
     #[must_use]
     pub fn proves_absence(&self) -> bool {

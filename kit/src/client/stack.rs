@@ -31,11 +31,23 @@ const STREAM_WINDOW: u32 = 128 * 1024;
 /// reader is slow never keep the answer of a call from arriving.
 const CONNECTION_WINDOW: u32 = 128 * STREAM_WINDOW;
 
-/// Builds the layers. The counter counts the connections that were made.
-pub(super) fn build(
-    endpoint: &Endpoint,
-    options: &ClientOptions,
-) -> Result<(kube::Client, Arc<AtomicU64>), ClientError> {
+/// What stands before a token in its header.
+const BEARER: &str = "Bearer ";
+/// How much of a credential makes it worth something to whoever reads it, in bytes.
+const PIECE: usize = 16;
+
+/// The layers, and what is known of what goes through them.
+pub(super) struct Stack {
+    /// On top of them.
+    pub(super) kube: kube::Client,
+    /// How many connections were made.
+    pub(super) opened: Arc<AtomicU64>,
+    /// What is sent with every request.
+    pub(super) token: Arc<Token>,
+}
+
+/// Builds the layers.
+pub(super) fn build(endpoint: &Endpoint, options: &ClientOptions) -> Result<Stack, ClientError> {
     let https = connector(endpoint)?;
     let opened = Arc::new(AtomicU64::new(0));
     let counter = Arc::clone(&opened);
@@ -62,12 +74,13 @@ pub(super) fn build(
         // The pool would forget a connection that only carries watches, and open a second one for the next call.
         .pool_idle_timeout(None)
         .build(connector);
-    let decorate = Decorate::new(endpoint, &options.user_agent)?;
+    let token = Arc::new(Token::new(endpoint.credential())?);
+    let decorate = Decorate::new(endpoint, &options.user_agent, Arc::clone(&token))?;
     let service = tower::service_fn(move |mut request: Request<Body>| {
         let ready = decorate.apply(&mut request).map(|()| http.request(request));
         async move { ready?.await.map_err(BoxError::from) }
     });
-    Ok((kube::Client::new(service, "default"), opened))
+    Ok(Stack { kube: kube::Client::new(service, "default"), opened, token })
 }
 
 fn connector(endpoint: &Endpoint) -> Result<HttpsConnector<HttpConnector>, ClientError> {
@@ -111,15 +124,15 @@ struct Decorate {
     base: http::uri::Parts,
     prefix: String,
     user_agent: HeaderValue,
-    token: Token,
+    token: Arc<Token>,
 }
 
 impl Decorate {
-    fn new(endpoint: &Endpoint, user_agent: &str) -> Result<Self, ClientError> {
+    fn new(endpoint: &Endpoint, user_agent: &str, token: Arc<Token>) -> Result<Self, ClientError> {
         let base = endpoint.server().clone().into_parts();
         let prefix = endpoint.server().path().trim_end_matches('/').to_owned();
         let user_agent = HeaderValue::from_str(user_agent).map_err(|_| ClientError::UserAgent)?;
-        Ok(Self { base, prefix, user_agent, token: Token::new(endpoint.credential())? })
+        Ok(Self { base, prefix, user_agent, token })
     }
 
     fn apply(&self, request: &mut Request<Body>) -> Result<(), BoxError> {
@@ -137,9 +150,13 @@ impl Decorate {
     }
 }
 
-enum Token {
+/// A bearer token, as the header that it is sent in.
+pub(super) enum Token {
+    /// None is sent.
     None,
+    /// The same for as long as the client lives.
     Fixed(HeaderValue),
+    /// Read from a file, and when.
     File { path: PathBuf, last: Mutex<(Instant, HeaderValue)> },
 }
 
@@ -153,6 +170,21 @@ impl Token {
                 Self::File { path: path.clone(), last: Mutex::new((Instant::now(), header)) }
             }
         })
+    }
+
+    /// Whether a text holds the token, or a piece of it.
+    pub(super) fn is_in(&self, text: &str) -> bool {
+        let holds = |header: &HeaderValue| {
+            let token = header.as_bytes().strip_prefix(BEARER.as_bytes()).unwrap_or_default();
+            token
+                .windows(PIECE.min(token.len()).max(1))
+                .any(|piece| std::str::from_utf8(piece).is_ok_and(|piece| text.contains(piece)))
+        };
+        match self {
+            Self::None => false,
+            Self::Fixed(header) => holds(header),
+            Self::File { last, .. } => last.lock().map_or(true, |last| holds(&last.1)),
+        }
     }
 
     fn bearer(&self, now: Instant) -> Result<Option<HeaderValue>, BoxError> {
@@ -181,7 +213,7 @@ fn bearer(token: &SecretString) -> Option<HeaderValue> {
     if token.is_empty() {
         return None;
     }
-    let mut header = HeaderValue::from_str(&format!("Bearer {token}")).ok()?;
+    let mut header = HeaderValue::from_str(&format!("{BEARER}{token}")).ok()?;
     header.set_sensitive(true);
     Some(header)
 }
@@ -207,6 +239,21 @@ mod tests {
         std::fs::remove_file(&path).unwrap();
         assert_eq!(bearer(210), "Bearer two");
         assert!(bearer(210).is_sensitive());
+    }
+
+    #[test]
+    fn a_token_is_known_again_whole_and_in_pieces() {
+        let token =
+            Token::new(&Credential::Token("eyJhbGciOiJFUzI1NiJ9.eyJzdWIiOiJlYXN0In0.c2ln".into())).unwrap();
+        for text in ["not Bearer eyJhbGciOiJFUzI1NiJ9.eyJzdWIi…", "{\"jwt\":\"iOiJFUzI1NiJ9.eyJzdWI\"}"] {
+            assert!(token.is_in(text), "{text}");
+        }
+        for text in ["", "Unauthorized", "Bearer ", "eyJhbGciOi"] {
+            assert!(!token.is_in(text), "{text}");
+        }
+        let short = Token::new(&Credential::Token("abc".into())).unwrap();
+        assert!(short.is_in("no abc here") && !short.is_in("no ab here"));
+        assert!(!Token::None.is_in("anything"));
     }
 
     #[test]

@@ -107,6 +107,8 @@ impl Run {
                 if let CallError::Throttled { retry_after: Some(wait), .. } = error {
                     least = wait;
                 }
+                // What a call says is discreet by itself; an error within a stream is made here.
+                let error = link.client.discreet(error);
                 if self.say(link, WatchEvent::Failed(error)).await.is_err() {
                     return false;
                 }
