@@ -111,16 +111,7 @@ impl Pin {
     /// # Errors
     /// How the directory differs. Identity is judged first: parts of another cluster say nothing.
     pub fn check(&self, seen: &Landmarks) -> Result<(), Mismatch> {
-        match &seen.directory {
-            Reading::Found(found) if found.uid == self.directory => {}
-            Reading::Found(found) => return Err(Mismatch::OtherDirectory { seen: found.uid.clone() }),
-            Reading::Absent => {
-                return Err(Mismatch::Unknown { what: "namespace kube-system is missing".into() });
-            }
-            Reading::Unreadable(why) => {
-                return Err(Mismatch::Unknown { what: format!("namespace kube-system: {why}") });
-            }
-        }
+        self.check_identity(seen)?;
         check_part("CRD clusters.multicluster.coreos.com", &self.clusters_crd, &seen.clusters_crd)?;
         if let Some(pinned) = &self.execution_namespace {
             let reading = seen.execution_namespace.as_ref();
@@ -128,6 +119,17 @@ impl Pin {
             check_part("the execution namespace", pinned, reading.unwrap_or(&unread))?;
         }
         Ok(())
+    }
+
+    fn check_identity(&self, seen: &Landmarks) -> Result<(), Mismatch> {
+        match &seen.directory {
+            Reading::Found(found) if found.uid == self.directory => Ok(()),
+            Reading::Found(found) => Err(Mismatch::OtherDirectory { seen: found.uid.clone() }),
+            Reading::Absent => Err(Mismatch::Unknown { what: "namespace kube-system is missing".into() }),
+            Reading::Unreadable(why) => {
+                Err(Mismatch::Unknown { what: format!("namespace kube-system: {why}") })
+            }
+        }
     }
 }
 
@@ -169,16 +171,18 @@ impl Pin {
                 entry: None,
             });
         };
+        recorded.check_identity(seen).map_err(Refusal::Mismatch)?;
+        // Before the parts: the execution namespace that was read is that of the offered name.
+        if recorded.cluster != cluster {
+            let (joined, offered) = (recorded.cluster.clone(), cluster.to_owned());
+            return Err(Refusal::OtherCluster { joined, offered });
+        }
         // Where the execution namespace cannot be read now, the list can be mirrored still; without it no deletion
         // is confirmed, so nothing is lost by that.
         let unread = matches!(seen.execution_namespace, None | Some(Reading::Unreadable(_)));
         let needed =
             if unread { Self { execution_namespace: None, ..recorded.clone() } } else { recorded.clone() };
         needed.check(seen).map_err(Refusal::Mismatch)?;
-        if recorded.cluster != cluster {
-            let (joined, offered) = (recorded.cluster.clone(), cluster.to_owned());
-            return Err(Refusal::OtherCluster { joined, offered });
-        }
         let execution_namespace = recorded.execution_namespace.clone().or(execution_namespace);
         Ok(Self { execution_namespace, ..recorded.clone() })
     }
@@ -267,7 +271,11 @@ mod tests {
         assert!(matches!(Pin::join(Some(&pin()), "east", &other), Err(Refusal::Mismatch(_))));
         let gone = Landmarks { execution_namespace: Some(Reading::Absent), ..landmarks() };
         assert!(matches!(Pin::join(Some(&pin()), "east", &gone), Err(Refusal::Mismatch(_))));
-        assert!(matches!(Pin::join(Some(&pin()), "west", &landmarks()), Err(Refusal::OtherCluster { .. })));
+        let theirs = Landmarks { execution_namespace: Some(found("west's")), ..landmarks() };
+        for seen in [landmarks(), theirs] {
+            assert!(matches!(Pin::join(Some(&pin()), "west", &seen), Err(Refusal::OtherCluster { .. })));
+        }
+        assert!(matches!(Pin::join(Some(&pin()), "west", &other), Err(Refusal::Mismatch(_))));
     }
 
     #[test]
