@@ -10,6 +10,7 @@ use muster_tests::pool::{self, Pair};
 use muster_tests::scratch::Scratch;
 use muster_tests::wait::{DEADLINE, eventually, timed};
 use muster_tests::{ControlPlane, api::ApiError};
+use rustix::process::Signal;
 use serde_json::{Value, json};
 
 /// The replica's name.
@@ -233,4 +234,11 @@ pub(crate) fn until(
 /// Waits without printing.
 pub(crate) fn quietly<T>(what: &str, look: impl FnMut() -> Result<T, String>) -> T {
     eventually(what, DEADLINE, look).unwrap()
+}
+
+/// Ends an agent as Kubernetes does, so that the next one need not wait for its Lease to run out.
+pub(crate) fn stop(agent: &mut AgentProcess) {
+    agent.signal(Signal::TERM).unwrap();
+    let status = agent.exit(DEADLINE).unwrap();
+    assert_eq!(status.code(), Some(0), "{}", agent.log());
 }

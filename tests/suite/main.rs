@@ -1,6 +1,8 @@
 //! The suites that run against real control planes.
 
 #[cfg(test)]
+mod admin;
+#[cfg(test)]
 mod api;
 #[cfg(test)]
 mod fleet;
@@ -8,6 +10,8 @@ mod fleet;
 mod footprint;
 #[cfg(test)]
 mod install;
+#[cfg(test)]
+mod logs;
 #[cfg(test)]
 mod manifests;
 #[cfg(test)]
@@ -20,5 +24,7 @@ mod process;
 mod proxy;
 #[cfg(test)]
 mod rotation;
+#[cfg(test)]
+mod settings;
 #[cfg(test)]
 mod trail;

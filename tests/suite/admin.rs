@@ -1,0 +1,106 @@
+//! The admin server: liveness, readiness, metrics.
+
+use std::collections::BTreeSet;
+
+use muster_api::metrics::{Metric, MetricType};
+use muster_tests::agent::{AgentProcess, Metrics};
+use muster_tests::api::MERGE_PATCH;
+use serde_json::json;
+
+use crate::fleet::{CLUSTERS, Fleet, REPORT, until};
+
+#[test]
+fn it_lives_at_once_and_is_ready_with_its_replica() {
+    let fleet = Fleet::new();
+    let kubeconfig = fleet.replica_kubeconfig();
+    fleet.replica.kill_apiserver().unwrap();
+    let agent = fleet.agent_over(&kubeconfig, &[]);
+    let status = |path: &str| agent.admin(path).map(|(status, _)| status).unwrap_or_default();
+    let is = |path: &'static str, wanted: u16| {
+        let status = &status;
+        move || match status(path) {
+            seen if seen == wanted => Ok(()),
+            seen => Err(format!("{path}: {seen}")),
+        }
+    };
+    until(&agent, "liveness without a replica", is("/livez", 200));
+    assert_eq!((status("/readyz"), status("/metrics"), status("/nothing")), (503, 200, 404));
+    fleet.replica.restart().unwrap();
+    until(&agent, "readiness with it", is("/readyz", 200));
+    // A directory is not needed for that: an agent that is cut off works on.
+    fleet.reason(&agent, "DirectoryReachable", "SecretMissing");
+    assert_eq!((status("/livez"), status("/readyz")), (200, 200));
+}
+
+/// Waits until a metric has a value that will do.
+fn waits(agent: &AgentProcess, metric: Metric, labels: &[(&str, &str)], wanted: impl Fn(f64) -> bool) -> f64 {
+    let mut last = 0.0;
+    until(agent, &format!("{} {labels:?}", metric.name()), || {
+        last = agent.metrics().map_err(|error| error.to_string())?.get(metric.name(), labels).unwrap_or(-1.0);
+        if wanted(last) { Ok(()) } else { Err(last.to_string()) }
+    });
+    last
+}
+
+#[test]
+fn every_metric_of_the_list_moves_and_names_no_object() {
+    let fleet = Fleet::new();
+    let mut agent = fleet.joined(&[]);
+    let one = |value: f64| value.to_string() == "1";
+    let two = |value: f64| value.to_string() == "2";
+    waits(&agent, Metric::DirectoryReachable, &[], one);
+    waits(&agent, Metric::Leader, &[], one);
+    waits(&agent, Metric::BuildInfo, &[("version", env!("CARGO_PKG_VERSION"))], one);
+    waits(&agent, Metric::Objects, &[("source", "entries")], two);
+    waits(&agent, Metric::Objects, &[("source", "copies")], two);
+    waits(&agent, Metric::Writes, &[("verb", "create"), ("result", "ok")], two);
+    waits(&agent, Metric::Rotations, &[("result", "ok")], one);
+    waits(&agent, Metric::Heartbeats, &[("result", "ok")], |beats| beats >= 1.0);
+    waits(&agent, Metric::Requests, &[("side", "directory"), ("verb", "watch"), ("result", "ok")], |n| {
+        n >= 1.0
+    });
+
+    fleet.reason(&agent, "CredentialsValid", "ExpiresSoon");
+    let report = fleet.replica.api().get(REPORT).unwrap();
+    let ends: jiff::Timestamp = report["status"]["credential"]["expires"].as_str().unwrap().parse().unwrap();
+    let expiry = waits(&agent, Metric::CredentialExpiry, &[], |at| at > 0.0);
+    assert_eq!(expiry.to_string(), ends.as_second().to_string());
+
+    let by_hand = json!({"metadata": {"labels": {"edited": "by-hand"}}});
+    fleet.replica.api().patch(&format!("{CLUSTERS}/west"), MERGE_PATCH, &by_hand).unwrap();
+    waits(&agent, Metric::DriftCorrected, &[], one);
+    waits(&agent, Metric::Writes, &[("verb", "update"), ("result", "ok")], one);
+    fleet.directory.api().delete(&format!("{CLUSTERS}/west")).unwrap();
+    waits(&agent, Metric::Writes, &[("verb", "delete"), ("result", "ok")], one);
+    waits(&agent, Metric::Objects, &[("source", "copies")], one);
+
+    // The directory goes and comes back.
+    fleet.directory.kill_apiserver().unwrap();
+    waits(&agent, Metric::DirectoryReachable, &[], |value| value.to_string() == "0");
+    waits(&agent, Metric::WatchErrors, &[("source", "entries")], |errors| errors >= 1.0);
+    waits(&agent, Metric::DirectoryLastRead, &[], |seconds| seconds >= 1.0);
+    fleet.directory.restart().unwrap();
+    waits(&agent, Metric::DirectoryReachable, &[], one);
+    let metrics = agent.metrics().unwrap();
+    complete(&metrics);
+    agent.kill().unwrap();
+}
+
+/// Every metric of the list is there as the list has it, none beside them, and no label names an object.
+fn complete(metrics: &Metrics) {
+    let text = metrics.text();
+    for metric in Metric::ALL {
+        let (name, kind) =
+            (metric.name(), if metric.metric_type() == MetricType::Counter { "counter" } else { "gauge" });
+        assert!(text.contains(&format!("# TYPE {name} {kind}\n")), "no {name}:\n{text}");
+        assert!(text.contains(&format!("# HELP {name} {}\n", metric.help())), "{name}:\n{text}");
+    }
+    let known: BTreeSet<&str> = Metric::ALL.iter().map(|metric| metric.name()).collect();
+    for series in metrics.samples().keys() {
+        let (name, labels) = series.split_once('{').unwrap_or((series, ""));
+        assert!(known.contains(name), "{series}");
+        for object in ["east", "west", "muster-", "directory-sync", "127.0.0.1"] {
+            assert!(!labels.contains(object), "{series} names {object}");
+        }
+    }
+}
