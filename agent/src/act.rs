@@ -3,12 +3,12 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use futures::future::join_all;
+use futures::StreamExt as _;
 use muster_api::names::MIRROR_MANAGER;
 use muster_api::resource::CLUSTERS;
 use muster_api::{Object, marks};
 use muster_engine::event::{Failure, StepOutcome};
-use muster_engine::evidence::{Examination, Findings};
+use muster_engine::evidence::{Deletion, Examination, Findings};
 use muster_engine::plan::{Plan, Source, Step, Target};
 use muster_kit::client::{CallError, Client, Preconditions};
 use muster_kit::leader::Claim;
@@ -22,6 +22,8 @@ use crate::store::Store;
 
 /// Calls to an API server under way at once: below what HTTP/2 servers allow on a connection (100), beside watches.
 const IN_FLIGHT: usize = 16;
+/// Entries read at once for an examination: each may be large.
+const READS: usize = 8;
 /// What the claim to act must still last for when a write begins.
 const MARGIN: Duration = Duration::from_secs(2);
 
@@ -74,7 +76,7 @@ impl Actor {
 
     async fn step(&self, source: Source, step: Step) -> StepOutcome {
         match step {
-            Step::Examine(examination) => self.examine(&examination).await,
+            Step::Examine(examination) => self.examine(examination).await,
             Step::Probe => {
                 // Full: the session has been asked already.
                 let _ = self.doubt.try_send(());
@@ -105,20 +107,7 @@ impl Actor {
                     tracing::info!(%resource, name, uid = object.meta.uid, ?cause, of = of(object), "updated");
                 })
             }
-            Step::Delete { target, uid, confirmed } => {
-                let Target { resource, namespace, name } = &target;
-                let preconditions = Preconditions { uid: Some(uid.clone()), resource_version: None };
-                let deleted = self.replica.delete(resource, namespace.as_deref(), name, &preconditions).await;
-                self.account("delete", &deleted);
-                match deleted {
-                    Ok(()) => {
-                        tracing::info!(%resource, name, uid, %confirmed, "deleted");
-                        StepOutcome::Deleted
-                    }
-                    Err(error) if error.proves_absence() => StepOutcome::Deleted,
-                    Err(error) => failed(&error),
-                }
-            }
+            Step::Delete(deletion) => self.delete(&deletion).await,
             Step::Remember(pin) => match self.store.save(&pin).await {
                 Ok(()) => {
                     tracing::info!(cluster = pin.cluster, entry = pin.entry, "own entry recorded");
@@ -129,7 +118,23 @@ impl Actor {
         }
     }
 
-    async fn examine(&self, examination: &Examination) -> StepOutcome {
+    async fn delete(&self, deletion: &Deletion) -> StepOutcome {
+        let Target { resource, namespace, name } = deletion.target();
+        let uid = deletion.uid();
+        let preconditions = Preconditions { uid: Some(uid.to_owned()), resource_version: None };
+        let deleted = self.replica.delete(resource, namespace.as_deref(), name, &preconditions).await;
+        self.account("delete", &deleted);
+        match deleted {
+            Ok(()) => {
+                tracing::info!(%resource, name, uid, confirmed = %deletion.confirmed(), "deleted");
+                StepOutcome::Deleted
+            }
+            Err(error) if error.proves_absence() => StepOutcome::Deleted,
+            Err(error) => failed(&error),
+        }
+    }
+
+    async fn examine(&self, examination: Examination) -> StepOutcome {
         let open = self.opened.borrow().clone();
         let Some(open) = open else {
             return StepOutcome::Failed(
@@ -137,21 +142,31 @@ impl Actor {
                 "there is no session with the directory".into(),
             );
         };
+        let Examination { pin, entries } = examination;
         let client = &open.client;
         let connections = client.connections_opened();
-        let namespace = examination.execution_namespace.then_some(open.execution_namespace.as_str());
         let entry = async |name: &str| reading(client.get(&CLUSTERS, None, name).await);
-        let (landmarks, own_entry, entries) = futures::join!(
-            landmarks(client, namespace),
-            entry(&examination.cluster),
-            join_all(examination.entries.iter().map(async |name| (name.clone(), entry(name).await))),
-        );
+        let around = async |entries| {
+            let namespace = pin.execution_namespace.is_some().then_some(open.execution_namespace.as_str());
+            let (landmarks, own_entry) = futures::join!(landmarks(client, namespace), entry(&pin.cluster));
+            Findings { landmarks, own_entry, entries }
+        };
+        let before = around(Vec::new()).await;
+        if before.standing(&pin).is_err() {
+            return StepOutcome::Found(before);
+        }
+        let reads = entries.into_iter().map(async |name| {
+            let reading = entry(&name).await;
+            (name, reading)
+        });
+        let entries = futures::stream::iter(reads).buffered(READS).collect().await;
+        let findings = around(entries).await;
         if client.connections_opened() != connections {
             // The reads may have come from two servers.
             let why = "the connection to the directory changed while it was read";
             return StepOutcome::Failed(Failure::Unavailable, why.into());
         }
-        StepOutcome::Found(Findings { landmarks, own_entry, entries })
+        StepOutcome::Found(findings)
     }
 
     fn account<T>(&self, verb: &'static str, result: &Result<T, CallError>) {

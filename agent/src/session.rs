@@ -12,6 +12,7 @@ pub mod credential;
 mod gate;
 pub mod kubeconfig;
 pub mod probe;
+mod refusal;
 pub mod source;
 
 use std::collections::BTreeSet;
@@ -24,26 +25,22 @@ use muster_engine::event::{Event, Session as Joined};
 use muster_engine::pin::{Mismatch, Pin, Refusal};
 use muster_engine::report::Problem;
 use muster_engine::time::backoff;
-use muster_kit::client::{CallError, Client, ClientOptions};
+use muster_kit::client::{Client, ClientOptions};
 use muster_kit::watch::{Gate, Link};
 use secrecy::ExposeSecret as _;
 use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, sleep_until};
 
 use self::credential::{Facts as Lifespan, Lifetime};
-use self::gate::IdentityGate;
-use self::kubeconfig::{Kubeconfig, KubeconfigError, Warning};
-use self::probe::{Facts, NEEDED, ProbeError, Right, probe};
+use self::gate::{Asks, IdentityGate};
+use self::kubeconfig::Kubeconfig;
+use self::probe::{Facts, NEEDED, Right, probe};
+use self::refusal::{OfferError, WAIT_FOR_ANSWER, of_credential};
 use self::source::{Material, Offer};
 use crate::client_options;
 use crate::metrics::{DIRECTORY, Metrics};
 use crate::store::{Store, StoreError};
 
-/// First and longest wait before a directory that did not answer, or was not the recorded one, is asked again. A
-/// directory that is back is found within 10 s.
-const WAIT_FOR_ANSWER: (Duration, Duration) = (Duration::from_millis(500), Duration::from_secs(8));
-/// The same for a directory that refused: only people can change that.
-const WAIT_FOR_PEOPLE: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(30));
 /// How often the life of the credential is looked at.
 const LOOK_AT_LIFE: Duration = Duration::from_secs(3600);
 
@@ -103,74 +100,6 @@ pub struct Session {
 #[derive(Debug, PartialEq, Eq)]
 pub struct Rejoined;
 
-/// Why an offer is not taken.
-#[derive(Debug, thiserror::Error)]
-enum OfferError {
-    #[error(transparent)]
-    Kubeconfig(#[from] KubeconfigError),
-    #[error("unable to use the kubeconfig: {0}")]
-    Client(#[from] muster_kit::client::ClientError),
-    #[error(transparent)]
-    Probe(#[from] ProbeError),
-    #[error(transparent)]
-    Store(#[from] StoreError),
-    #[error(
-        "this is not the directory that this cluster joined: {0}; if that is meant, delete ConfigMap \
-         muster-agent-state, and this cluster joins it anew"
-    )]
-    Mismatch(Mismatch),
-    #[error("the credential is of cluster {offered}, and this cluster joined as {joined}")]
-    OtherCluster { joined: String, offered: String },
-    #[error("user {user} lacks the right to {}", right.describe())]
-    Right { user: String, right: Right },
-}
-
-impl OfferError {
-    fn reason(&self) -> DirectoryReachable {
-        match self {
-            Self::Kubeconfig(_) | Self::Client(_) | Self::Probe(ProbeError::NoName) => {
-                DirectoryReachable::KubeconfigInvalid
-            }
-            Self::Probe(ProbeError::Call(CallError::Unauthorized { .. })) => {
-                DirectoryReachable::CredentialsRejected
-            }
-            Self::Probe(ProbeError::Call(CallError::Forbidden { .. })) | Self::Right { .. } => {
-                DirectoryReachable::Forbidden
-            }
-            Self::Probe(_) | Self::Store(StoreError::Call(_)) | Self::Mismatch(Mismatch::Unknown { .. }) => {
-                DirectoryReachable::Unreachable
-            }
-            Self::Mismatch(Mismatch::BeingRemoved { .. }) => DirectoryReachable::BeingRemoved,
-            Self::Mismatch(Mismatch::OtherDirectory { .. })
-            | Self::OtherCluster { .. }
-            | Self::Store(StoreError::Malformed { .. }) => DirectoryReachable::IdentityMismatch,
-        }
-    }
-
-    /// How long to wait before the same offer is tried again; `None` where it can only fail again.
-    fn wait(&self) -> Option<(Duration, Duration)> {
-        match self.reason() {
-            DirectoryReachable::KubeconfigInvalid => None,
-            DirectoryReachable::CredentialsRejected | DirectoryReachable::Forbidden => Some(WAIT_FOR_PEOPLE),
-            _ => Some(WAIT_FOR_ANSWER),
-        }
-    }
-}
-
-/// The same, said of a credential.
-fn of_credential(reason: DirectoryReachable) -> CredentialsValid {
-    match reason {
-        DirectoryReachable::SecretMissing => CredentialsValid::SecretMissing,
-        DirectoryReachable::KubeconfigInvalid => CredentialsValid::KubeconfigInvalid,
-        DirectoryReachable::CredentialsRejected => CredentialsValid::CredentialsRejected,
-        DirectoryReachable::Forbidden => CredentialsValid::Forbidden,
-        DirectoryReachable::IdentityMismatch => CredentialsValid::IdentityMismatch,
-        DirectoryReachable::Unreachable
-        | DirectoryReachable::BeingRemoved
-        | DirectoryReachable::Reachable => CredentialsValid::Unknown,
-    }
-}
-
 impl Session {
     /// Sessions that begin with nothing. `doubt` is the sending side of what [`Self::run`] listens to.
     #[must_use]
@@ -206,6 +135,11 @@ impl Session {
             Offer::Nothing(why) => {
                 self.pending = None;
                 self.refuse(DirectoryReachable::SecretMissing, why).await;
+                Ok(())
+            }
+            Offer::Unusable(why) => {
+                self.pending = None;
+                self.refuse(DirectoryReachable::KubeconfigInvalid, why).await;
                 Ok(())
             }
             Offer::Material(material) if self.working.as_ref().is_some_and(|(used, _)| *used == material) => {
@@ -249,12 +183,9 @@ impl Session {
 
     async fn try_material(&self, material: &Material) -> Result<Open, OfferError> {
         let kubeconfig = Kubeconfig::parse(material.kubeconfig.expose_secret())?;
-        for warning in kubeconfig.warnings() {
-            match warning {
-                Warning::Loopback => {
-                    tracing::warn!(origin = material.origin, "the directory's address is loopback");
-                }
-            }
+        // Once for each offer, not with every attempt.
+        for warning in kubeconfig.warnings().iter().filter(|_| self.attempts == 0) {
+            tracing::warn!(origin = material.origin, "{warning}");
         }
         let endpoint = kubeconfig.endpoint();
         let options =
@@ -262,16 +193,21 @@ impl Session {
         let client = Client::new(&endpoint, options())?;
         let name = self.wiring.cluster_name.as_deref().or(material.cluster_name.as_deref());
         let facts = probe(&client, name).await?;
-        let pin = self.judge(&facts).await?;
+        let (pin, is_new) = self.judge(&facts).await?;
         let rights = self.working.as_ref().map_or_else(|| NEEDED.into(), |(_, open)| open.rights.clone());
         if let Some(right) = rights.difference(&facts.rights).next() {
             return Err(OfferError::Right { user: facts.user, right: *right });
         }
-        let gate = || -> Arc<dyn Gate> { Arc::new(IdentityGate::new(&pin.directory, self.doubt.clone())) };
+        // Last: a directory whose offer is refused is not the one that was joined.
+        if is_new {
+            self.record(&pin).await?;
+        }
+        let gate =
+            |asks| -> Arc<dyn Gate> { Arc::new(IdentityGate::new(&pin.directory, asks, self.doubt.clone())) };
         Ok(Open {
             beats: Client::new(&endpoint, options())?,
             client,
-            gates: [gate(), gate()],
+            gates: [gate(Asks::Always), gate(Asks::EachConnection)],
             joined: Joined { pin: pin.clone(), replica: self.wiring.replica.clone() },
             execution_namespace: facts.execution_namespace,
             user: facts.user,
@@ -282,8 +218,8 @@ impl Session {
     }
 
     /// Whether this is the directory that the replica joined. The record is read anew each time: its owner may have
-    /// removed it, to join anew. What is to be recorded is recorded before it is used.
-    async fn judge(&self, facts: &Facts) -> Result<Pin, OfferError> {
+    /// removed it, to join anew. Gives what is to be recorded, before it is used, and whether that is anything new.
+    async fn judge(&self, facts: &Facts) -> Result<(Pin, bool), OfferError> {
         let recorded = self.wiring.store.load().await?;
         let pin =
             Pin::join(recorded.as_ref(), &facts.cluster, &facts.landmarks).map_err(
@@ -292,11 +228,14 @@ impl Session {
                     Refusal::OtherCluster { joined, offered } => OfferError::OtherCluster { joined, offered },
                 },
             )?;
-        if recorded.as_ref() != Some(&pin) {
-            self.wiring.store.save(&pin).await?;
-            tracing::info!(directory = pin.directory, cluster = pin.cluster, "directory recorded");
-        }
-        Ok(pin)
+        let is_new = recorded.as_ref() != Some(&pin);
+        Ok((pin, is_new))
+    }
+
+    async fn record(&self, pin: &Pin) -> Result<(), StoreError> {
+        self.wiring.store.save(pin).await?;
+        tracing::info!(directory = pin.directory, cluster = pin.cluster, "directory recorded");
+        Ok(())
     }
 
     async fn open(&mut self, material: Material, open: Open) -> Result<(), Rejoined> {
@@ -332,7 +271,7 @@ impl Session {
         };
         match judged {
             // The record was removed before the directory changed.
-            Ok(pin) if !open.joined.pin.goes_on_as(&pin) => return Err(Rejoined),
+            Ok((pin, _)) if !open.joined.pin.goes_on_as(&pin) => return Err(Rejoined),
             Err(
                 error @ OfferError::Mismatch(Mismatch::OtherDirectory { .. } | Mismatch::BeingRemoved { .. }),
             ) => {

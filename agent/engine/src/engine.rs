@@ -8,9 +8,9 @@ use muster_api::Object;
 use crate::event::{Change, DirectoryWatch, Event, Failure, Session, StepOutcome};
 use crate::evidence::{Doubt, Examination, Findings, Verdict};
 use crate::listing::Listing;
-use crate::mirror::{Counts, Mirror};
+use crate::mirror::{Counts, Mirror, Work};
 use crate::pin::{Pin, Reading};
-use crate::plan::{Cause, Plan, PlanId, Source, Step};
+use crate::plan::{Plan, PlanId, Source, Step};
 use crate::report::State;
 use crate::scope::Scope;
 use crate::time::Now;
@@ -48,8 +48,7 @@ pub(crate) struct Own {
 /// What a plan under way is about.
 #[derive(Debug)]
 enum Doing {
-    Write { name: String, cause: Cause },
-    Delete { name: String },
+    Mirror(Work),
     Examine { names: Vec<String>, pin: Pin },
     Remember { pin: Pin },
     Probe,
@@ -79,7 +78,7 @@ impl Engine {
             Event::Opened(session) => self.opened(session),
             Event::Closed(problem) => {
                 self.session = None;
-                self.state.closed = Some(problem);
+                self.state.close(problem);
             }
             Event::Credential { problem, expires } => self.state.credential = Some((problem, expires)),
             Event::Directory { watch, change } => self.directory_changed(watch, change, now, &mut plans),
@@ -262,9 +261,8 @@ impl Engine {
                 return;
             }
             Change::ListComplete => self.mirror.held_complete(),
-            Change::Listed(object) | Change::Applied(object) => {
-                self.mirror.hold(&object);
-            }
+            Change::Listed(object) => self.mirror.hold(&object, true),
+            Change::Applied(object) => self.mirror.hold(&object, false),
             Change::Gone(object) => self.mirror.miss(&object.meta.name, &object.meta.uid),
         }
         if !self.mirror.held.is_under_way() {
@@ -281,16 +279,9 @@ impl Engine {
         let outcome =
             outcome.unwrap_or_else(|| StepOutcome::Failed(Failure::Unavailable, "not tried".into()));
         match doing {
-            Doing::Write { name, cause } => self.wrote(&name, cause, outcome, now),
-            Doing::Delete { name } => {
-                let slot = self.mirror.slot(&name);
-                slot.plan = None;
-                match outcome {
-                    StepOutcome::Failed(failure, message) => {
-                        slot.failed(failure, message, now.mono, Mirror::salt(&name));
-                    }
-                    _ => slot.held = None,
-                }
+            Doing::Mirror(work) => {
+                let corrected = self.mirror.done(work, outcome, self.directory.as_deref(), now.mono);
+                self.state.corrected += u64::from(corrected);
             }
             Doing::Examine { names, pin } => {
                 self.mirror.removals.end(&names, now.mono);
@@ -310,28 +301,13 @@ impl Engine {
         }
     }
 
-    fn wrote(&mut self, name: &str, cause: Cause, outcome: StepOutcome, now: Now) {
-        let slot = self.mirror.slot(name);
-        slot.plan = None;
-        match outcome {
-            StepOutcome::Failed(failure, message) => {
-                slot.failed(failure, message, now.mono, Mirror::salt(name));
-            }
-            outcome => {
-                slot.written(cause, now.mono);
-                if cause == Cause::Drift {
-                    self.state.corrected += 1;
-                }
-                if let StepOutcome::Written(object) = outcome {
-                    self.mirror.hold(&object);
-                }
-            }
-        }
-    }
-
     fn found(&mut self, findings: &Findings, names: &[String], now: Now, plans: &mut Vec<Plan>) {
         let Some(Session { pin, .. }) = self.session.clone() else { return };
-        let standing = findings.standing(&pin);
+        let standing = findings.standing(&pin).map(|_| ());
+        self.state.doubt = standing.as_ref().err().map(ToString::to_string);
+        if standing.is_err() {
+            self.mirror.removals.pause(now.mono);
+        }
         if let Err(Doubt::Directory(_)) = standing {
             return self.probe(now, plans);
         }
@@ -346,13 +322,9 @@ impl Engine {
                 continue;
             };
             match findings.judge(&pin, self.mirror.scope(), name, &uid) {
-                // A write under way comes first: the name stays in question.
-                Verdict::Delete(_) if self.mirror.slot(name).plan.is_some() => {}
                 Verdict::Delete(confirmed) => {
-                    if let Some(step) = self.mirror.remove(name, confirmed) {
-                        let plan = self.plan(Source::Mirror, step, Doing::Delete { name: name.clone() });
-                        self.mirror.begin(name, plan.id);
-                        plans.push(plan);
+                    if let Some((work, step)) = self.mirror.remove(name, confirmed) {
+                        plans.push(self.mirror_plan(work, step));
                     }
                 }
                 Verdict::Present => {
@@ -370,30 +342,35 @@ impl Engine {
 
     fn mirror_due(&mut self, now: Now, plans: &mut Vec<Plan>) {
         let Some(directory) = self.directory.clone() else { return };
-        for (name, cause, step) in self.mirror.writes(&directory, now.mono) {
-            let plan = self.plan(Source::Mirror, step, Doing::Write { name: name.clone(), cause });
-            self.mirror.begin(&name, plan.id);
-            plans.push(plan);
+        for (work, step) in self.mirror.writes(&directory, now.mono) {
+            plans.push(self.mirror_plan(work, step));
         }
         let Some(Session { pin, .. }) = self.session.clone() else { return };
         let names = self.mirror.removals.ready(now.mono);
         if !names.is_empty() {
-            let step = Step::Examine(Examination {
-                cluster: pin.cluster.clone(),
-                execution_namespace: pin.execution_namespace.is_some(),
-                entries: names.clone(),
-            });
+            let step = Step::Examine(Examination { pin: pin.clone(), entries: names.clone() });
             let plan = self.plan(Source::Engine, step, Doing::Examine { names, pin });
             self.mirror.removals.begin(plan.id);
             plans.push(plan);
         }
     }
 
+    fn mirror_plan(&mut self, work: Work, step: Step) -> Plan {
+        let id = self.next_plan();
+        self.mirror.begin(&work, id);
+        self.plans.insert(id, Doing::Mirror(work));
+        Plan { id, source: Source::Mirror, steps: vec![step] }
+    }
+
     fn plan(&mut self, source: Source, step: Step, doing: Doing) -> Plan {
-        self.last_plan += 1;
-        let id = PlanId(self.last_plan);
+        let id = self.next_plan();
         self.plans.insert(id, doing);
         Plan { id, source, steps: vec![step] }
+    }
+
+    fn next_plan(&mut self) -> PlanId {
+        self.last_plan += 1;
+        PlanId(self.last_plan)
     }
 }
 

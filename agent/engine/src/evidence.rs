@@ -8,17 +8,20 @@
 use std::fmt;
 
 use muster_api::Object;
+use muster_api::resource::CLUSTERS;
 
+use crate::entry::Held;
 use crate::pin::{Landmarks, Mismatch, Pin, Reading};
+use crate::plan::Target;
 use crate::scope::Scope;
 
-/// Live reads to make in the directory: its landmarks, the replica's own entry, and some entries by name.
+/// Live reads to make in the directory, in this order: its landmarks and the replica's own entry; where these are as
+/// recorded ([`Findings::standing`]), some entries by name; then the landmarks and the own entry once more. So the
+/// landmarks of the findings are from after the entries: whatever took the entries away shows in them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Examination {
-    /// Name of the replica's own entry.
-    pub cluster: String,
-    /// Whether the execution namespace is to be read: it is where it is pinned.
-    pub execution_namespace: bool,
+    /// What is recorded of the directory, with the name of the replica's own entry.
+    pub pin: Pin,
     /// Entries in question.
     pub entries: Vec<String>,
 }
@@ -65,6 +68,48 @@ impl fmt::Display for Confirmed {
             f,
             "entry {entry} (UID {uid}) {ground} directory {directory}, where the own entry {own_entry} is present"
         )
+    }
+}
+
+/// A deletion that evidence permits: of the copy of one entry, and of nothing else.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Deletion {
+    target: Target,
+    uid: String,
+    confirmed: Confirmed,
+}
+
+impl Confirmed {
+    /// The deletion of what the replica holds under the entry's name, if that is a copy from this directory. What
+    /// somebody else made there, or another directory, is not what the evidence is about.
+    #[must_use]
+    pub fn permits(self, held: &Held) -> Option<Deletion> {
+        let origin = held.origin.as_ref()?;
+        (origin.directory == self.directory).then(|| Deletion {
+            target: Target { resource: CLUSTERS, namespace: None, name: self.entry.clone() },
+            uid: held.uid.clone(),
+            confirmed: self,
+        })
+    }
+}
+
+impl Deletion {
+    /// What is to be deleted.
+    #[must_use]
+    pub fn target(&self) -> &Target {
+        &self.target
+    }
+
+    /// UID of the object: a precondition of the deletion.
+    #[must_use]
+    pub fn uid(&self) -> &str {
+        &self.uid
+    }
+
+    /// The evidence, for the log.
+    #[must_use]
+    pub fn confirmed(&self) -> &Confirmed {
+        &self.confirmed
     }
 }
 

@@ -13,8 +13,8 @@
 //!
 //! Where to look:
 //! - what is written, and when: [`slot`], and for all names [`mirror`];
-//! - who may delete, and on what evidence: [`evidence`]. A [`Step::Delete`] needs a [`Confirmed`], and only the
-//!   rules of that module make one;
+//! - who may delete, and on what evidence: [`evidence`]. A [`Step::Delete`] needs a [`Deletion`](evidence::Deletion), that
+//!   needs a [`Confirmed`], and only the rules of that module make one;
 //! - which directory is the right one: [`pin`];
 //! - what people are told: [`report`].
 

@@ -8,7 +8,7 @@ use muster_api::Object;
 use muster_api::resource::CLUSTERS;
 
 use crate::entry::{Entry, EntryError, Held};
-use crate::event::Failure;
+use crate::event::{Failure, StepOutcome};
 use crate::evidence::Confirmed;
 use crate::listing::Listing;
 use crate::plan::{Cause, PlanId, Step, Target};
@@ -30,6 +30,23 @@ pub struct Mirror {
     touched: BTreeSet<String>,
     timers: BTreeSet<(Duration, String)>,
     unreadable: BTreeMap<String, EntryError>,
+}
+
+/// What a plan of the mirror is about.
+#[derive(Debug)]
+pub enum Work {
+    /// The copy of an entry is written.
+    Write {
+        /// Name of both.
+        name: String,
+        /// Why.
+        cause: Cause,
+    },
+    /// The copy of an entry is deleted.
+    Delete {
+        /// Name of both.
+        name: String,
+    },
 }
 
 /// How much there is of what.
@@ -104,12 +121,12 @@ impl Mirror {
         }
     }
 
-    /// The replica shows a Cluster.
-    pub fn hold(&mut self, object: &Object) {
+    /// The replica shows a Cluster; `listed`: in a listing, which is right whatever was known before.
+    pub fn hold(&mut self, object: &Object, listed: bool) {
         let name = &object.meta.name;
         self.held.show(name);
         match Held::read(object) {
-            Ok(held) => self.slot(name).hold(held),
+            Ok(held) => self.slot(name).hold(held, listed),
             Err(error) => drop(self.unreadable.insert(name.clone(), error)),
         }
     }
@@ -150,8 +167,8 @@ impl Mirror {
         self.slots.entry(name.to_owned()).or_default()
     }
 
-    /// The writes that are due, each with its name and cause.
-    pub fn writes(&mut self, directory: &str, now: Duration) -> Vec<(String, Cause, Step)> {
+    /// The writes that are due.
+    pub fn writes(&mut self, directory: &str, now: Duration) -> Vec<(Work, Step)> {
         while let Some((due, _)) = self.timers.first()
             && *due <= now
         {
@@ -175,7 +192,7 @@ impl Mirror {
                 Next::Nothing => {}
                 Next::Later(due) => drop(self.timers.insert((due, name))),
                 Next::Write(cause) => match write(slot, &name, directory, cause) {
-                    Ok(step) => writes.push((name, cause, step)),
+                    Ok(step) => writes.push((Work::Write { name, cause }, step)),
                     Err(error) => slot.failed(Failure::Invalid, error.to_string(), now, salt(&name)),
                 },
             }
@@ -183,8 +200,9 @@ impl Mirror {
         writes
     }
 
-    /// A plan for a name began.
-    pub fn begin(&mut self, name: &str, plan: PlanId) {
+    /// A plan of the mirror began.
+    pub fn begin(&mut self, work: &Work, plan: PlanId) {
+        let (Work::Write { name, .. } | Work::Delete { name }) = work;
         if let Some(slot) = self.slots.get_mut(name) {
             slot.plan = Some(plan);
         }
@@ -196,19 +214,43 @@ impl Mirror {
         self.slots.get(name)?.in_question(directory)
     }
 
-    /// The evidence is there: the entry is forgotten, and the copy, if there is one, is to go.
-    pub fn remove(&mut self, name: &str, confirmed: Confirmed) -> Option<Step> {
+    /// The evidence is there: the entry is forgotten, and its copy, if there is one, is to go. A write under way
+    /// comes first: the name stays in question.
+    pub fn remove(&mut self, name: &str, confirmed: Confirmed) -> Option<(Work, Step)> {
         let slot = self.slot(name);
+        if slot.plan.is_some() {
+            return None;
+        }
         slot.wanted = None;
         slot.lost = false;
-        let uid = slot.held.as_ref()?.uid.clone();
-        Some(Step::Delete { target: target(name), uid, confirmed })
+        let deletion = confirmed.permits(slot.held.as_ref()?)?;
+        Some((Work::Delete { name: name.to_owned() }, Step::Delete(deletion)))
     }
 
-    /// Spreads the waits of different names.
-    #[must_use]
-    pub fn salt(name: &str) -> u64 {
-        salt(name)
+    /// A plan of the mirror ended. Returns whether it put right what somebody else had changed.
+    pub fn done(&mut self, work: Work, outcome: StepOutcome, directory: Option<&str>, now: Duration) -> bool {
+        let (Work::Write { name, .. } | Work::Delete { name }) = &work;
+        let name = name.clone();
+        let slot = self.slot(&name);
+        slot.plan = None;
+        match (work, outcome) {
+            (_, StepOutcome::Failed(failure, message)) => slot.failed(failure, message, now, salt(&name)),
+            (Work::Delete { .. }, _) => slot.held = None,
+            (Work::Write { cause, .. }, outcome) => {
+                slot.written(cause, now);
+                if let StepOutcome::Written(object) = outcome {
+                    self.hold(&object, false);
+                }
+                let slot = self.slot(&name);
+                if directory.is_some_and(|directory| slot.wanted.is_some() && !slot.in_step(directory)) {
+                    let why =
+                        "the replica does not keep what is written: a webhook or an older CRD changes it";
+                    slot.failed(Failure::Invalid, format!("Cluster {name}: {why}"), now, salt(&name));
+                }
+                return cause == Cause::Drift;
+            }
+        }
+        false
     }
 
     /// When something is due; what is in question is due only while the directory can be asked.

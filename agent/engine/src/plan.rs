@@ -2,7 +2,7 @@
 
 use muster_api::Resource;
 
-use crate::evidence::{Confirmed, Examination};
+use crate::evidence::{Deletion, Examination};
 use crate::pin::Pin;
 
 /// Number of a plan. Outcomes are matched by it.
@@ -83,15 +83,8 @@ pub enum Step {
         /// Why.
         cause: Cause,
     },
-    /// Delete an object of this UID.
-    Delete {
-        /// Which.
-        target: Target,
-        /// UID of the object; a precondition of the deletion.
-        uid: String,
-        /// The evidence. There is no deletion without it.
-        confirmed: Confirmed,
-    },
+    /// Delete an object. Only evidence makes a [`Deletion`].
+    Delete(Deletion),
     /// Read the directory, live.
     Examine(Examination),
     /// Keep the pin durably.

@@ -20,6 +20,8 @@ const LONGEST_WAIT: Duration = Duration::from_secs(30);
 pub struct Removals {
     questions: BTreeMap<String, Question>,
     quiet_until: Duration,
+    doubts: u32,
+    paused_until: Duration,
     examination: Option<PlanId>,
 }
 
@@ -52,7 +54,11 @@ impl Removals {
         if self.examination.is_some() {
             return None;
         }
-        self.questions.values().map(|question| question.not_before.max(self.quiet_until)).min()
+        self.questions
+            .values()
+            .map(|question| question.not_before)
+            .min()
+            .map(|due| due.max(self.quiet_until).max(self.paused_until))
     }
 
     /// The names to examine now.
@@ -81,8 +87,16 @@ impl Removals {
         }
     }
 
+    /// The directory is in doubt: nothing is examined for a while, longer each time.
+    pub fn pause(&mut self, now: Duration) {
+        self.doubts = self.doubts.saturating_add(1);
+        self.paused_until = now + backoff(self.doubts, FIRST_WAIT, LONGEST_WAIT, 0);
+    }
+
     /// All names are to be examined as soon as they may be: the state of the directory changed.
     pub fn hurry(&mut self) {
+        self.doubts = 0;
+        self.paused_until = Duration::ZERO;
         for question in self.questions.values_mut() {
             question.not_before = Duration::ZERO;
         }
@@ -115,6 +129,27 @@ mod tests {
         removals.set("a", false, at(11));
         assert_eq!(removals.due(), None);
         assert!(removals.ready(at(20)).is_empty());
+    }
+
+    #[test]
+    fn a_directory_in_doubt_is_asked_once_for_all_names_and_ever_more_rarely() {
+        let mut removals = Removals::default();
+        for name in 0..1000 {
+            removals.set(&name.to_string(), true, at(0));
+        }
+        let mut asked = 0;
+        for second in 0..600 {
+            let names = removals.ready(at(second));
+            if !names.is_empty() {
+                asked += 1;
+                removals.begin(PlanId(second));
+                removals.end(&names, at(second));
+                removals.pause(at(second));
+            }
+        }
+        assert!((20..=50).contains(&asked), "{asked} examinations in ten minutes");
+        removals.hurry();
+        assert!(!removals.ready(at(600)).is_empty());
     }
 
     #[test]

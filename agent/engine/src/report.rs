@@ -48,6 +48,8 @@ pub(crate) struct State {
     pub(crate) replica: Health,
     pub(crate) credential: Option<(Option<Problem<CredentialsValid>>, Option<Timestamp>)>,
     pub(crate) corrected: u64,
+    /// Why the last examination proved nothing.
+    pub(crate) doubt: Option<String>,
     /// The mirror was never in step, or has not been for a while.
     pub(crate) pending: bool,
     reads: BTreeMap<DirectoryWatch, Health>,
@@ -62,6 +64,7 @@ impl State {
             replica: Health::default(),
             credential: None,
             corrected: 0,
+            doubt: None,
             pending: true,
             reads: BTreeMap::new(),
             beats: Health::default(),
@@ -78,6 +81,16 @@ impl State {
         self.closed = None;
         self.reads.clear();
         self.beats = Health::default();
+    }
+
+    /// A session ended: no heartbeat is sent any more, whatever became of the last.
+    pub(crate) fn close(&mut self, problem: Problem<DirectoryReachable>) {
+        if self.heartbeat.is_some() {
+            let message = "there is no session with the directory".to_owned();
+            let problem = Problem { reason: HeartbeatAccepted::Failed, message };
+            self.heartbeat = Some(Heartbeat::Failed { failure: Failure::Unavailable, problem });
+        }
+        self.closed = Some(problem);
     }
 
     pub(crate) fn heartbeat(&mut self, heartbeat: Heartbeat) {
@@ -104,8 +117,11 @@ impl Engine {
         let (state, session, own, mirror) = self.view();
         let at = now.wall.into();
         let mut conditions = Vec::new();
-        conditions
-            .extend(directory_reachable(state, session).map(|p| Condition::new(p.reason, p.message, at)));
+        let directory = directory_reachable(state, session);
+        // A credential that was good when it was tried, and is no more.
+        let rejected =
+            directory.clone().filter(|problem| problem.reason == DirectoryReachable::CredentialsRejected);
+        conditions.extend(directory.map(|problem| Condition::new(problem.reason, problem.message, at)));
         if let Some(session) = session
             && own.listing.is_complete()
         {
@@ -116,9 +132,12 @@ impl Engine {
             conditions.push(Condition::new(reason, message, at));
         }
         if let Some((problem, _)) = &state.credential {
-            conditions.push(match problem {
-                Some(problem) => Condition::new(problem.reason, problem.message.clone(), at),
-                None => Condition::new(CredentialsValid::Valid, "", at),
+            conditions.push(match (problem, rejected) {
+                (Some(problem), _) => Condition::new(problem.reason, problem.message.clone(), at),
+                (None, Some(Problem { message, .. })) => {
+                    Condition::new(CredentialsValid::CredentialsRejected, message, at)
+                }
+                (None, None) => Condition::new(CredentialsValid::Valid, "", at),
             });
         }
         if let Some((reason, message)) = self.mirror_in_sync(state, session, mirror) {
@@ -169,11 +188,17 @@ impl Engine {
         }
         if let Some((failure, message)) = mirror.trouble() {
             let refused = matches!(failure, Failure::Forbidden | Failure::Invalid | Failure::Unauthorized);
-            return Some((if refused { MirrorInSync::Forbidden } else { MirrorInSync::Pending }, message));
+            if refused || state.pending {
+                return Some((
+                    if refused { MirrorInSync::Forbidden } else { MirrorInSync::Pending },
+                    message,
+                ));
+            }
         }
         if state.pending && counts.unconfirmed > 0 {
+            let why = state.doubt.as_deref().unwrap_or("live reads have not confirmed it yet");
             let message = format!(
-                "{} copies have no entry in the list of the directory; they stay until live reads confirm it",
+                "{} copies have no entry in the list of the directory, and stay: {why}",
                 counts.unconfirmed
             );
             return Some((MirrorInSync::Pending, message));

@@ -133,10 +133,13 @@ impl Slot {
         }
     }
 
-    /// The replica shows an object under the name. An older state than one known from a write is not taken.
-    pub fn hold(&mut self, held: Held) {
+    /// The replica shows an object under the name. Of a watch an older state than one known from a write is not taken;
+    /// a listing is right, also after the replica was restored to an older state.
+    pub fn hold(&mut self, held: Held, listed: bool) {
         let number = |held: &Held| held.resource_version.parse::<u64>().unwrap_or(0);
-        if self.held.as_ref().is_some_and(|known| known.uid == held.uid && number(known) > number(&held)) {
+        if !listed
+            && self.held.as_ref().is_some_and(|known| known.uid == held.uid && number(known) > number(&held))
+        {
             return;
         }
         if held.origin.is_some() {
@@ -152,6 +155,11 @@ impl Slot {
             && held.is_copy_of(wanted, directory)
         {
             self.synced = Some(wanted.digest());
+            self.failures = 0;
+            self.failure = None; // whatever failed: it is as it should be
+        }
+        if self.wanted.is_none() {
+            self.failure = None;
         }
     }
 

@@ -50,7 +50,10 @@ fn event(condition: &Condition, old: Option<&Condition>) -> Option<EventReason> 
         (ConditionType::CredentialsValid, _) if is(CredentialsValid::ExpiresSoon.as_str()) => {
             Some(EventReason::CredentialExpiring)
         }
-        (ConditionType::CredentialsValid, Status::False) => Some(EventReason::KubeconfigRefused),
+        // Unknown too: it could not be tried, and so is not used.
+        (ConditionType::CredentialsValid, Status::False | Status::Unknown) => {
+            Some(EventReason::KubeconfigRefused)
+        }
         (ConditionType::EntryPresent, _) if is(EntryPresent::Missing.as_str()) => {
             Some(EventReason::EntryMissing)
         }
@@ -94,6 +97,20 @@ mod tests {
         assert_eq!(reasons(&missing, &met), [EventReason::DirectoryConnected]);
         assert_eq!(reasons(&met, &lost), [EventReason::DirectoryLost]);
         assert_eq!(reasons(&lost, &met), [EventReason::DirectoryRegained]);
+    }
+
+    #[test]
+    fn a_credential_that_is_not_used_is_told_whatever_the_reason() {
+        let valid = |reason| status(vec![Condition::new(reason, "m", Timestamp::UNIX_EPOCH.into())]);
+        for reason in CredentialsValid::ALL.iter().filter(|reason| !matches!(reason, CredentialsValid::Valid))
+        {
+            let told = match reason {
+                CredentialsValid::ExpiresSoon => EventReason::CredentialExpiring,
+                _ => EventReason::KubeconfigRefused,
+            };
+            assert_eq!(reasons(&valid(CredentialsValid::Valid), &valid(*reason)), [told], "{reason:?}");
+            assert_eq!(reasons(&valid(*reason), &valid(CredentialsValid::Valid)), []);
+        }
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! Keeps the answers of another server out: behind an address another cluster may appear, and its empty list would
-//! look like the directory's. A server can become another one with a new connection only, so each connection is
-//! asked once who it leads to.
+//! look like the directory's. So the directory is asked who it is whenever a watch or a listing begins. For a heartbeat
+//! it is asked once for each connection: behind a proxy that speaks HTTP itself another cluster could appear on a
+//! connection that stays, and there would be no Lease of this cluster in it.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -11,9 +12,20 @@ use muster_kit::client::{Attempt, CallError, Client};
 use muster_kit::watch::Gate;
 use tokio::sync::mpsc;
 
+/// How often a directory is asked who it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Asks {
+    /// For each answer that is to be admitted.
+    Always,
+    /// Once for each connection.
+    EachConnection,
+}
+
 /// Admits the answers of one directory.
 pub(super) struct IdentityGate {
     directory: String,
+    asks: Asks,
+    /// The number of the connection that was asked last.
     verified: AtomicU64,
     doubt: mpsc::Sender<()>,
 }
@@ -21,13 +33,13 @@ pub(super) struct IdentityGate {
 impl IdentityGate {
     /// A gate for the directory of this identity (UID of `kube-system`). `doubt` is told when another one answers.
     #[must_use]
-    pub(super) fn new(directory: &str, doubt: mpsc::Sender<()>) -> Self {
-        Self { directory: directory.to_owned(), verified: AtomicU64::new(0), doubt }
+    pub(super) fn new(directory: &str, asks: Asks, doubt: mpsc::Sender<()>) -> Self {
+        Self { directory: directory.to_owned(), asks, verified: AtomicU64::new(0), doubt }
     }
 
     async fn verify(&self, client: &Client) -> Result<(), CallError> {
         let connections = client.connections_opened();
-        if self.verified.load(Ordering::Relaxed) == connections {
+        if self.asks == Asks::EachConnection && self.verified.load(Ordering::Relaxed) == connections {
             return Ok(());
         }
         let found = client.get(&NAMESPACES, None, IDENTITY_NAMESPACE).await?;

@@ -29,6 +29,8 @@ pub enum Offer {
     Material(Material),
     /// None, and why.
     Nothing(String),
+    /// Something that is no kubeconfig even before it is read, and why.
+    Unusable(String),
 }
 
 /// A kubeconfig as it was offered, and the name that came with it.
@@ -119,20 +121,20 @@ fn read(secret: &Object, origin: &str) -> Offer {
         #[serde(default)]
         data: BTreeMap<String, String>,
     }
-    let nothing = |why: &str| Offer::Nothing(format!("{origin} {why}"));
     let Ok(Frame { mut data }) = serde_json::from_str(secret.raw.get()) else {
-        return nothing("cannot be read");
+        return Offer::Unusable(format!("{origin} cannot be read"));
     };
     let mut take = |key: &str| data.remove(key).and_then(|value| STANDARD.decode(value).ok());
     let Some(kubeconfig) = take(KUBECONFIG_KEY) else {
-        return nothing(&format!("has no key {KUBECONFIG_KEY}"));
+        return Offer::Nothing(format!("{origin} has no key {KUBECONFIG_KEY}"));
     };
     let cluster_name = take(CLUSTER_NAME_KEY)
         .and_then(|name| String::from_utf8(name).ok())
         .map(|name| name.trim().to_owned())
         .filter(|name| !name.is_empty());
     if cluster_name.as_ref().is_some_and(|name| !names::is_subdomain(name)) {
-        return nothing(&format!("has a key {CLUSTER_NAME_KEY} that is no legal name of a Cluster"));
+        let why = "is no legal name of a Cluster; correct it, or remove it";
+        return Offer::Unusable(format!("{origin}: key {CLUSTER_NAME_KEY} {why}"));
     }
     Offer::Material(Material { kubeconfig: kubeconfig.into(), cluster_name, origin: origin.to_owned() })
 }
@@ -164,7 +166,7 @@ fn stamp(path: &Path) -> Result<(SystemTime, u64), String> {
 fn read_file(path: &Path) -> Offer {
     let origin = format!("file {}", path.display());
     match std::fs::metadata(path).map(|facts| facts.len()) {
-        Ok(length) if length > LARGEST_FILE => return Offer::Nothing(format!("{origin} is too large")),
+        Ok(length) if length > LARGEST_FILE => return Offer::Unusable(format!("{origin} is too large")),
         _ => {}
     }
     match std::fs::read(path) {

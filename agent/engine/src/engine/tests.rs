@@ -33,6 +33,8 @@ struct World {
     remembered: Vec<Pin>,
     /// Where plans are kept instead of being carried out.
     deferred: Option<Vec<Plan>>,
+    /// Whether something in the replica changes what is written.
+    meddles: bool,
 }
 
 fn landmark(uid: &str) -> Reading {
@@ -79,6 +81,7 @@ impl World {
             probed: 0,
             remembered: Vec::new(),
             deferred: None,
+            meddles: false,
         };
         world.add("own", &json!({}));
         world
@@ -161,16 +164,17 @@ impl World {
         }
         let step = plan.steps.into_iter().next().unwrap();
         let outcome = match step {
-            Step::Create { target: Target { name, .. }, body, .. } => {
-                assert!(!self.held.contains_key(&name), "created over what is there");
-                self.put(name, &body)
+            Step::Create { target: Target { name, .. }, .. } if self.held.contains_key(&name) => {
+                StepOutcome::Failed(Failure::Conflict, "it exists already".into())
             }
-            Step::Replace { target: Target { name, .. }, body, .. } => self.put(name, &body),
-            Step::Delete { target, uid, confirmed } => {
-                assert_eq!(self.held[&target.name]["metadata"]["uid"], uid);
-                assert!(confirmed.to_string().contains(&target.name));
-                self.held.remove(&target.name);
-                self.deleted.push(target.name);
+            Step::Create { target: Target { name, .. }, body, .. }
+            | Step::Replace { target: Target { name, .. }, body, .. } => self.put(name, &body),
+            Step::Delete(deletion) => {
+                let name = deletion.target().name.clone();
+                assert_eq!(self.held[&name]["metadata"]["uid"], deletion.uid());
+                assert!(deletion.confirmed().to_string().contains(&name));
+                self.held.remove(&name);
+                self.deleted.push(name);
                 StepOutcome::Deleted
             }
             Step::Examine(examination) => {
@@ -182,7 +186,7 @@ impl World {
                 };
                 StepOutcome::Found(Findings {
                     landmarks: self.landmarks.clone(),
-                    own_entry: read(&examination.cluster),
+                    own_entry: read(&examination.pin.cluster),
                     entries: examination.entries.iter().map(|name| (name.clone(), read(name))).collect(),
                 })
             }
@@ -201,6 +205,9 @@ impl World {
     fn put(&mut self, name: String, body: &str) -> StepOutcome {
         let mut value: Value = serde_json::from_str(body).unwrap();
         value["metadata"]["resourceVersion"] = self.version().into();
+        if self.meddles {
+            value["metadata"]["labels"]["webhook"] = "was here".into();
+        }
         if value["metadata"]["uid"].is_null() {
             value["metadata"]["uid"] = format!("copy-{}", self.version()).into();
         }

@@ -199,6 +199,38 @@ fn a_conflict_names_five_at_most() {
 }
 
 #[test]
+fn a_replica_that_changes_what_is_written_is_not_written_to_for_ever() {
+    let mut world = World::in_step();
+    world.meddles = true;
+    let changed = world.add("west", &json!({"stage": "new"}));
+    world.directory(Change::Applied(changed));
+    world.tick(600);
+    assert!(world.written.len() <= 25, "{} writes in ten minutes", world.written.len());
+    assert_eq!(world.reason("MirrorInSync").unwrap(), "Forbidden");
+    world.meddles = false;
+    world.tick(120);
+    assert_eq!(world.reason("MirrorInSync").unwrap(), "InSync");
+}
+
+#[test]
+fn a_failure_is_forgotten_when_the_copy_is_right_whoever_made_it_so() {
+    let mut world = World::in_step();
+    world.deferred = Some(Vec::new());
+    let changed = world.add("west", &json!({"stage": "new"}));
+    world.directory(Change::Applied(changed));
+    let plan = world.deferred.take().unwrap().pop().unwrap();
+    let Step::Replace { body, .. } = &plan.steps[0] else { panic!("{plan:?}") };
+    let body = body.clone();
+    let outcomes = vec![StepOutcome::Failed(Failure::Forbidden, "who knows".into())];
+    world.deferred = Some(Vec::new());
+    world.send(Event::Done { plan: plan.id, outcomes });
+    assert_eq!(world.reason("MirrorInSync").unwrap(), "Forbidden");
+    let StepOutcome::Written(object) = world.put("west".into(), &body) else { panic!("not written") };
+    world.send(Event::Replica(Change::Applied(object)));
+    assert_eq!(world.reason("MirrorInSync").unwrap(), "InSync");
+}
+
+#[test]
 fn a_write_that_fails_is_tried_again_with_growing_waits() {
     let mut world = World::in_step();
     let changed = world.add("west", &json!({"stage": "new"}));

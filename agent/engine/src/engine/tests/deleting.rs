@@ -165,6 +165,46 @@ fn an_own_entry_of_a_new_uid_is_recorded_before_anything_is_judged_by_it() {
     assert_eq!(world.deleted, ["west"]);
 }
 
+/// What stands under the name of an entry that goes, and is not its copy, is none of Muster's business.
+#[test]
+fn what_is_no_copy_from_this_directory_stays_when_the_entry_of_its_name_goes() {
+    let local =
+        json!({"metadata": {"name": "west", "uid": "x", "resourceVersion": "1"}, "spec": {"mine": 1}});
+    let mut world = World::new(Scope::All);
+    world.add("west", &json!({}));
+    world.held.insert("west".into(), local.clone());
+    world.open();
+    world.list_replica();
+    world.list();
+    world.remove("west");
+    world.tick(SETTLE);
+    none_deleted(&world);
+    assert_eq!((world.held["west"].clone(), world.engine.counts().others), (local.clone(), 1));
+
+    // The same where it took the place of the copy while the directory was asked.
+    let mut world = World::in_step();
+    world.deferred = Some(Vec::new());
+    world.remove("west");
+    world.tick(3);
+    let examination = world.deferred.take().unwrap().pop().unwrap();
+    let copy = object(&world.held.insert("west".into(), local.clone()).unwrap());
+    world.send(Event::Replica(Change::Gone(copy)));
+    world.send(Event::Replica(Change::Applied(object(&local))));
+    world.carry_out(examination);
+    world.tick(SETTLE);
+    none_deleted(&world);
+}
+
+#[test]
+fn a_replica_restored_to_an_older_state_is_believed() {
+    let mut world = World::in_step();
+    world.held.get_mut("west").unwrap()["metadata"]["resourceVersion"] = "1".into();
+    world.held.get_mut("west").unwrap()["metadata"]["labels"]["stage"] = "old".into();
+    world.list_replica();
+    assert_eq!(world.written, ["west"]);
+    assert_eq!(world.held["west"]["metadata"]["labels"]["stage"], "production");
+}
+
 #[test]
 fn findings_of_a_session_with_another_pin_are_not_used() {
     let mut world = World::in_step();
