@@ -12,7 +12,7 @@ use serde_json::json;
 
 use crate::fleet::{CLUSTERS, Fleet};
 
-/// Most memory (VmRSS) with a mirror of twenty clusters, in KiB: ten million bytes.
+/// Most memory (`VmRSS`) with a mirror of twenty clusters, in KiB: ten million bytes.
 const LARGEST_KIB: u64 = 10_000_000 / 1024;
 /// Samples of memory.
 const SAMPLES: usize = 10;
