@@ -1,0 +1,237 @@
+//! Nothing is lost: whatever becomes of the directory, no copy is deleted, made anew or emptied, and what is wrong is
+//! said. When the fault is over, the replica comes in step, with what changed meanwhile.
+
+mod access;
+mod identity;
+mod lists;
+mod outage;
+mod removal;
+mod restart;
+
+use std::collections::BTreeMap;
+
+use muster_tests::agent::AgentProcess;
+use muster_tests::api::MERGE_PATCH;
+use muster_tests::plane::AuditMark;
+use muster_tests::proxy::{Action, Proxy, Rule, RuleId};
+use muster_tests::wait::{DEADLINE, eventually, timed};
+use serde_json::{Value, json};
+
+use crate::fleet::{CLUSTERS, Fleet, version};
+
+/// The agent's user in the replica.
+const AGENT: &str = "system:serviceaccount:muster-system:directory-sync";
+/// What the agent recorded of its directory.
+const STATE: &str = "/api/v1/namespaces/muster-system/configmaps/muster-agent-state";
+/// The agent's Lease in the replica.
+const LEADER: &str = "/apis/coordination.k8s.io/v1/namespaces/muster-system/leases/muster-agent";
+
+/// A fleet whose agent reaches the directory through a proxy.
+struct Bench {
+    agent: AgentProcess,
+    proxy: Proxy,
+    fleet: Fleet,
+}
+
+/// What the replica held at some time.
+struct Held {
+    uids: BTreeMap<String, String>,
+    mark: AuditMark,
+}
+
+impl Bench {
+    /// A bench in step, with entries of these names beside `east` and `west`.
+    fn new(entries: &[&str]) -> Self {
+        Self::over(entries, Fleet::replica_kubeconfig)
+    }
+
+    /// The same, where the agent reaches the replica by this kubeconfig.
+    fn over(entries: &[&str], replica: impl FnOnce(&Fleet) -> String) -> Self {
+        let fleet = Fleet::new();
+        let proxy = Proxy::start(&fleet.directory).unwrap();
+        for name in entries {
+            create(&fleet, name);
+        }
+        fleet.offer(&proxy.kubeconfig_for(&fleet.kubeconfig()).unwrap());
+        let agent = fleet.agent_over(&replica(&fleet), &[]);
+        fleet.in_step(&agent);
+        let bench = Self { agent, proxy, fleet };
+        bench.settled();
+        bench
+    }
+
+    /// Waits until the report says that all is well.
+    fn settled(&self) {
+        self.told(&[
+            ("DirectoryReachable", "Reachable"),
+            ("EntryPresent", "Present"),
+            ("MirrorInSync", "InSync"),
+            ("HeartbeatAccepted", "Accepted"),
+        ]);
+    }
+
+    /// Waits until the local report says this.
+    fn told(&self, conditions: &[(&str, &str)]) {
+        for (condition, reason) in conditions {
+            let message = self.fleet.reason(&self.agent, condition, reason);
+            println!("    {condition}={reason} {message}");
+        }
+    }
+
+    /// What the replica holds now.
+    fn held(&self) -> Held {
+        let mark = self.fleet.replica.audit_mark().unwrap();
+        Held { uids: self.uids(), mark }
+    }
+
+    fn uids(&self) -> BTreeMap<String, String> {
+        let list = self.fleet.replica.api().get(CLUSTERS).unwrap();
+        let items = list["items"].as_array().cloned().unwrap_or_default();
+        items
+            .iter()
+            .map(|copy| {
+                let name = copy["metadata"]["name"].as_str().unwrap_or_default().to_owned();
+                assert!(
+                    copy["spec"].is_object() && copy["metadata"]["labels"].is_object(),
+                    "emptied: {copy}"
+                );
+                (name, version(copy).0)
+            })
+            .collect()
+    }
+
+    /// Checks that no copy went, came or was made anew, by what is there and by the audit log.
+    fn nothing_lost(&self, held: &Held) {
+        assert_eq!(self.uids(), held.uids, "{}", self.agent.log());
+        assert_eq!(self.written(held, "delete"), [""; 0], "{}", self.agent.log());
+        assert_eq!(self.written(held, "create"), [""; 0], "{}", self.agent.log());
+    }
+
+    /// The names of the copies that the agent deleted, or created, since then.
+    fn written(&self, held: &Held, verb: &str) -> Vec<String> {
+        let audit = self.fleet.replica.audit_since(held.mark).unwrap();
+        let ours = audit.into_iter().filter(|event| {
+            event.user == AGENT
+                && event.resource == "clusters"
+                && event.verb == verb
+                && (200..300).contains(&event.code)
+        });
+        let mut names: Vec<String> =
+            ours.map(|event| if event.name.is_empty() { "?".to_owned() } else { event.name }).collect();
+        names.sort();
+        names
+    }
+
+    /// Edits a copy by hand, and waits until that is undone.
+    fn corrects(&self, name: &str) {
+        let path = format!("{CLUSTERS}/{name}");
+        let edit = json!({"metadata": {"labels": {"edited": "by-hand"}}, "spec": {"edited": true}});
+        self.fleet.replica.api().patch(&path, MERGE_PATCH, &edit).unwrap();
+        self.wait("a hand edit undone", || {
+            let copy = self.fleet.copy(name).map_err(|error| error.to_string())?;
+            let edited =
+                copy.pointer("/metadata/labels/edited").is_some() || copy.pointer("/spec/edited").is_some();
+            if edited { Err(copy.to_string()) } else { Ok(()) }
+        });
+    }
+
+    /// Waits without printing; fails with the agent's log.
+    fn wait<T>(&self, what: &str, look: impl FnMut() -> Result<T, String>) -> T {
+        eventually(what, DEADLINE, look).unwrap_or_else(|late| panic!("{late}\n{}", self.agent.log()))
+    }
+
+    /// Waits until a rule has acted so often.
+    fn hit(&self, rule: RuleId, times: usize) {
+        self.wait("the fault to strike", || match self.proxy.hits(rule) {
+            hits if hits >= times => Ok(()),
+            hits => Err(format!("{hits} of {times} hits")),
+        });
+    }
+
+    /// Makes the agent list the entries anew: its connections break, and the server serves no history any more.
+    fn relist(&self) -> RuleId {
+        let expired = Rule::on(CLUSTERS, Action::failure(410, "Expired"))
+            .watches()
+            .when(|parts| !parts.uri.query().unwrap_or_default().contains("sendInitialEvents"))
+            .times(1);
+        let rule = self.proxy.add(expired);
+        self.proxy.disconnect();
+        rule
+    }
+
+    /// Checks what was written since: no copy but these was deleted or made, and no other was made anew.
+    fn only(&self, held: &Held, deleted: &[&str], created: &[&str]) {
+        let names = |names: &[&str]| names.iter().map(ToString::to_string).collect::<Vec<_>>();
+        assert_eq!(self.written(held, "delete"), names(deleted), "{}", self.agent.log());
+        assert_eq!(self.written(held, "create").len(), created.len(), "{}", self.agent.log());
+        let mut kept = held.uids.clone();
+        kept.retain(|name, _| !deleted.contains(&name.as_str()));
+        let mut now = self.uids();
+        assert!(created.iter().all(|name| now.remove(*name).is_some()), "{now:?}");
+        assert_eq!(now, kept, "{}", self.agent.log());
+    }
+
+    /// How many reads of one entry through the proxy there were.
+    fn reads_of(&self, name: &str) -> usize {
+        let path = format!("{CLUSTERS}/{name}");
+        self.proxy.requests().iter().filter(|seen| seen.path == path).count()
+    }
+
+    /// Waits until an entry is read once more than `before`.
+    fn examined(&self, name: &str, before: usize) {
+        self.wait("live reads of the entries in question", || match self.reads_of(name) {
+            reads if reads > before => Ok(()),
+            reads => Err(format!("{reads} reads of {name}")),
+        });
+    }
+
+    /// Waits until the copies are those of the entries; prints how long that took.
+    fn back(&self, fault: &str) {
+        let what = format!("{fault}: in step again");
+        let (entries, copies) = (&self.fleet.directory, &self.fleet.replica);
+        timed(&what, DEADLINE * 4, || {
+            let (entries, copies) = (crate::fleet::contents(entries), crate::fleet::contents(copies));
+            if entries == copies {
+                Ok(())
+            } else {
+                Err(format!("{} and {}", names(&entries), names(&copies)))
+            }
+        })
+        .unwrap_or_else(|late| panic!("{late}\n{}", self.agent.log()));
+    }
+
+    /// Kills the agent and starts it again. Its Lease is taken away, so that nobody waits for its end.
+    fn restart(&mut self) {
+        self.agent.kill().unwrap();
+        self.fleet.replica.api().delete(LEADER).unwrap();
+        self.agent.restart().unwrap();
+        let lease = || self.fleet.replica.api().get(LEADER).map(drop).map_err(|error| error.to_string());
+        self.wait("the agent to act again", lease);
+    }
+}
+
+fn names(contents: &[Value]) -> String {
+    let all: Vec<String> = contents.iter().map(|c| format!("{}{}", c["name"], c["labels"])).collect();
+    all.join(",")
+}
+
+/// Makes an entry.
+fn create(fleet: &Fleet, name: &str) {
+    let entry = json!({
+        "apiVersion": "multicluster.coreos.com/v1", "kind": "Cluster",
+        "metadata": {"name": name, "labels": {"stage": "one"}},
+        "spec": {"KubernetesAPIEndpoints": {"ServerEndpoints": [{"ServerAddress": format!("https://{name}.example.com")}]}},
+    });
+    fleet.directory.api().create(CLUSTERS, &entry).unwrap();
+}
+
+/// Gives an entry another label.
+fn relabel(fleet: &Fleet, name: &str, stage: &str) {
+    let change = json!({"metadata": {"labels": {"stage": stage}}});
+    fleet.directory.api().patch(&format!("{CLUSTERS}/{name}"), MERGE_PATCH, &change).unwrap();
+}
+
+/// Deletes an entry.
+fn delete(fleet: &Fleet, name: &str) {
+    fleet.directory.api().delete(&format!("{CLUSTERS}/{name}")).unwrap();
+}
