@@ -27,6 +27,8 @@ mod proxy;
 #[cfg(test)]
 mod rotation;
 #[cfg(test)]
+mod secrets;
+#[cfg(test)]
 mod settings;
 #[cfg(test)]
 mod trail;
