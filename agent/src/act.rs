@@ -7,6 +7,7 @@ use futures::StreamExt as _;
 use muster_api::names::MIRROR_MANAGER;
 use muster_api::resource::CLUSTERS;
 use muster_api::{Object, marks};
+use muster_engine::Pin;
 use muster_engine::event::{Failure, StepOutcome};
 use muster_engine::evidence::{Deletion, Examination, Findings};
 use muster_engine::plan::{Plan, Source, Step, Target};
@@ -18,14 +19,14 @@ use crate::failure::failure;
 use crate::metrics::Metrics;
 use crate::session::Open;
 use crate::session::probe::{landmarks, reading};
-use crate::store::Store;
+use crate::store::{Store, StoreError};
 
 /// Calls to an API server under way at once: below what HTTP/2 servers allow on a connection (100), beside watches.
 const IN_FLIGHT: usize = 16;
 /// Entries read at once for an examination: each may be large.
 const READS: usize = 8;
 /// What the claim to act must still last for when a write begins.
-const MARGIN: Duration = Duration::from_secs(2);
+pub const MARGIN: Duration = Duration::from_secs(2);
 
 /// What carries plans out.
 #[derive(Clone)]
@@ -108,14 +109,20 @@ impl Actor {
                 })
             }
             Step::Delete(deletion) => self.delete(&deletion).await,
-            Step::Remember(pin) => match self.store.save(&pin).await {
-                Ok(()) => {
-                    tracing::info!(cluster = pin.cluster, entry = pin.entry, "own entry recorded");
-                    StepOutcome::Remembered
-                }
+            Step::Remember(pin) => match self.remember(&pin).await {
+                Ok(()) => StepOutcome::Remembered,
                 Err(error) => StepOutcome::Failed(Failure::Unavailable, error.to_string()),
             },
         }
+    }
+
+    /// What was recorded is changed; a record that its owner removed is not made again here.
+    async fn remember(&self, pin: &Pin) -> Result<(), StoreError> {
+        if let Some(kept) = self.store.load().await? {
+            self.store.save(pin, Some(&kept)).await?;
+            tracing::info!(cluster = pin.cluster, entry = pin.entry, "own entry recorded");
+        }
+        Ok(())
     }
 
     async fn delete(&self, deletion: &Deletion) -> StepOutcome {

@@ -134,7 +134,7 @@ impl Agent {
         let (doubt, doubts) = mpsc::channel(1);
         let (offers_sender, offers) = mpsc::channel(1);
         let replica_links = Link::fixed(replica.client.clone());
-        let store = Store::new(replica.client.clone(), &replica.namespace);
+        let store = Store::new(replica.client.clone(), &replica.namespace, claim.clone());
         let actor = Actor::new(
             replica.client.clone(),
             opened.clone(),

@@ -39,7 +39,7 @@ use self::refusal::{OfferError, WAIT_FOR_ANSWER, of_credential};
 use self::source::{Material, Offer};
 use crate::client_options;
 use crate::metrics::{DIRECTORY, Metrics};
-use crate::store::{Store, StoreError};
+use crate::store::{Kept, Store};
 
 /// How often the life of the credential is looked at.
 const LOOK_AT_LIFE: Duration = Duration::from_secs(3600);
@@ -90,6 +90,8 @@ pub struct Session {
     pending: Option<(Material, Instant)>,
     attempts: u32,
     working: Option<(Material, Arc<Open>)>,
+    /// What worked before, while something else is pending.
+    fallback: Option<Material>,
     refused: Option<Problem<DirectoryReachable>>,
     pin: Option<Pin>,
     epoch: u64,
@@ -104,7 +106,17 @@ impl Session {
     /// Sessions that begin with nothing. `doubt` is the sending side of what [`Self::run`] listens to.
     #[must_use]
     pub fn new(wiring: Wiring, doubt: mpsc::Sender<()>) -> Self {
-        Self { wiring, doubt, pending: None, attempts: 0, working: None, refused: None, pin: None, epoch: 0 }
+        Self {
+            wiring,
+            doubt,
+            pending: None,
+            attempts: 0,
+            working: None,
+            fallback: None,
+            refused: None,
+            pin: None,
+            epoch: 0,
+        }
     }
 
     /// Runs until the replica joins another directory. `doubts`: somebody saw what the directory should not say.
@@ -176,9 +188,27 @@ impl Session {
                     self.pending = Some((material, Instant::now() + wait));
                 }
                 self.refuse(error.reason(), message).await;
-                Ok(())
+                self.fall_back().await
             }
         }
+    }
+
+    /// What worked before is tried beside what was offered since: its directory may be back.
+    async fn fall_back(&mut self) -> Result<(), Rejoined> {
+        let Some(material) = self.fallback.take() else { return Ok(()) };
+        match self.try_material(&material).await {
+            Ok(open) => {
+                let refused = self.refused.take();
+                self.open(material, open).await?;
+                self.refused = refused;
+                self.tell_credential().await;
+            }
+            Err(error) => {
+                tracing::debug!(%error, "the credential that worked before still does not");
+                self.fallback = Some(material);
+            }
+        }
+        Ok(())
     }
 
     async fn try_material(&self, material: &Material) -> Result<Open, OfferError> {
@@ -193,14 +223,15 @@ impl Session {
         let client = Client::new(&endpoint, options())?;
         let name = self.wiring.cluster_name.as_deref().or(material.cluster_name.as_deref());
         let facts = probe(&client, name).await?;
-        let (pin, is_new) = self.judge(&facts).await?;
-        let rights = self.working.as_ref().map_or_else(|| NEEDED.into(), |(_, open)| open.rights.clone());
-        if let Some(right) = rights.difference(&facts.rights).next() {
+        let (pin, kept) = self.judge(&facts).await?;
+        let rights = probe::rights(&client, &facts).await?;
+        if let Some(right) = self.needed(&rights).await.difference(&rights).next() {
             return Err(OfferError::Right { user: facts.user, right: *right });
         }
         // Last: a directory whose offer is refused is not the one that was joined.
-        if is_new {
-            self.record(&pin).await?;
+        if kept.as_ref().map(|kept| &kept.pin) != Some(&pin) {
+            self.wiring.store.save(&pin, kept.as_ref()).await?;
+            tracing::info!(directory = pin.directory, cluster = pin.cluster, "directory recorded");
         }
         let gate =
             |asks| -> Arc<dyn Gate> { Arc::new(IdentityGate::new(&pin.directory, asks, self.doubt.clone())) };
@@ -212,30 +243,32 @@ impl Session {
             execution_namespace: facts.execution_namespace,
             user: facts.user,
             server: endpoint.server().to_string(),
-            rights: facts.rights,
+            rights,
             life: Lifespan::of(endpoint.credential()),
         })
     }
 
     /// Whether this is the directory that the replica joined. The record is read anew each time: its owner may have
-    /// removed it, to join anew. Gives what is to be recorded, before it is used, and whether that is anything new.
-    async fn judge(&self, facts: &Facts) -> Result<(Pin, bool), OfferError> {
-        let recorded = self.wiring.store.load().await?;
-        let pin =
-            Pin::join(recorded.as_ref(), &facts.cluster, &facts.landmarks).map_err(
-                |refusal| match refusal {
-                    Refusal::Mismatch(mismatch) => OfferError::Mismatch(mismatch),
-                    Refusal::OtherCluster { joined, offered } => OfferError::OtherCluster { joined, offered },
-                },
-            )?;
-        let is_new = recorded.as_ref() != Some(&pin);
-        Ok((pin, is_new))
+    /// removed it, to join anew. Gives what is to be recorded before it is used, and what is.
+    async fn judge(&self, facts: &Facts) -> Result<(Pin, Option<Kept>), OfferError> {
+        let kept = self.wiring.store.load().await?;
+        let recorded = kept.as_ref().map(|kept| &kept.pin);
+        let pin = Pin::join(recorded, &facts.cluster, &facts.landmarks).map_err(|refusal| match refusal {
+            Refusal::Mismatch(mismatch) => OfferError::Mismatch(mismatch),
+            Refusal::OtherCluster { joined, offered } => OfferError::OtherCluster { joined, offered },
+        })?;
+        Ok((pin, kept))
     }
 
-    async fn record(&self, pin: &Pin) -> Result<(), StoreError> {
-        self.wiring.store.save(pin).await?;
-        tracing::info!(directory = pin.directory, cluster = pin.cluster, "directory recorded");
-        Ok(())
+    /// The rights that an offer must have: those of the session that works. A session that the directory does not
+    /// know any more is not worth protecting.
+    async fn needed(&self, offered: &BTreeSet<Right>) -> BTreeSet<Right> {
+        match &self.working {
+            Some((_, open)) if !open.rights.is_subset(offered) && probe::is_known(&open.client).await => {
+                open.rights.clone()
+            }
+            _ => NEEDED.into(),
+        }
     }
 
     async fn open(&mut self, material: Material, open: Open) -> Result<(), Rejoined> {
@@ -252,6 +285,7 @@ impl Session {
         self.epoch += 1;
         self.attempts = 0;
         self.refused = None;
+        self.fallback = None;
         let open = Arc::new(open);
         self.send(Event::Opened(open.joined.clone())).await;
         let (client, gate) = (open.client.clone(), Arc::clone(&open.gates[0]));
@@ -282,6 +316,8 @@ impl Session {
                 if self.pending.is_none() {
                     self.attempts = 1;
                     self.pending = Some((material, Instant::now() + WAIT_FOR_ANSWER.0));
+                } else {
+                    self.fallback = Some(material);
                 }
                 self.refuse(error.reason(), message).await;
             }

@@ -15,6 +15,9 @@ use serde_json::json;
 
 use super::credential;
 
+/// Longest name of a user that is taken for one: what the report has room for.
+const LONGEST_USER: usize = 1024;
+
 /// What was found.
 #[derive(Debug)]
 pub struct Facts {
@@ -26,8 +29,6 @@ pub struct Facts {
     pub landmarks: Landmarks,
     /// Name of the execution namespace.
     pub execution_namespace: String,
-    /// What the credential may do.
-    pub rights: BTreeSet<Right>,
 }
 
 /// A right that the agent uses in the directory.
@@ -102,8 +103,7 @@ pub async fn probe(client: &Client, name: Option<&str>) -> Result<Facts, ProbeEr
     let execution_namespace = published(entry.ok().as_ref()).unwrap_or_else(|| execution_namespace(&cluster));
     let namespace = landmark(client.get(&NAMESPACES, None, &execution_namespace).await, false)?;
     let landmarks = Landmarks { directory, clusters_crd, execution_namespace: Some(namespace) };
-    let rights = rights(client, &cluster, &execution_namespace).await?;
-    Ok(Facts { user, cluster, landmarks, execution_namespace, rights })
+    Ok(Facts { user, cluster, landmarks, execution_namespace })
 }
 
 /// Reads the landmarks alone, for evidence.
@@ -166,6 +166,11 @@ fn published(entry: Option<&Object>) -> Option<String> {
     frame.status?.execution_namespace.filter(|namespace| !namespace.is_empty())
 }
 
+/// Whether the directory still knows the credential of a client. Where it does not answer, it may.
+pub async fn is_known(client: &Client) -> bool {
+    !matches!(who_am_i(client).await, Err(ProbeError::Call(CallError::Unauthorized { .. })))
+}
+
 async fn who_am_i(client: &Client) -> Result<String, ProbeError> {
     #[derive(Deserialize)]
     struct Frame {
@@ -183,10 +188,16 @@ async fn who_am_i(client: &Client) -> Result<String, ProbeError> {
     let question = review(&SELF_SUBJECT_REVIEWS, None);
     let answer = client.post_review(&SELF_SUBJECT_REVIEWS, None, None, question).await?;
     let frame: Frame = serde_json::from_str(answer.get()).map_err(|_| ProbeError::Malformed)?;
-    Ok(frame.status.user_info.username)
+    let user = frame.status.user_info.username;
+    if user.len() > LONGEST_USER { Err(ProbeError::Malformed) } else { Ok(user) }
 }
 
-async fn rights(client: &Client, cluster: &str, namespace: &str) -> Result<BTreeSet<Right>, ProbeError> {
+/// What the credential may do. To be asked of a directory that is known to be the right one.
+///
+/// # Errors
+/// Where a question was not answered.
+pub async fn rights(client: &Client, facts: &Facts) -> Result<BTreeSet<Right>, ProbeError> {
+    let Facts { cluster, execution_namespace: namespace, .. } = facts;
     let asked = join_all(ALL.map(async |right| {
         let (verb, resource, subresource) = match right {
             Right::GetEntries => ("get", &CLUSTERS, ""),

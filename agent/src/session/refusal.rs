@@ -50,9 +50,9 @@ impl OfferError {
             Self::Probe(ProbeError::Call(CallError::Forbidden { .. })) | Self::Right { .. } => {
                 DirectoryReachable::Forbidden
             }
-            Self::Probe(_) | Self::Store(StoreError::Call(_)) | Self::Mismatch(Mismatch::Unknown { .. }) => {
-                DirectoryReachable::Unreachable
-            }
+            Self::Probe(_)
+            | Self::Store(StoreError::Call(_) | StoreError::Fenced)
+            | Self::Mismatch(Mismatch::Unknown { .. }) => DirectoryReachable::Unreachable,
             Self::Mismatch(Mismatch::BeingRemoved { .. }) => DirectoryReachable::BeingRemoved,
             Self::Mismatch(Mismatch::OtherDirectory { .. })
             | Self::OtherCluster { .. }
