@@ -85,6 +85,13 @@ pub struct Heart {
     pub metrics: Metrics,
 }
 
+/// Whether another agent renews the Lease under the very same identity, as after a replica was cloned: between what
+/// was last seen here and now somebody else wrote a later renewal. What this process wrote itself it has seen, unless
+/// the answer was lost, and then it looks first.
+fn is_double(identity: &str, before: &Record, now: &Record) -> bool {
+    before.holder == identity && now.holder == identity && now.renewed > before.renewed
+}
+
 /// The Lease as it was last seen, and since when it has looked so.
 struct Seen {
     lease: Object,
@@ -143,7 +150,12 @@ impl Heart {
         let lease = match self.put(&client, namespace, name, &first).await {
             // Somebody wrote the Lease: look who, and renew what is there now.
             Err(BeatError::Call(CallError::Conflict { .. })) => {
-                let again = Self::look(&client, namespace, name, Some(first)).await?;
+                let again = Self::look(&client, namespace, name, None).await?;
+                if is_double(&self.identity, &first.record, &again.record) {
+                    let holder = again.record.holder.clone();
+                    *seen = Some(again);
+                    return Err(BeatError::Other { holder });
+                }
                 let put = self.put(&client, namespace, name, &again).await;
                 if put.is_err() {
                     *seen = Some(again);
@@ -196,5 +208,28 @@ impl Heart {
         };
         let body = replaced(&seen.lease, &record, &std::collections::BTreeMap::new())?;
         Ok(client.replace(&LEASES, namespace, name, MANAGER, body).await?)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn record(holder: &str, second: i64) -> Record {
+        Record {
+            holder: holder.into(),
+            duration: UNSAID,
+            acquired: None,
+            renewed: Timestamp::from_second(second).ok(),
+            transitions: 0,
+        }
+    }
+
+    #[test]
+    fn a_renewal_that_somebody_else_wrote_under_our_identity_is_a_double() {
+        assert!(is_double("me", &record("me", 1), &record("me", 2)));
+        assert!(!is_double("me", &record("me", 1), &record("me", 1)), "somebody changed something else");
+        assert!(!is_double("me", &record("other", 1), &record("me", 2)), "it was not ours before");
+        assert!(!is_double("me", &record("me", 1), &record("other", 2)), "that is judged by its time");
     }
 }

@@ -142,10 +142,21 @@ impl Index {
         self.view.send_if_modified(|old| {
             let changed = !same(old, &view);
             if changed {
+                log(&old.conditions, &view.conditions);
                 *old = view;
             }
             changed
         });
+    }
+}
+
+/// One line where a condition comes to stand otherwise: what the agent waits for, and that it waits no more.
+fn log(old: &[Condition], new: &[Condition]) {
+    for Condition { type_, status, reason, message, .. } in new {
+        let before = old.iter().find(|before| before.type_ == *type_);
+        if before.is_none_or(|before| (before.status, &before.reason) != (*status, reason)) {
+            tracing::info!(condition = type_, status = status.as_str(), reason, message, "condition");
+        }
     }
 }
 

@@ -9,6 +9,7 @@ use base64::engine::general_purpose::STANDARD;
 use muster_api::names::{CLUSTER_NAME_KEY, KUBECONFIG_KEY};
 use muster_api::resource::SECRETS;
 use muster_api::{Object, names};
+use muster_kit::client::CallError;
 use muster_kit::watch::{Link, Target, WatchEvent, WatchOptions, Watched, watch};
 use secrecy::{ExposeSecret as _, SecretSlice};
 use serde::Deserialize;
@@ -50,7 +51,7 @@ impl PartialEq for Material {
     }
 }
 
-/// Follows the source until `cancel`. The same offer is not sent twice in a row.
+/// Follows the source until `cancel`.
 pub async fn follow(
     source: DirectorySource,
     replica: channel::Receiver<Option<Link>>,
@@ -102,7 +103,11 @@ async fn follow_secret(
                 WatchEvent::Failed(error) => {
                     tracing::debug!(%error, "watch of the Secret failed");
                     metrics.watch_errors.with_label_values(&["secret", error.category()]).inc();
-                    continue;
+                    if !matches!(error, CallError::Forbidden { .. }) {
+                        continue; // it will be read again
+                    }
+                    let remedy = "let the Role directory-sync of that namespace name the Secret";
+                    Offer::Nothing(format!("{origin} may not be read: {error}; {remedy}"))
                 }
                 WatchEvent::Complete { .. } | WatchEvent::Resumed | WatchEvent::Bookmark { .. } => continue,
             };
