@@ -28,6 +28,13 @@ test: planes static
 	cargo test --locked --workspace $(FEATURES) --doc
 	cargo test --locked --workspace $(FEATURES) --tests -- --test-threads=$(TEST_THREADS) $(T)
 
+.PHONY: bench
+
+## bench: measure the figures that the documents quote; takes a quarter of an hour
+bench: planes static
+	MUSTER_AGENT_BIN=$(CURDIR)/$(STATIC) cargo test --locked --package muster-tests --test suite -- \
+		--ignored --nocapture --test-threads=1 figures:: footprint::
+
 # The same folder as for the programs of the control planes.
 CACHE := $(or $(MUSTER_CACHE),$(if $(XDG_CACHE_HOME),$(XDG_CACHE_HOME)/muster),$(HOME)/.cache/muster)
 CARGO_DENY_VERSION := 0.20.2
