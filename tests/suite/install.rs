@@ -278,8 +278,9 @@ fn a_process_that_was_paused_writes_nothing_after_its_claim() {
     let fleet = Fleet::new();
     let first = fleet.joined(&[]);
     let second = fleet.agent(&[]);
-    // What it will find to do when it wakes is done by the other one by then.
+    // What it finds to do when it wakes, in the events that wait for it, is done by the other one by then.
     first.signal(Signal::STOP).unwrap();
+    fleet.replica.api().patch(&format!("{CLUSTERS}/west"), MERGE_PATCH, &change("by-hand")).unwrap();
     takes_over(&second, "the other one acting after SIGSTOP");
     fleet.directory.api().patch(&format!("{CLUSTERS}/west"), MERGE_PATCH, &change("second")).unwrap();
     fleet.in_step(&second);
