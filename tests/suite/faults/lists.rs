@@ -73,6 +73,7 @@ enum Answer {
 /// Conditions and reasons that are to be told.
 type Told = &'static [(&'static str, &'static str)];
 
+/// The faults.
 const FAULTS: &[(&str, Lie, Told)] = &[
     ("empty", Lie::Complete(Shown::None), &[("EntryPresent", "Present")]),
     ("lacking", Lie::Complete(Shown::Without), &[]),
@@ -80,11 +81,7 @@ const FAULTS: &[(&str, Lie, Told)] = &[
     ("stale", Lie::Complete(Shown::Stale), &[]),
     ("deleting", Lie::Complete(Shown::Deleting), &[("EntryPresent", "Deregistering")]),
     ("all-absent", Lie::Single(Shown::None, Answer::Absent), &[("EntryPresent", "Missing")]),
-    (
-        "lacking-unserved",
-        Lie::Single(Shown::Without, Answer::NotServed),
-        &[("MirrorInSync", "Pending"), ("EntryPresent", "Present")],
-    ),
+    ("lacking-unserved", Lie::Single(Shown::Without, Answer::NotServed), &[("EntryPresent", "Present")]),
     ("lacking-forbidden", Lie::Single(Shown::Without, Answer::Status(403, "Forbidden")), &[]),
     ("cut", Lie::Cut(300), &[("DirectoryReachable", "Unreachable")]),
     ("half", Lie::Half, &[("DirectoryReachable", "Unreachable")]),

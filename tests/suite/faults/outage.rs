@@ -8,10 +8,10 @@ use serde_json::json;
 
 use super::{Bench, create, delete, relabel};
 
-/// Requests that an agent may send to a directory that answers each with an error, in ten seconds: two connections,
+/// Requests that an agent may send to a directory that answers each with an error, in five seconds: two connections,
 /// one watch, one heartbeat, one report, each backing off.
-const STORM_REQUESTS: usize = 60;
-const STORM: Duration = Duration::from_secs(10);
+const STORM_REQUESTS: usize = 40;
+const STORM: Duration = Duration::from_secs(5);
 
 #[test]
 fn a_dead_directory_and_one_that_is_cut_off() {
