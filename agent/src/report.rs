@@ -83,7 +83,9 @@ impl Reporter {
                     Severity::Warning => Kind::Warning,
                 };
                 let note = format!("{note} Next: {}", reason.next());
-                self.emitter.emit(&local.reference(), kind, reason.as_str(), "Report", &note).await;
+                if !self.emitter.emit(&local.reference(), kind, reason.as_str(), "Report", &note).await {
+                    tracing::debug!(reason = reason.as_str(), "Event not written");
+                }
             }
             corrected = view.corrected;
             let mut failed = false;

@@ -2,7 +2,7 @@
 
 use std::convert::Infallible;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use anyhow::Context as _;
 use futures::future::Either;
@@ -11,7 +11,7 @@ use muster_engine::Scope;
 use muster_kit::admin::{Admin, Readiness, Served};
 use muster_kit::events::Emitter;
 use muster_kit::leader::{Claim, Election, Elector};
-use muster_kit::shutdown::Shutdown;
+use muster_kit::shutdown::{GRACE, Shutdown};
 use muster_kit::watch::Link;
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
@@ -28,8 +28,6 @@ use crate::settings::Settings;
 use crate::store::Store;
 use crate::watches;
 
-/// Time for all tasks to end after a signal.
-const GRACE: Duration = Duration::from_secs(10);
 /// Events that wait for the engine.
 const QUEUE: usize = 256;
 
@@ -159,8 +157,7 @@ impl Agent {
             events: events.clone(),
             metrics: self.metrics.clone(),
         };
-        let emitter = Emitter::new(muster_api::names::AGENT, &identity(replica));
-        emitter.attach(Some(replica.client.clone()));
+        let emitter = Emitter::new(replica.client.clone(), muster_api::names::AGENT, &identity(replica));
         let session = async {
             let outcome = stop.run_until_cancelled(Session::new(wiring, doubt).run(offers, doubts)).await;
             if outcome == Some(Rejoined) {

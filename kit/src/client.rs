@@ -212,26 +212,6 @@ impl Client {
         self.object(call.content("application/merge-patch+json", body)).await
     }
 
-    /// Applies a configuration (server-side apply, KEP-555). `force` takes over fields of other managers.
-    ///
-    /// # Errors
-    /// See [`CallError`]; [`CallError::Conflict`] where another manager has a field, or where `body` names a
-    /// resourceVersion or UID that the object has not.
-    pub async fn apply(
-        &self,
-        resource: &Resource,
-        namespace: Option<&str>,
-        name: &str,
-        manager: &str,
-        force: bool,
-        body: Vec<u8>,
-    ) -> Result<Object, CallError> {
-        let call = Call::new("apply", Method::PATCH, resource, namespace).named(name);
-        let call =
-            call.ask("fieldManager", Some(manager)).ask("force", Some(if force { "true" } else { "false" }));
-        self.object(call.content("application/apply-patch+yaml", body)).await
-    }
-
     /// Deletes an object, its dependents in the background.
     ///
     /// # Errors
@@ -265,22 +245,12 @@ impl Client {
         result
     }
 
-    /// Posts a question whose answer is no object with a UID: a `SelfSubjectReview`, a `SelfSubjectAccessReview`, or,
-    /// with `of` an account's name and `token`, a `TokenRequest`. The answer may hold a secret.
+    /// Posts a question that is answered and never stored, such as a `SelfSubjectAccessReview`.
     ///
     /// # Errors
     /// See [`CallError`].
-    pub async fn post_review(
-        &self,
-        resource: &Resource,
-        namespace: Option<&str>,
-        of: Option<(&str, &str)>,
-        body: Vec<u8>,
-    ) -> Result<Box<RawValue>, CallError> {
-        let mut call = Call::new("create", Method::POST, resource, namespace).json(body);
-        if let Some((name, subresource)) = of {
-            call = call.named(name).sub(Some(subresource));
-        }
+    pub async fn review(&self, resource: &Resource, body: Vec<u8>) -> Result<Box<RawValue>, CallError> {
+        let mut call = Call::new("create", Method::POST, resource, None).json(body);
         let result = self
             .text(&mut call)
             .await

@@ -1,7 +1,6 @@
 //! Events of `events.k8s.io/v1`: best effort, bounded, and never with more than was said to be in them.
 
 use std::collections::VecDeque;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
@@ -37,41 +36,22 @@ struct Key {
     note: String,
 }
 
-/// Emits Events.
+/// Emits Events over one client.
 pub struct Emitter {
+    client: Client,
     reporter: Reporter,
-    state: Mutex<State>,
-    failed: AtomicU64,
-}
-
-#[derive(Default)]
-struct State {
-    client: Option<Client>,
-    recorders: VecDeque<(Key, Recorder)>,
+    recorders: Mutex<VecDeque<(Key, Recorder)>>,
 }
 
 impl Emitter {
     /// An emitter. `controller` is the program, `instance` the one of its processes that speaks.
     #[must_use]
-    pub fn new(controller: &str, instance: &str) -> Self {
+    pub fn new(client: Client, controller: &str, instance: &str) -> Self {
         let reporter = Reporter { controller: controller.to_owned(), instance: Some(instance.to_owned()) };
-        Self { reporter, state: Mutex::default(), failed: AtomicU64::new(0) }
+        Self { client, reporter, recorders: Mutex::default() }
     }
 
-    /// From now on Events go over this client, or nowhere. The client before is let go of, and its connection with
-    /// it if nobody else has it.
-    pub fn attach(&self, client: Option<Client>) {
-        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        *state = State { client, recorders: VecDeque::new() };
-    }
-
-    /// How many Events could not be written, or had no client to go over.
-    #[must_use]
-    pub fn failed(&self) -> u64 {
-        self.failed.load(Ordering::Relaxed)
-    }
-
-    /// Emits an Event, or counts it as failed after 10 s. `note` is cut to 1024 bytes; its control characters are
+    /// Emits an Event, or gives up after 10 s; returns whether it was written. `note` is cut to 1024 bytes; its control characters are
     /// escaped. A cluster-scoped `regarding` has its Events in the namespace `default`.
     pub async fn emit(
         &self,
@@ -80,7 +60,7 @@ impl Emitter {
         reason: &str,
         action: &str,
         note: &str,
-    ) {
+    ) -> bool {
         let key = Key {
             regarding: regarding.clone(),
             kind,
@@ -98,27 +78,21 @@ impl Emitter {
             note: Some(key.note.clone()),
             secondary: None,
         };
-        let Some(recorder) = self.recorder(key) else {
-            self.failed.fetch_add(1, Ordering::Relaxed);
-            return;
-        };
-        let published = timeout(DEADLINE, recorder.publish(&event, regarding)).await;
-        if !matches!(published, Ok(Ok(()))) {
-            self.failed.fetch_add(1, Ordering::Relaxed);
-        }
+        let published = timeout(DEADLINE, self.recorder(key).publish(&event, regarding)).await;
+        matches!(published, Ok(Ok(())))
     }
 
-    fn recorder(&self, key: Key) -> Option<Recorder> {
-        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some((_, recorder)) = state.recorders.iter().find(|(known, _)| *known == key) {
-            return Some(recorder.clone());
+    fn recorder(&self, key: Key) -> Recorder {
+        let mut recorders = self.recorders.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((_, recorder)) = recorders.iter().find(|(known, _)| *known == key) {
+            return recorder.clone();
         }
-        let recorder = Recorder::new(state.client.as_ref()?.kube(), self.reporter.clone());
-        if state.recorders.len() == REMEMBERED {
-            state.recorders.pop_front();
+        let recorder = Recorder::new(self.client.kube(), self.reporter.clone());
+        if recorders.len() == REMEMBERED {
+            recorders.pop_front();
         }
-        state.recorders.push_back((key, recorder.clone()));
-        Some(recorder)
+        recorders.push_back((key, recorder.clone()));
+        recorder
     }
 }
 
@@ -161,12 +135,9 @@ mod tests {
     #[tokio::test]
     async fn a_repetition_counts_up_and_another_note_is_another_event() {
         let server = Server::start().await;
-        let emitter = Emitter::new("muster-agent", "pod-1");
-        let emit = |note| emitter.emit_owned(note);
-        emit("no client").await;
-        assert_eq!(emitter.failed(), 1);
         let client = server.client();
-        emitter.attach(Some(client.clone()));
+        let emitter = Emitter::new(client, "muster-agent", "pod-1");
+        let emit = |note| emitter.emit_owned(note);
         let mut names = Vec::new();
         for (note, method) in [("one", "POST"), ("one", "PATCH"), ("two", "POST")] {
             let answer = async {
@@ -179,23 +150,18 @@ mod tests {
                 names.push(event["metadata"]["name"].clone());
                 ask.answer(reply(200, &event));
             };
-            soon("an Event", async { tokio::join!(emit(note), answer) }).await;
+            assert!(soon("an Event", async { tokio::join!(emit(note), answer) }).await.0);
         }
         assert_eq!(names[0], names[1]);
         assert_ne!(names[0], names[2]);
-        assert_eq!(emitter.failed(), 1);
         let refuse = async { server.next().await.answer(reply(403, &status(403, "Forbidden", &().into()))) };
-        soon("an Event", async { tokio::join!(emit("three"), refuse) }).await;
-        assert_eq!(emitter.failed(), 2, "a failure is counted and nothing else");
-        drop(client);
-        server.until_open(1).await;
-        emitter.attach(None);
-        server.until_open(0).await;
+        let (written, ()) = soon("an Event", async { tokio::join!(emit("three"), refuse) }).await;
+        assert!(!written, "a refusal is told and nothing else");
     }
 
     impl Emitter {
-        async fn emit_owned(&self, note: &str) {
-            self.emit(&regarding(), Kind::Warning, "Reason", "Acting", note).await;
+        async fn emit_owned(&self, note: &str) -> bool {
+            self.emit(&regarding(), Kind::Warning, "Reason", "Acting", note).await
         }
     }
 }

@@ -100,11 +100,6 @@ impl Fold {
         self.known.push_back(Known { key: key.to_owned(), logged: now, repeats: 0 });
         Some(0)
     }
-
-    /// Forgets a message: what it told of is over. The next one is new.
-    pub fn forget(&mut self, key: &str) {
-        self.known.retain(|known| known.key != key);
-    }
 }
 
 #[cfg(test)]
@@ -230,8 +225,6 @@ mod tests {
         assert_eq!(fold.seen("a", after(600)), Some(2));
         assert_eq!(fold.seen("a", after(601)), None);
         assert_eq!(fold.seen("a", after(1300)), Some(1));
-        fold.forget("a");
-        assert_eq!(fold.seen("a", after(1301)), Some(0));
         for key in 0..10_000 {
             fold.seen(&key.to_string(), after(1302));
         }

@@ -69,6 +69,8 @@ impl Slot {
             None => Cause::Missing,
             Some(held) if held.deleting || held.is_copy_of(wanted, directory) => return Next::Nothing,
             Some(_) if was_right => Cause::Drift,
+            // Another state than the last right one: by hand, though a change of the entry waits as well.
+            Some(held) if self.synced.is_some_and(|synced| synced != held.digest) => Cause::Drift,
             Some(_) => Cause::Changed,
         };
         let due = match cause {

@@ -6,8 +6,6 @@
 #[cfg(test)]
 mod tests;
 
-use std::fmt;
-
 use base64::{
     Engine as _, alphabet,
     engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig},
@@ -23,14 +21,12 @@ use serde::Deserialize;
 const SOON: SignedDuration = SignedDuration::from_hours(7 * 24);
 
 /// What a credential says of itself. What it does not say, or not in the agreed form, is `None`.
-#[derive(Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Facts {
     /// From when on it holds: `iat` of a token, notBefore of a certificate.
     pub issued_at: Option<Timestamp>,
     /// Until when it holds: `exp` of a token, notAfter of a certificate.
     pub expires_at: Option<Timestamp>,
-    /// Whose it is: `sub` of a token. Of a certificate only the server can tell.
-    pub subject: Option<String>,
 }
 
 /// How much of its life a credential has left.
@@ -50,7 +46,6 @@ struct Claims {
     /// Seconds since 1970, possibly with a fraction.
     exp: Option<f64>,
     iat: Option<f64>,
-    sub: Option<String>,
 }
 
 // === impl Facts ===
@@ -87,7 +82,6 @@ impl Facts {
         claims(token).map_or_else(Self::default, |claims| Self {
             issued_at: claims.iat.and_then(instant),
             expires_at: claims.exp.and_then(instant),
-            subject: claims.sub,
         })
     }
 
@@ -102,18 +96,7 @@ impl Facts {
         Self {
             issued_at: instant(validity.not_before.timestamp()),
             expires_at: instant(validity.not_after.timestamp()),
-            subject: None,
         }
-    }
-}
-
-/// Without the subject: it comes from a secret, and may be any text.
-impl fmt::Debug for Facts {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Facts")
-            .field("issued_at", &self.issued_at)
-            .field("expires_at", &self.expires_at)
-            .finish_non_exhaustive()
     }
 }
 

@@ -186,7 +186,7 @@ async fn who_am_i(client: &Client) -> Result<String, ProbeError> {
         username: String,
     }
     let question = review(&SELF_SUBJECT_REVIEWS, None);
-    let answer = client.post_review(&SELF_SUBJECT_REVIEWS, None, None, question).await?;
+    let answer = client.review(&SELF_SUBJECT_REVIEWS, question).await?;
     let frame: Frame = serde_json::from_str(answer.get()).map_err(|_| ProbeError::Malformed)?;
     let user = frame.status.user_info.username;
     if user.len() > LONGEST_USER { Err(ProbeError::Malformed) } else { Ok(user) }
@@ -228,7 +228,7 @@ async fn allowed(client: &Client, attributes: &serde_json::Value) -> Result<bool
         allowed: bool,
     }
     let question = review(&SELF_SUBJECT_ACCESS_REVIEWS, Some(json!({"resourceAttributes": attributes})));
-    let answer = client.post_review(&SELF_SUBJECT_ACCESS_REVIEWS, None, None, question).await?;
+    let answer = client.review(&SELF_SUBJECT_ACCESS_REVIEWS, question).await?;
     let frame: Frame = serde_json::from_str(answer.get()).map_err(|_| ProbeError::Malformed)?;
     Ok(frame.status.allowed)
 }

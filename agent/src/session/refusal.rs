@@ -12,7 +12,7 @@ use crate::store::StoreError;
 
 /// First and longest wait before a directory that did not answer, or was not the recorded one, is asked again. A
 /// directory that is back is found within 10 s.
-pub(super) const WAIT_FOR_ANSWER: (Duration, Duration) = (Duration::from_millis(500), Duration::from_secs(8));
+pub(super) const WAIT_FOR_ANSWER: (Duration, Duration) = (Duration::from_millis(500), Duration::from_secs(6));
 /// The same for a directory that refused: only people can change that.
 const WAIT_FOR_PEOPLE: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(30));
 

@@ -177,7 +177,7 @@ conditions! {
         BeingRemoved: "The directory is being taken apart, or its parts were replaced, so nothing is deleted on its word." => warning(
             Status::False,
             "A CRD of Muster or the execution namespace in the directory is gone, is being deleted, or came back with another UID.",
-            "Restore them in the directory. The message names what is missing. The replica keeps what it has. If they were replaced on purpose, `kubectl -n muster-system delete configmap muster-agent-state` in the replica makes it join anew; nothing is deleted by that.",
+            "Restore them in the directory. The message names what is missing. The replica keeps what it has. If they were replaced on purpose, `kubectl -n muster-system delete configmap muster-agent-state` in the replica makes it join anew. Enter all clusters again before that: copies of entries that are not there then go.",
         ),
     }
     EntryPresent: "The directory's list has an entry for this cluster." => {
@@ -284,11 +284,11 @@ conditions! {
         ),
         Forbidden: "The replica does not let the agent write copies." => warning(
             Status::False,
-            "The rights of the account `directory-sync`, an admission policy or the schema in the replica refuses the write. The message says which.",
-            "Apply `multicluster.yaml` again in the replica, or correct the admission policy.",
+            "The rights of the account `directory-sync`, an admission policy or the schema in the replica refuses the write, or a webhook changes what is written; or an entry cannot be read. The message says which.",
+            "Apply `multicluster.yaml` again in the replica, or correct the admission policy, the webhook or the entry.",
         ),
     }
-    HeartbeatAccepted: "The directory takes the agent's heartbeats and reports." => {
+    HeartbeatAccepted: "The directory takes the agent's heartbeats." => {
         Accepted: "The last heartbeat was written." => normal(
             Status::True,
             "The Lease in the execution namespace was renewed.",
@@ -299,9 +299,9 @@ conditions! {
             "The account is bound to a view role only. This is a supported, lesser mode.",
             "In the directory, apply `enrol-by-hand.yaml` for this cluster, if heartbeats and reports are wanted.",
         ),
-        Missing: "There is no Lease or no report for this cluster in the directory." => warning(
+        Missing: "There is no Lease for this cluster in the directory." => warning(
             Status::False,
-            "The cluster was not enrolled: its execution namespace, Lease or ClusterReport is absent.",
+            "The cluster was not enrolled: its execution namespace or its Lease is absent.",
             "In the directory, apply `enrol-by-hand.yaml` for this cluster.",
         ),
         Conflict: "Another agent renews this cluster's Lease. This agent stops reporting, and goes on otherwise." => warning(

@@ -65,7 +65,7 @@ events! {
         "Make the change in the directory instead.";
     DeletionFrozen: Warning,
         "The directory told of a deletion, but its state does not confirm it, so the copy was kept.",
-        "Read the condition DirectoryReachable: its message names what is missing in the directory.";
+        "Read the condition MirrorInSync: its message says what is missing in the directory.";
     CredentialExpiring: Warning,
         "The credential for the directory ends soon.",
         "Put a new credential into the Secret.";

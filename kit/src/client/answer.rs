@@ -16,8 +16,6 @@ pub struct Page {
     pub resource_version: String,
     /// Where the next page begins, if there is one.
     pub next: Option<String>,
-    /// How many items are left after this page, where the server says so.
-    pub remaining: Option<u64>,
 }
 
 /// Kind and apiVersion of an object; empty where they are missing.
@@ -85,8 +83,6 @@ pub(super) fn page(call: &Call<'_>, text: &str) -> Result<Page, CallError> {
         resource_version: String,
         #[serde(default, rename = "continue")]
         next: String,
-        #[serde(default)]
-        remaining_item_count: Option<u64>,
     }
     let list: List = serde_json::from_str(text).map_err(|_| call.malformed("it is no list"))?;
     if list.kind != format!("{}List", call.resource.kind) || list.api_version != call.resource.api_version() {
@@ -111,6 +107,5 @@ pub(super) fn page(call: &Call<'_>, text: &str) -> Result<Page, CallError> {
         items: items.collect::<Result<_, _>>()?,
         resource_version: list.metadata.resource_version,
         next: Some(list.metadata.next).filter(|next| !next.is_empty()),
-        remaining: list.metadata.remaining_item_count,
     })
 }

@@ -14,14 +14,13 @@ fn token(payload: &str) -> Credential {
 }
 
 #[test]
-fn a_service_account_token_tells_its_life_and_its_account() {
+fn a_service_account_token_tells_its_life() {
     let payload = r#"{"aud":["https://kubernetes.default.svc"],"exp":1800000000,"iat":1700000000,"iss":"x",
         "kubernetes.io":{"namespace":"muster-agents"},"nbf":1700000000,
         "sub":"system:serviceaccount:muster-agents:east"}"#;
     let facts = Facts::of(&token(payload));
     assert_eq!(facts.issued_at, Some(at(1_700_000_000)));
     assert_eq!(facts.expires_at, Some(at(1_800_000_000)));
-    assert_eq!(facts.subject.as_deref().and_then(account), Some(("muster-agents", "east")));
 }
 
 #[test]
@@ -72,7 +71,6 @@ fn a_certificate_tells_its_life() {
     let facts = of(&pem);
     assert_eq!(facts.issued_at, Some("2026-01-02T00:00:00Z".parse().unwrap()));
     assert_eq!(facts.expires_at, Some("2027-03-04T00:00:00Z".parse().unwrap()));
-    assert_eq!(facts.subject, None);
     assert_eq!(of("garbage"), Facts::default());
     assert_eq!(of("-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"), Facts::default());
 }
@@ -80,7 +78,7 @@ fn a_certificate_tells_its_life() {
 #[test]
 fn the_end_is_announced_a_week_or_a_third_before() {
     let life = |issued: Option<i64>, expires: Option<i64>, now: i64| {
-        Facts { issued_at: issued.map(at), expires_at: expires.map(at), subject: None }.lifetime(at(now))
+        Facts { issued_at: issued.map(at), expires_at: expires.map(at) }.lifetime(at(now))
     };
     // A life of 90 days: a third is longer than a week.
     let long = |now| life(Some(0), Some(90 * DAY), now);
@@ -101,7 +99,7 @@ fn the_end_is_announced_a_week_or_a_third_before() {
     assert_eq!(life(None, None, 0), Lifetime::Valid);
     // An end before the beginning, and ends of time.
     assert_eq!(life(Some(9 * DAY), Some(8 * DAY), 0), Lifetime::Valid);
-    let facts = Facts { issued_at: Some(Timestamp::MIN), expires_at: Some(Timestamp::MAX), subject: None };
+    let facts = Facts { issued_at: Some(Timestamp::MIN), expires_at: Some(Timestamp::MAX) };
     assert_eq!(facts.lifetime(Timestamp::MIN), Lifetime::Valid);
 }
 

@@ -36,6 +36,19 @@ fn the_first_change_is_copied_at_once_and_further_ones_together() {
 }
 
 #[test]
+fn a_hand_edit_is_undone_at_once_while_a_change_waits() {
+    let mut world = World::in_step();
+    for stage in ["a", "b"] {
+        let changed = world.add("west", &json!({"stage": stage}));
+        world.directory(Change::Applied(changed));
+    }
+    assert_eq!(world.held["west"]["metadata"]["labels"]["stage"], "a");
+    world.edit("west", |value| value["metadata"]["labels"]["stage"] = "mine".into());
+    assert_eq!(world.held["west"]["metadata"]["labels"]["stage"], "b");
+    assert_eq!(world.engine.corrected(), 1);
+}
+
+#[test]
 fn a_change_of_status_writes_nothing() {
     let mut world = World::in_step();
     let changed = world.add("west", &json!({"stage": "production"}));
