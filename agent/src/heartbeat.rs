@@ -11,7 +11,7 @@ use muster_api::conditions::HeartbeatAccepted;
 use muster_api::resource::LEASES;
 use muster_engine::Failure;
 use muster_engine::event::Event;
-use muster_engine::report::{Heartbeat, Problem};
+use muster_engine::event::{Heartbeat, Problem};
 use muster_kit::client::CallError;
 use muster_kit::leader::{Standing, judge};
 use muster_kit::lease::{LeaseError, Record, replaced};

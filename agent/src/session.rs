@@ -21,9 +21,9 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use muster_api::conditions::{CredentialsValid, DirectoryReachable, Reason as _};
+use muster_engine::event::Problem;
 use muster_engine::event::{Event, Session as Joined};
 use muster_engine::pin::{Mismatch, Pin, Refusal};
-use muster_engine::report::Problem;
 use muster_engine::time::backoff;
 use muster_kit::client::{Client, ClientOptions};
 use muster_kit::watch::{Gate, Link};

@@ -2,8 +2,8 @@
 
 use muster_api::conditions::DirectoryReachable;
 
-use crate::event::Failure;
-use crate::report::Problem;
+use crate::event::Problem;
+use crate::failure::Failure;
 
 /// Failures in a row after which people are told. One broken watch that is resumed at once is no news.
 const NEWS: u32 = 2;

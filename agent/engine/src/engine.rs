@@ -5,14 +5,15 @@ use std::time::Duration;
 
 use muster_api::Object;
 
-use crate::event::{Change, DirectoryWatch, Event, Failure, Session, StepOutcome};
+use crate::event::{Change, DirectoryWatch, Event, Session, StepOutcome};
 use crate::evidence::{Doubt, Examination, Findings, Verdict};
+use crate::failure::Failure;
 use crate::listing::Listing;
 use crate::mirror::{Counts, Mirror, Work};
 use crate::pin::{Pin, Reading};
 use crate::plan::{Plan, PlanId, Source, Step};
-use crate::report::State;
 use crate::scope::Scope;
+use crate::state::State;
 use crate::time::Now;
 
 /// Least time between two probes that the engine asks for.

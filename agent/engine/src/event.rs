@@ -1,12 +1,12 @@
 //! What the engine is told.
 
 use muster_api::Object;
-use muster_api::conditions::{CredentialsValid, DirectoryReachable};
+use muster_api::conditions::{CredentialsValid, DirectoryReachable, HeartbeatAccepted};
 
 use crate::evidence::Findings;
+use crate::failure::Failure;
 use crate::pin::Pin;
 use crate::plan::PlanId;
-use crate::report::{Heartbeat, Problem};
 
 /// Something that happened.
 #[derive(Debug)]
@@ -89,29 +89,6 @@ pub enum Change {
     Failed(Failure, String),
 }
 
-/// Why a call did not succeed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Failure {
-    /// No answer, or none that can be used now: try again.
-    Unavailable,
-    /// The credential is not accepted (401).
-    Unauthorized,
-    /// The right is missing (403).
-    Forbidden,
-    /// This one object does not exist: the answer names it.
-    Absent,
-    /// 404 that names no object: the resource is not served. Says nothing of any object.
-    NotServed,
-    /// Somebody else changed or made the object first (409).
-    Conflict,
-    /// The server refuses the object as it is (400, 413, 422).
-    Invalid,
-    /// The answer is not what was asked for.
-    Malformed,
-    /// Not tried: the agent may not act any more.
-    Fenced,
-}
-
 /// What became of a step.
 #[derive(Debug)]
 pub enum StepOutcome {
@@ -127,4 +104,27 @@ pub enum StepOutcome {
     Asked,
     /// Not done.
     Failed(Failure, String),
+}
+
+/// Something that people must know: its reason in the list of conditions, and the details.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Problem<R> {
+    /// The reason.
+    pub reason: R,
+    /// The details. Never a part of a Secret or of an answer's body.
+    pub message: String,
+}
+
+/// What became of a heartbeat.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Heartbeat {
+    /// The Lease was renewed.
+    Renewed,
+    /// It was not.
+    Failed {
+        /// What the call met.
+        failure: Failure,
+        /// What people are told.
+        problem: Problem<HeartbeatAccepted>,
+    },
 }

@@ -8,8 +8,9 @@ use muster_api::Object;
 use muster_api::resource::CLUSTERS;
 
 use crate::entry::{Entry, EntryError, Held};
-use crate::event::{Failure, StepOutcome};
+use crate::event::StepOutcome;
 use crate::evidence::Confirmed;
+use crate::failure::Failure;
 use crate::listing::Listing;
 use crate::plan::{Cause, PlanId, Step, Target};
 use crate::removals::Removals;

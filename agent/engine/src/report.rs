@@ -1,7 +1,5 @@
 //! What people are told: the conditions of the report, from all that the engine knows.
 
-use std::collections::BTreeMap;
-
 use jiff::Timestamp;
 use muster_api::condition::Condition;
 use muster_api::conditions::{
@@ -10,105 +8,15 @@ use muster_api::conditions::{
 
 use crate::directory::{self, Health};
 use crate::engine::Engine;
-use crate::event::{DirectoryWatch, Failure, Session};
+use crate::event::{Heartbeat, Problem, Session};
+use crate::failure::Failure;
 use crate::mirror::Mirror;
 use crate::scope::Scope;
+use crate::state::State;
 use crate::time::Now;
 
 /// How many Clusters a message names at most.
 const NAMED: usize = 5;
-
-/// Something that people must know: its reason in the list of conditions, and the details.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Problem<R> {
-    /// The reason.
-    pub reason: R,
-    /// The details. Never a part of a Secret or of an answer's body.
-    pub message: String,
-}
-
-/// What became of a heartbeat.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Heartbeat {
-    /// The Lease was renewed.
-    Renewed,
-    /// It was not.
-    Failed {
-        /// What the call met.
-        failure: Failure,
-        /// What people are told.
-        problem: Problem<HeartbeatAccepted>,
-    },
-}
-
-/// What is known beside the mirror.
-#[derive(Debug)]
-pub(crate) struct State {
-    pub(crate) closed: Option<Problem<DirectoryReachable>>,
-    pub(crate) replica: Health,
-    pub(crate) credential: Option<(Option<Problem<CredentialsValid>>, Option<Timestamp>)>,
-    pub(crate) corrected: u64,
-    /// Why the last examination proved nothing.
-    pub(crate) doubt: Option<String>,
-    /// The mirror was never in step, or has not been for a while.
-    pub(crate) pending: bool,
-    reads: BTreeMap<DirectoryWatch, Health>,
-    beats: Health,
-    heartbeat: Option<Heartbeat>,
-}
-
-impl State {
-    pub(crate) fn new() -> Self {
-        Self {
-            closed: None,
-            replica: Health::default(),
-            credential: None,
-            corrected: 0,
-            doubt: None,
-            pending: true,
-            reads: BTreeMap::new(),
-            beats: Health::default(),
-            heartbeat: None,
-        }
-    }
-
-    pub(crate) fn read(&mut self, watch: DirectoryWatch) -> &mut Health {
-        self.reads.entry(watch).or_default()
-    }
-
-    /// A session began: what failed in an earlier one is no news any more.
-    pub(crate) fn opened(&mut self) {
-        self.closed = None;
-        self.reads.clear();
-        self.beats = Health::default();
-    }
-
-    /// A session ended: no heartbeat is sent any more, whatever became of the last.
-    pub(crate) fn close(&mut self, problem: Problem<DirectoryReachable>) {
-        if self.heartbeat.is_some() {
-            let message = "there is no session with the directory".to_owned();
-            let problem = Problem { reason: HeartbeatAccepted::Failed, message };
-            self.heartbeat = Some(Heartbeat::Failed { failure: Failure::Unavailable, problem });
-        }
-        self.closed = Some(problem);
-    }
-
-    pub(crate) fn heartbeat(&mut self, heartbeat: Heartbeat) {
-        match &heartbeat {
-            // A right that is missing, or a Lease that is, says nothing of reading the directory.
-            Heartbeat::Failed {
-                failure: failure @ (Failure::Unauthorized | Failure::Unavailable),
-                problem,
-            } => {
-                self.beats.failed(*failure, problem.message.clone());
-            }
-            _ => {
-                self.beats.succeeded();
-            }
-        }
-        self.heartbeat = Some(heartbeat);
-    }
-}
 
 impl Engine {
     /// The conditions as they are now. A condition of which nothing is known yet is absent.
@@ -229,11 +137,11 @@ fn directory_reachable(state: &State, session: Option<&Session>) -> Option<Probl
     if let Some(problem) = &state.closed {
         return Some(problem.clone());
     }
-    if let Some(problem) = directory::problem(state.reads.values().chain([&state.beats])) {
+    if let Some(problem) = directory::problem(state.reads()) {
         return Some(problem);
     }
     let session = session?;
-    let read = state.reads.values().any(Health::ever);
+    let read = state.ever_read();
     read.then(|| Problem {
         reason: DirectoryReachable::Reachable,
         message: format!("directory {}, as {}", session.pin.directory, session.pin.cluster),

@@ -5,7 +5,7 @@
 use std::time::Duration;
 
 use crate::entry::{Digest, Entry, Held};
-use crate::event::Failure;
+use crate::failure::Failure;
 use crate::plan::{Cause, PlanId};
 use crate::time::backoff;
 

@@ -234,8 +234,8 @@ impl World {
     }
 }
 
-fn unreachable() -> crate::report::Problem<muster_api::conditions::DirectoryReachable> {
-    crate::report::Problem {
+fn unreachable() -> crate::event::Problem<muster_api::conditions::DirectoryReachable> {
+    crate::event::Problem {
         reason: muster_api::conditions::DirectoryReachable::Unreachable,
         message: "no route".into(),
     }

@@ -1,0 +1,24 @@
+//! Why calls do not succeed, in the terms of decisions.
+
+/// Why a call did not succeed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Failure {
+    /// No answer, or none that can be used now: try again.
+    Unavailable,
+    /// The credential is not accepted (401).
+    Unauthorized,
+    /// The right is missing (403).
+    Forbidden,
+    /// This one object does not exist: the answer names it.
+    Absent,
+    /// 404 that names no object: the resource is not served. Says nothing of any object.
+    NotServed,
+    /// Somebody else changed or made the object first (409).
+    Conflict,
+    /// The server refuses the object as it is (400, 413, 422).
+    Invalid,
+    /// The answer is not what was asked for.
+    Malformed,
+    /// Not tried: the agent may not act any more.
+    Fenced,
+}

@@ -1,0 +1,89 @@
+//! What is known beside the mirror.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use muster_api::conditions::{CredentialsValid, DirectoryReachable, HeartbeatAccepted};
+
+use crate::directory::Health;
+use crate::event::{DirectoryWatch, Heartbeat, Problem};
+use crate::failure::Failure;
+
+/// What is known beside the mirror.
+#[derive(Debug)]
+pub(crate) struct State {
+    pub(crate) closed: Option<Problem<DirectoryReachable>>,
+    pub(crate) replica: Health,
+    pub(crate) credential: Option<(Option<Problem<CredentialsValid>>, Option<Timestamp>)>,
+    pub(crate) corrected: u64,
+    /// Why the last examination proved nothing.
+    pub(crate) doubt: Option<String>,
+    /// The mirror was never in step, or has not been for a while.
+    pub(crate) pending: bool,
+    reads: BTreeMap<DirectoryWatch, Health>,
+    beats: Health,
+    pub(crate) heartbeat: Option<Heartbeat>,
+}
+
+impl State {
+    pub(crate) fn new() -> Self {
+        Self {
+            closed: None,
+            replica: Health::default(),
+            credential: None,
+            corrected: 0,
+            doubt: None,
+            pending: true,
+            reads: BTreeMap::new(),
+            beats: Health::default(),
+            heartbeat: None,
+        }
+    }
+
+    /// All that is known of reading the directory.
+    pub(crate) fn reads(&self) -> impl Iterator<Item = &Health> {
+        self.reads.values().chain([&self.beats])
+    }
+
+    /// Whether a watch of the directory ever succeeded in this session.
+    pub(crate) fn ever_read(&self) -> bool {
+        self.reads.values().any(Health::ever)
+    }
+
+    pub(crate) fn read(&mut self, watch: DirectoryWatch) -> &mut Health {
+        self.reads.entry(watch).or_default()
+    }
+
+    /// A session began: what failed in an earlier one is no news any more.
+    pub(crate) fn opened(&mut self) {
+        self.closed = None;
+        self.reads.clear();
+        self.beats = Health::default();
+    }
+
+    /// A session ended: no heartbeat is sent any more, whatever became of the last.
+    pub(crate) fn close(&mut self, problem: Problem<DirectoryReachable>) {
+        if self.heartbeat.is_some() {
+            let message = "there is no session with the directory".to_owned();
+            let problem = Problem { reason: HeartbeatAccepted::Failed, message };
+            self.heartbeat = Some(Heartbeat::Failed { failure: Failure::Unavailable, problem });
+        }
+        self.closed = Some(problem);
+    }
+
+    pub(crate) fn heartbeat(&mut self, heartbeat: Heartbeat) {
+        match &heartbeat {
+            // A right that is missing, or a Lease that is, says nothing of reading the directory.
+            Heartbeat::Failed {
+                failure: failure @ (Failure::Unauthorized | Failure::Unavailable),
+                problem,
+            } => {
+                self.beats.failed(*failure, problem.message.clone());
+            }
+            _ => {
+                self.beats.succeeded();
+            }
+        }
+        self.heartbeat = Some(heartbeat);
+    }
+}
