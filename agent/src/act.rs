@@ -1,21 +1,21 @@
 //! Carries plans out: the only module that writes objects in the replica, and it decides nothing.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use futures::StreamExt as _;
 use muster_api::names::MIRROR_MANAGER;
 use muster_api::resource::CLUSTERS;
 use muster_api::{Object, marks};
-use muster_engine::Failure;
-use muster_engine::Pin;
 use muster_engine::event::StepOutcome;
 use muster_engine::evidence::{Deletion, Examination, Findings};
-use muster_engine::plan::{Plan, Source, Step, Target};
+use muster_engine::plan::{Plan, Source, Step};
+use muster_engine::{Failure, Pin, Target};
 use muster_kit::client::{CallError, Client, Preconditions};
 use muster_kit::leader::Claim;
 use tokio::sync::{Semaphore, mpsc, watch};
 
+use crate::MARGIN;
 use crate::failure::failure;
 use crate::metrics::Metrics;
 use crate::session::Open;
@@ -26,8 +26,6 @@ use crate::store::{Store, StoreError};
 const IN_FLIGHT: usize = 16;
 /// Entries read at once for an examination: each may be large.
 const READS: usize = 8;
-/// What the claim to act must still last for when a write begins.
-pub const MARGIN: Duration = Duration::from_secs(2);
 
 /// What carries plans out.
 #[derive(Clone)]

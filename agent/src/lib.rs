@@ -22,6 +22,8 @@ pub mod settings;
 pub mod store;
 pub mod watches;
 
+use std::time::Duration;
+
 use muster_kit::client::ClientOptions;
 
 /// How the agent calls itself to API servers.
@@ -29,6 +31,9 @@ pub const USER_AGENT: &str = concat!("muster-agent/", env!("CARGO_PKG_VERSION"))
 
 /// Field manager of what the agent writes for itself: state, Leases and reports.
 const MANAGER: &str = "muster-agent";
+
+/// What the claim to act must still last for when a write begins.
+const MARGIN: Duration = Duration::from_secs(2);
 
 fn client_options() -> ClientOptions {
     ClientOptions { user_agent: USER_AGENT.to_owned(), ..ClientOptions::default() }

@@ -13,8 +13,7 @@ use serde::Deserialize;
 use serde_json::json;
 use tokio::sync::watch;
 
-use crate::MANAGER;
-use crate::act::MARGIN;
+use crate::{MANAGER, MARGIN};
 
 /// Key of the pin.
 const PIN: &str = "pin";

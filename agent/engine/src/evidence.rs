@@ -12,8 +12,8 @@ use muster_api::resource::CLUSTERS;
 
 use crate::entry::Held;
 use crate::pin::{Landmarks, Mismatch, Pin, Reading};
-use crate::plan::Target;
 use crate::scope::Scope;
+use crate::target::Target;
 
 /// Live reads to make in the directory, in this order: its landmarks and the replica's own entry; where these are as
 /// recorded ([`Findings::standing`]), some entries by name; then the landmarks and the own entry once more. So the

@@ -34,6 +34,7 @@ pub mod scope;
 pub mod selector;
 pub mod slot;
 mod state;
+pub mod target;
 pub mod time;
 
 pub use engine::Engine;
@@ -43,4 +44,5 @@ pub use failure::Failure;
 pub use pin::Pin;
 pub use plan::{Plan, PlanId, Source, Step};
 pub use scope::Scope;
+pub use target::Target;
 pub use time::Now;

@@ -12,10 +12,11 @@ use crate::event::StepOutcome;
 use crate::evidence::Confirmed;
 use crate::failure::Failure;
 use crate::listing::Listing;
-use crate::plan::{Cause, PlanId, Step, Target};
+use crate::plan::{Cause, PlanId, Step};
 use crate::removals::Removals;
 use crate::scope::Scope;
 use crate::slot::{Next, Slot};
+use crate::target::Target;
 
 /// The copies of the entries.
 #[derive(Debug)]

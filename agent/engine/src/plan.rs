@@ -1,9 +1,8 @@
 //! What the engine asks the agent to do.
 
-use muster_api::Resource;
-
 use crate::evidence::{Deletion, Examination};
 use crate::pin::Pin;
+use crate::target::Target;
 
 /// Number of a plan. Outcomes are matched by it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -38,17 +37,6 @@ pub struct Plan {
     pub source: Source,
     /// The steps.
     pub steps: Vec<Step>,
-}
-
-/// An object in the replica.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Target {
-    /// Its resource.
-    pub resource: Resource,
-    /// Its namespace, where the resource has one.
-    pub namespace: Option<String>,
-    /// Its name.
-    pub name: String,
 }
 
 /// Why an object is written: for the log, the metrics and nothing else.

@@ -11,8 +11,8 @@ use serde_json::{Value, json};
 
 use super::*;
 use crate::pin::{Found, Landmarks};
-use crate::plan::Target;
 use crate::selector::Selector;
+use crate::target::Target;
 
 const SETTLE: u64 = 200;
 
