@@ -26,6 +26,9 @@ const STATE: &str = "/api/v1/namespaces/muster-system/configmaps/muster-agent-st
 /// The agent's Lease in the replica.
 const LEADER: &str = "/apis/coordination.k8s.io/v1/namespaces/muster-system/leases/muster-agent";
 
+/// End of the path of the CRD of the entries.
+const CRD: &str = "/customresourcedefinitions/clusters.multicluster.coreos.com";
+
 /// A fleet whose agent reaches the directory through a proxy.
 struct Bench {
     agent: AgentProcess,
@@ -171,17 +174,17 @@ impl Bench {
         assert_eq!(now, kept, "{}", self.agent.log());
     }
 
-    /// How many reads of one entry through the proxy there were.
-    fn reads_of(&self, name: &str) -> usize {
-        let path = format!("{CLUSTERS}/{name}");
-        self.proxy.requests().iter().filter(|seen| seen.path == path).count()
+    /// How often the agent read the CRD of the entries: it does so whenever it looks whether an absence means anything.
+    fn examinations(&self) -> usize {
+        self.proxy.requests().iter().filter(|seen| seen.path.ends_with(CRD)).count()
     }
 
-    /// Waits until an entry is read once more than `before`.
-    fn examined(&self, name: &str, before: usize) {
-        self.wait("live reads of the entries in question", || match self.reads_of(name) {
-            reads if reads > before => Ok(()),
-            reads => Err(format!("{reads} reads of {name}")),
+    /// Waits until the agent has looked since: before and after the entries in question where the directory is as it
+    /// was, and else once now and once more later.
+    fn examined(&self, before: usize) {
+        self.wait("live reads of the directory", || match self.examinations() {
+            reads if reads >= before + 2 => Ok(()),
+            reads => Err(format!("{reads} reads of the CRD, {before} before")),
         });
     }
 

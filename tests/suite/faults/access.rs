@@ -13,9 +13,9 @@ fn a_revoked_account_deletes_nothing_and_a_new_secret_heals() {
     bench.fleet.directory.kubectl_ok(&["-n", "muster-agents", "delete", "serviceaccount", OWN]).unwrap();
     bench.told(&[("DirectoryReachable", "CredentialsRejected")]);
     // The watch that is open lives on, and what it says is not confirmed.
-    let before = bench.reads_of("gone");
+    let before = bench.examinations();
     delete(&bench.fleet, "gone");
-    bench.examined("gone", before);
+    bench.examined(before);
     bench.corrects("west");
     bench.nothing_lost(&held);
     bench.proxy.disconnect();

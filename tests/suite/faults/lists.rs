@@ -139,7 +139,7 @@ fn strike(bench: &Bench, mode: Mode, fault: &str, lie: Lie, conditions: &[(&str,
         relabel(&bench.fleet, "stale-seen", "two");
         bench.back("stale, beforehand");
     }
-    let before = bench.reads_of(&gone);
+    let before = bench.examinations();
     let mut rules = Vec::new();
     // What comes after the list is the fault's too: silence.
     rules.push(bench.proxy.add(Rule::on(CLUSTERS, Action::Mute).watches().when(|parts| !streams(parts))));
@@ -161,7 +161,7 @@ fn strike(bench: &Bench, mode: Mode, fault: &str, lie: Lie, conditions: &[(&str,
     if !matches!(lie, Lie::Complete(Shown::All | Shown::WithoutOwn | Shown::Stale | Shown::Deleting))
         && complete
     {
-        bench.examined(&gone, before);
+        bench.examined(before);
     }
     // A deletion takes two seconds of quiet: one of each sort is enough.
     let deleted: &[&str] = match lie {

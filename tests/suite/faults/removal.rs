@@ -104,9 +104,9 @@ fn entries_are_replaced_and_the_own_one_is_missing() {
 
     delete(&bench.fleet, OWN);
     bench.told(&[("EntryPresent", "Missing")]);
-    let before = bench.reads_of("gone");
+    let before = bench.examinations();
     delete(&bench.fleet, "gone");
-    bench.examined("gone", before);
+    bench.examined(before);
     relabel(&bench.fleet, "west", "two");
     bench.told(&[("MirrorInSync", "Pending"), ("DirectoryReachable", "Reachable")]);
     bench.corrects(OWN);
@@ -127,9 +127,9 @@ fn the_execution_namespace_is_deleted_and_made_anew() {
     allow(&bench.fleet.directory, "namespace", &namespace);
     bench.fleet.directory.kubectl_ok(&["delete", "namespace", &namespace]).unwrap();
     bench.told(&[("HeartbeatAccepted", "Forbidden")]);
-    let before = bench.reads_of("gone");
+    let before = bench.examinations();
     delete(&bench.fleet, "gone");
-    bench.examined("gone", before);
+    bench.examined(before);
     bench.corrects("west");
     bench.told(&[("MirrorInSync", "Pending")]);
     bench.nothing_lost(&held);

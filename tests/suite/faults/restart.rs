@@ -18,10 +18,10 @@ fn a_restart_before_an_empty_or_forbidden_list() {
     let strikes = bench.proxy.add(
         Rule::on(CLUSTERS, Action::answer(move |_| ok("application/json", empty.clone()))).when(streams),
     );
-    let before = bench.reads_of("two");
+    let before = bench.examinations();
     bench.restart();
     bench.hit(strikes, 1);
-    bench.examined("two", before);
+    bench.examined(before);
     bench.told(&[("EntryPresent", "Present"), ("DirectoryReachable", "Reachable")]);
     bench.nothing_lost(&held);
     bench.proxy.clear();
