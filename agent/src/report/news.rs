@@ -38,6 +38,9 @@ pub(super) fn news(
 fn event(condition: &Condition, old: Option<&Condition>) -> Option<EventReason> {
     let kind = ConditionType::ALL.iter().find(|kind| kind.as_str() == condition.type_)?;
     let is = |reason: &str| condition.reason == reason;
+    if old.is_none() && is(CredentialsValid::SecretMissing.as_str()) {
+        return None; // before the first Secret nothing was lost, and nothing refused
+    }
     match (kind, condition.status) {
         (ConditionType::DirectoryReachable, Status::True) => Some(match old {
             // For want of a Secret there was no directory to lose.
@@ -93,7 +96,8 @@ mod tests {
         let missing = status(vec![reachable(DirectoryReachable::SecretMissing, "no Secret")]);
         let met = status(vec![reachable(DirectoryReachable::Reachable, "d")]);
         let lost = status(vec![reachable(DirectoryReachable::Unreachable, "no route")]);
-        assert_eq!(reasons(&nothing, &missing), [EventReason::DirectoryLost]);
+        assert_eq!(reasons(&nothing, &missing), [], "nothing was lost yet");
+        assert_eq!(reasons(&met, &missing), [EventReason::DirectoryLost]);
         assert_eq!(reasons(&missing, &met), [EventReason::DirectoryConnected]);
         assert_eq!(reasons(&met, &lost), [EventReason::DirectoryLost]);
         assert_eq!(reasons(&lost, &met), [EventReason::DirectoryRegained]);
