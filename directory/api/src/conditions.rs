@@ -162,7 +162,7 @@ conditions! {
         CredentialsRejected: "The directory answers 401: it does not know the credential." => warning(
             Status::False,
             "The token or certificate has expired, or its account was deleted.",
-            "Put a new credential into the Secret. The replica keeps what it has until then.",
+            "Put a new credential into the Secret. The replica keeps what it has until then. If this cluster is to leave the directory for good: `kubectl -n muster-system annotate clusterreport directory-sync multicluster.coreos.com/leave=true`.",
         ),
         Forbidden: "The directory knows the credential, but does not let it read the list of clusters." => warning(
             Status::False,
@@ -286,6 +286,129 @@ conditions! {
             Status::False,
             "The rights of the account `directory-sync`, an admission policy or the schema in the replica refuses the write, or a webhook changes what is written; or an entry cannot be read. The message says which.",
             "Apply `multicluster.yaml` again in the replica, or correct the admission policy, the webhook or the entry.",
+        ),
+        Paused: "No copy is written or removed, since the owner of this cluster paused the agent." => normal(
+            Status::Unknown,
+            "The local report has the annotation `multicluster.coreos.com/pause`.",
+            "To go on: `kubectl -n muster-system annotate clusterreport directory-sync multicluster.coreos.com/pause-`.",
+        ),
+        Left: "No copies are kept, since this cluster left the directory." => normal(
+            Status::False,
+            "See the condition Deregistered.",
+            "See the condition Deregistered.",
+        ),
+    }
+    PoliciesApplied: "What the directory's policies ask for in this cluster is there, and what they no longer ask for is gone." => {
+        Applied: "Everything that the policies which select this cluster ask for is there." => normal(
+            Status::True,
+            "The last comparison found nothing to do. The message says how many policies and objects there are.",
+            "Nothing.",
+        ),
+        NoneSelected: "No policy selects this cluster." => normal(
+            Status::True,
+            "There are no policies in the directory, or the labels of this cluster's entry match none of their selectors.",
+            "Nothing. To make a policy apply here, give the entry the labels that it selects on.",
+        ),
+        NamespaceRetained: "Everything is applied, and namespaces that no policy asks for any more were kept with all that is in them." => normal(
+            Status::True,
+            "The last policy that named a namespace is gone, and none of them said `multicluster.coreos.com/namespace-deletion: delete`, or the namespace could not be seen to be empty. The message names them.",
+            "Nothing, or delete the namespaces in the replica when their content is needed no more.",
+        ),
+        Pending: "Objects are still to be written or removed." => normal(
+            Status::False,
+            "The agent has just started, waits for evidence before it removes something, or waits between attempts. The message says what is missing.",
+            "Wait. If it lasts longer than a minute, the message and the conditions DirectoryReachable and ReplicaReachable say why.",
+        ),
+        Invalid: "A policy cannot be used as it is. What its last valid version asked for stays." => warning(
+            Status::False,
+            "A field of the policy has a value that the schema allows and Muster does not. The message names policy and field.",
+            "Correct the policy in the directory.",
+        ),
+        TooLarge: "A policy asks for more than a ledger can record. What its last version asked for stays." => warning(
+            Status::False,
+            "The record of what the policy makes would exceed 1.3 MiB, or the policy asks for more than 5000 objects.",
+            "Split the policy in two.",
+        ),
+        Conflict: "An object that a policy asks for is there already and is not Muster's, or two policies ask for one object in different ways." => warning(
+            Status::False,
+            "Somebody made an object of the same name by hand, or two policies give one namespace different values of one label, or one role different rules. The message names them. What is there is left alone.",
+            "Rename or delete the object in the replica, or make the policies agree.",
+        ),
+        Forbidden: "The replica does not let Muster write what a policy asks for." => warning(
+            Status::False,
+            "The account `muster-appliers/policies` has no right to grant that role, or an admission policy or webhook refuses the object. The message has the API server's answer.",
+            "If the policy is to be allowed here, extend the rights of that account: see the comments of ClusterRole `muster-policies` in `multicluster.yaml`.",
+        ),
+        DefinitionsNotAllowed: "A policy defines a role, and this cluster does not allow that." => warning(
+            Status::False,
+            "Role definitions need the right to escalate, which Muster does not have unless the owner of this cluster grants it.",
+            "If policies may define roles here: `kubectl apply -f policies-define-roles.yaml` in the replica.",
+        ),
+        Paused: "No object of a policy is written or removed, since the owner of this cluster paused the agent." => normal(
+            Status::Unknown,
+            "The local report has the annotation `multicluster.coreos.com/pause`.",
+            "To go on: `kubectl -n muster-system annotate clusterreport directory-sync multicluster.coreos.com/pause-`.",
+        ),
+        Left: "The grants of the policies were removed, since this cluster left the directory." => normal(
+            Status::False,
+            "See the condition Deregistered.",
+            "See the condition Deregistered.",
+        ),
+    }
+    LedgerUsable: "The record of what Muster made in this cluster can be written and read back whole." => {
+        Usable: "A trial record came back as it was written." => normal(
+            Status::True,
+            "The definition of `appliedworks.multicluster.x-k8s.io` in this cluster is Muster's.",
+            "Nothing.",
+        ),
+        Missing: "There is no definition of the record. For policies nothing is written or deleted until it is back." => warning(
+            Status::False,
+            "The CRD `appliedworks.multicluster.x-k8s.io` is not in this cluster, or is being deleted.",
+            "Apply `multicluster.yaml` again in the replica. The record is then rebuilt from the marks on the objects.",
+        ),
+        Pruned: "The definition of the record drops what Muster must remember. For policies nothing is written or deleted." => warning(
+            Status::False,
+            "Another tool's CRD `appliedworks.multicluster.x-k8s.io` took the place of Muster's.",
+            "Apply `multicluster.yaml` again in the replica, or remove the other tool.",
+        ),
+        Forbidden: "Muster may not write its record." => warning(
+            Status::False,
+            "The rights of the account `directory-sync` were narrowed, or an admission policy refuses it. The message has the API server's answer.",
+            "Apply `multicluster.yaml` again in the replica, or correct the admission policy.",
+        ),
+    }
+    Deregistered: "This cluster left the directory: the grants of its policies and the mirrored list are gone from it, namespaces and workloads stay." => {
+        Member: "This cluster has not left." => normal(
+            Status::False,
+            "Nobody deleted its entry while the agent watched, and its owner did not ask for it.",
+            "Nothing.",
+        ),
+        Leaving: "Grants and mirrored copies are being removed." => normal(
+            Status::False,
+            "The entry was deleted in the directory, or the local report has the annotation `multicluster.coreos.com/leave`.",
+            "Wait. The message says what is still there.",
+        ),
+        EntryDeleted: "The entry was deleted in the directory." => normal(
+            Status::True,
+            "Someone ran `kubectl delete mcl NAME` in the directory.",
+            "Nothing. To join again, create an entry of the same name in the directory.",
+        ),
+        OwnerLeft: "The owner of this cluster asked to leave." => normal(
+            Status::True,
+            "The local report has the annotation `multicluster.coreos.com/leave`.",
+            "Nothing. To join again: `kubectl -n muster-system annotate clusterreport directory-sync multicluster.coreos.com/leave-`.",
+        ),
+    }
+    Acting: "This agent is the one that acts in its cluster." => {
+        Acting: "It holds the Lease `muster-system/muster-agent`." => normal(
+            Status::True,
+            "No other install is active.",
+            "Nothing.",
+        ),
+        AnotherAgent: "Another install of Muster acts in this cluster, so this one idles." => warning(
+            Status::False,
+            "The Lease `muster-system/muster-agent` is held from another namespace. The message says by whom.",
+            "Remove one of the two installs. If this one is to act, remove the other: this one takes over by itself.",
         ),
     }
     HeartbeatAccepted: "The directory takes the agent's heartbeats." => {

@@ -72,6 +72,21 @@ events! {
     HeartbeatRefused: Warning,
         "The directory does not take this agent's heartbeats.",
         "Read the reason of the condition HeartbeatAccepted.";
+    PolicyRefused: Warning,
+        "A policy cannot be applied as it is. What its last valid version asked for stays.",
+        "Read the condition PoliciesApplied: its message says which policy, and why.";
+    NamespaceKept: Normal,
+        "No policy asks for a namespace any more. It was kept with all that is in it, and is Muster's no longer.",
+        "Delete the namespace in the replica when its content is needed no more.";
+    LedgerLost: Warning,
+        "The record of what Muster made cannot be used, so for policies nothing is written or deleted.",
+        "Read the condition LedgerUsable.";
+    DirectoryLeft: Normal,
+        "This cluster left the directory: grants and mirrored copies were removed, namespaces and workloads stay.",
+        "Read the condition Deregistered: it says how to join again.";
+    SecondInstall: Warning,
+        "Another install of Muster acts in this cluster, so this one idles.",
+        "Remove one of the two installs.";
 }
 
 #[cfg(test)]

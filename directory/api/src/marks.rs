@@ -1,5 +1,7 @@
 //! What Muster writes on objects to find them and to know them again, and the annotations that people write.
 
+use std::collections::BTreeMap;
+
 /// Label of every object that Muster made, after KEP-3659 (ApplySet): its value says which set it is part of.
 pub const PART_OF: &str = "applyset.kubernetes.io/part-of";
 /// Value of [`PART_OF`] on the mirrored copies.
@@ -7,6 +9,21 @@ pub const MIRROR_SET: &str = "muster-mirror";
 /// Annotation of a mirrored copy: `DIRECTORY-UID/ENTRY-UID`, the `kube-system` UID of the directory that it was
 /// copied from and the UID of the entry there.
 pub const COPIED_FROM: &str = "multicluster.coreos.com/copied-from";
+/// Value of [`PART_OF`] on what policies made.
+pub const POLICY_SET: &str = "muster-policies";
+/// Annotation of every object that policies made: for which of them, and the digests by which the agent knows the
+/// object again. `agent/engine/src/mark.rs` says what is in it.
+pub const MADE_FOR: &str = "multicluster.coreos.com/made-for";
+/// Annotation by which the owner of a replica stops all writes; on the local report. Any value but `false` counts.
+pub const PAUSE: &str = "multicluster.coreos.com/pause";
+/// Annotation by which the owner of a replica makes it leave the directory; on the local report, with the value `true`.
+pub const LEAVE: &str = "multicluster.coreos.com/leave";
+/// Annotation by which the owner of a replica takes an object over: it is neither put right nor deleted any more.
+/// Any value but `false` counts.
+pub const LET_GO: &str = "multicluster.coreos.com/let-go";
+/// Annotation of a policy: what becomes of the namespaces that it made when no policy asks for them any more, `delete`
+/// or `retain`.
+pub const NAMESPACE_DELETION: &str = "multicluster.coreos.com/namespace-deletion";
 /// Annotation that allows what is otherwise refused or held: the deletion of a protected object.
 pub const ALLOW_DELETION: &str = "multicluster.coreos.com/allow-deletion";
 /// Annotation by which people say that an entry is the directory itself.
@@ -22,4 +39,10 @@ pub const LAST_APPLIED: &str = "kubectl.kubernetes.io/last-applied-configuration
 #[must_use]
 pub fn copied_from(directory: &str, entry: &str) -> String {
     format!("{directory}/{entry}")
+}
+
+/// Whether an annotation is set as a switch: any value but `false`.
+#[must_use]
+pub fn is_on(annotations: &BTreeMap<String, String>, name: &str) -> bool {
+    annotations.get(name).is_some_and(|value| value != "false")
 }

@@ -25,6 +25,13 @@ pub const IDENTITY_NAMESPACE: &str = "kube-system";
 /// Field manager of the mirror.
 pub const MIRROR_MANAGER: &str = "muster-mirror";
 
+/// Field manager of what policies ask for.
+pub const POLICIES_MANAGER: &str = "muster-policies";
+/// The account in [`APPLIERS_NAMESPACE`] that applies what policies ask for.
+pub const POLICIES_APPLIER: &str = "policies";
+/// What the name of a policy's ledger begins with; the policy's UID follows.
+pub const POLICY_LEDGER: &str = "muster-policy-";
+
 /// Longest name of a namespace: an RFC 1123 label.
 const LONGEST_LABEL: usize = 63;
 
