@@ -24,6 +24,7 @@ pub mod entry;
 pub mod event;
 pub mod evidence;
 pub mod failure;
+pub mod item;
 pub mod listing;
 pub mod mirror;
 pub mod pin;

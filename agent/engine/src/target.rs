@@ -1,9 +1,12 @@
 //! Which object of the replica is meant.
 
-use muster_api::Resource;
+use std::cmp::Ordering;
 
-/// An object in the replica.
-#[derive(Clone, Debug, PartialEq, Eq)]
+use muster_api::Resource;
+use muster_api::resource::{CLUSTER_ROLES, NAMESPACES, ROLES};
+
+/// An object in the replica. The order is that in which objects are made: see [`rank`](Self::rank).
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Target {
     /// Its resource.
     pub resource: Resource,
@@ -11,4 +14,62 @@ pub struct Target {
     pub namespace: Option<String>,
     /// Its name.
     pub name: String,
+}
+
+impl Target {
+    /// When it is made, the lowest first: a namespace before what is in it, a role before what grants it. What is to
+    /// go goes the other way round, so that access ends first.
+    #[must_use]
+    pub fn rank(&self) -> u8 {
+        match &self.resource {
+            resource if *resource == NAMESPACES => 0,
+            resource if *resource == CLUSTER_ROLES || *resource == ROLES => 1,
+            _ => 2,
+        }
+    }
+}
+
+impl Ord for Target {
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.rank()
+            .cmp(&other.rank())
+            .then_with(|| self.resource.cmp(&other.resource))
+            .then_with(|| self.namespace.cmp(&other.namespace))
+            .then_with(|| self.name.cmp(&other.name))
+    }
+}
+
+impl PartialOrd for Target {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use muster_api::resource::{CLUSTER_ROLE_BINDINGS, LIMIT_RANGES, RESOURCE_QUOTAS, ROLE_BINDINGS};
+
+    use super::*;
+
+    #[test]
+    fn what_others_need_comes_first() {
+        let target = |resource: &Resource| Target {
+            resource: resource.clone(),
+            namespace: Some("a".to_owned()),
+            name: "a".to_owned(),
+        };
+        let mut targets = [
+            target(&ROLE_BINDINGS),
+            target(&LIMIT_RANGES),
+            target(&ROLES),
+            target(&RESOURCE_QUOTAS),
+            target(&CLUSTER_ROLE_BINDINGS),
+            target(&CLUSTER_ROLES),
+            target(&NAMESPACES),
+        ];
+        targets.sort();
+        let ranks: Vec<_> = targets.iter().map(Target::rank).collect();
+        assert_eq!(ranks, [0, 1, 1, 2, 2, 2, 2]);
+        assert_eq!(targets[0].resource, NAMESPACES);
+    }
 }

@@ -119,6 +119,24 @@ pub const NAMESPACES: Resource = Resource::fixed("", "v1", "Namespace", "namespa
 pub const SECRETS: Resource = Resource::fixed("", "v1", "Secret", "secrets", Scope::Namespaced);
 /// `ConfigMap`s.
 pub const CONFIG_MAPS: Resource = Resource::fixed("", "v1", "ConfigMap", "configmaps", Scope::Namespaced);
+/// Quotas: what all of a namespace together may use.
+pub const RESOURCE_QUOTAS: Resource =
+    Resource::fixed("", "v1", "ResourceQuota", "resourcequotas", Scope::Namespaced);
+/// Limits: what a single object of a namespace may use.
+pub const LIMIT_RANGES: Resource = Resource::fixed("", "v1", "LimitRange", "limitranges", Scope::Namespaced);
+/// Group of the kinds that say who may do what.
+pub const RBAC_GROUP: &str = "rbac.authorization.k8s.io";
+/// Roles for a whole cluster.
+pub const CLUSTER_ROLES: Resource =
+    Resource::fixed(RBAC_GROUP, "v1", "ClusterRole", "clusterroles", Scope::Cluster);
+/// Roles of a namespace.
+pub const ROLES: Resource = Resource::fixed(RBAC_GROUP, "v1", "Role", "roles", Scope::Namespaced);
+/// Grants in a whole cluster.
+pub const CLUSTER_ROLE_BINDINGS: Resource =
+    Resource::fixed(RBAC_GROUP, "v1", "ClusterRoleBinding", "clusterrolebindings", Scope::Cluster);
+/// Grants in a namespace.
+pub const ROLE_BINDINGS: Resource =
+    Resource::fixed(RBAC_GROUP, "v1", "RoleBinding", "rolebindings", Scope::Namespaced);
 /// The question who a credential is. Created, answered, and never stored.
 pub const SELF_SUBJECT_REVIEWS: Resource =
     Resource::fixed("authentication.k8s.io", "v1", "SelfSubjectReview", "selfsubjectreviews", Scope::Cluster);

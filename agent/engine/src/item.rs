@@ -1,0 +1,346 @@
+//! One object that is wanted in the replica: what is recorded of it in a ledger, what is sent to write it, and the
+//! digest by which two of them are compared.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+
+use muster_api::{Resource, Scope};
+use serde::Deserialize;
+use serde_json::value::RawValue;
+use serde_json::{Map, Value};
+use sha2::{Digest as _, Sha256};
+
+use crate::target::Target;
+
+/// One object that a source wants in the replica, without Muster's marks.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Item {
+    /// Which object.
+    pub target: Target,
+    /// Labels that it is to have. Others on the object are nobody's business here.
+    pub labels: BTreeMap<String, String>,
+    /// Annotations that it is to have.
+    pub annotations: BTreeMap<String, String>,
+    content: Content,
+}
+
+/// The top-level fields beside apiVersion, kind and metadata, sorted by name, each with its value as canonical JSON
+/// (keys sorted): text is compact, and equal values are equal text.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+struct Content(Vec<(Box<str>, Box<str>)>);
+
+/// On which condition a server is to take a body.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Guard {
+    /// There is no such object. Written as resourceVersion "1", which no object can have: applied to an existing object
+    /// it is a conflict, and a new one is made all the same.
+    Absent,
+    /// The object there has this UID.
+    Uid(String),
+}
+
+/// Why a manifest that was recorded is none that Muster wrote.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ItemError {
+    /// It is not JSON, lacks a name, or has metadata that no item has.
+    #[error("unable to read a recorded {kind}: its manifest is malformed or nested too deep")]
+    Malformed {
+        /// The kind that it should be of.
+        kind: String,
+    },
+    /// It is an object of another kind than the record says.
+    #[error("unable to read a recorded {kind}: its manifest is of another kind")]
+    Kind {
+        /// The kind that it should be of.
+        kind: String,
+    },
+    /// It has a namespace where the kind has none, or none where the kind needs one.
+    #[error("unable to read a recorded {kind}: a namespace is missing, or there where the kind has none")]
+    Namespace {
+        /// The kind that it should be of.
+        kind: String,
+    },
+}
+
+// === impl Item ===
+
+impl Item {
+    /// An object of which only the name is asked for.
+    #[must_use]
+    pub fn new(target: Target) -> Self {
+        Self { target, labels: BTreeMap::new(), annotations: BTreeMap::new(), content: Content::default() }
+    }
+
+    /// With a top-level field, such as roleRef or spec. A field that was there already is replaced.
+    #[must_use]
+    #[allow(clippy::needless_pass_by_value)] // what callers give is made on the spot, by `json!`
+    pub fn with(mut self, field: &str, value: Value) -> Self {
+        self.content.set(field, &value);
+        self
+    }
+
+    /// As a manifest: apiVersion, kind, metadata (name, namespace, labels, annotations) and the other fields. This is
+    /// what a ledger records.
+    #[must_use]
+    pub fn manifest(&self) -> Box<RawValue> {
+        let text = self.text(self.metadata());
+        // The text is made of JSON values: it cannot fail to be JSON. Read back, null would be refused.
+        RawValue::from_string(text).unwrap_or_else(|_| RawValue::NULL.to_owned())
+    }
+
+    /// Reads a manifest that a ledger recorded.
+    ///
+    /// # Errors
+    /// Where it is none that [`manifest`](Self::manifest) makes for this resource.
+    pub fn read(resource: Resource, manifest: &RawValue) -> Result<Self, ItemError> {
+        let kind = || resource.kind.to_string();
+        let frame: Frame =
+            serde_json::from_str(manifest.get()).map_err(|_| ItemError::Malformed { kind: kind() })?;
+        if frame.kind != resource.kind || frame.api_version != resource.api_version() {
+            return Err(ItemError::Kind { kind: kind() });
+        }
+        let FrameMeta { name, namespace, labels, annotations } = frame.metadata;
+        if name.is_empty() {
+            return Err(ItemError::Malformed { kind: kind() });
+        }
+        let namespaced = namespace.as_ref().is_some_and(|namespace| !namespace.is_empty());
+        if namespaced != (resource.scope == Scope::Namespaced) || namespaced != namespace.is_some() {
+            return Err(ItemError::Namespace { kind: kind() });
+        }
+        let mut content = Content::default();
+        for (field, value) in &frame.rest {
+            content.set(field, value);
+        }
+        Ok(Self { target: Target { resource, namespace, name }, labels, annotations, content })
+    }
+
+    /// Digest of all that is asked for: the first 16 hexadecimal digits of the SHA-256 of the manifest.
+    #[must_use]
+    pub fn digest(&self) -> String {
+        short_digest(self.text(self.metadata()).as_bytes())
+    }
+
+    /// The body to apply: the manifest with more labels and annotations, which win over its own, and a guard.
+    #[must_use]
+    pub fn body(
+        &self,
+        extra_labels: &[(&str, &str)],
+        extra_annotations: &[(&str, &str)],
+        guard: Guard,
+    ) -> String {
+        let mut metadata = self.metadata();
+        for (field, extra) in [("labels", extra_labels), ("annotations", extra_annotations)] {
+            if extra.is_empty() {
+                continue;
+            }
+            let pairs = metadata.entry(field).or_insert_with(|| Value::Object(Map::new()));
+            if let Value::Object(pairs) = pairs {
+                pairs.extend(extra.iter().map(|(key, value)| ((*key).to_owned(), Value::from(*value))));
+            }
+        }
+        match guard {
+            Guard::Absent => metadata.insert("resourceVersion".to_owned(), "1".into()),
+            Guard::Uid(uid) => metadata.insert("uid".to_owned(), uid.into()),
+        };
+        self.text(metadata)
+    }
+
+    fn metadata(&self) -> Map<String, Value> {
+        let mut metadata = Map::new();
+        metadata.insert("name".to_owned(), self.target.name.as_str().into());
+        if let Some(namespace) = &self.target.namespace {
+            metadata.insert("namespace".to_owned(), namespace.as_str().into());
+        }
+        for (field, pairs) in [("labels", &self.labels), ("annotations", &self.annotations)] {
+            if !pairs.is_empty() {
+                let pairs = pairs.iter().map(|(key, value)| (key.clone(), Value::from(value.as_str())));
+                metadata.insert(field.to_owned(), Value::Object(pairs.collect()));
+            }
+        }
+        metadata
+    }
+
+    fn text(&self, metadata: Map<String, Value>) -> String {
+        let resource = &self.target.resource;
+        let mut text = format!(
+            r#"{{"apiVersion":{},"kind":{},"metadata":{}"#,
+            Value::from(resource.api_version()),
+            Value::from(resource.kind.as_ref()),
+            Value::Object(metadata)
+        );
+        for (field, value) in &self.content.0 {
+            let _ = write!(text, ",{}:{value}", Value::from(field.as_ref())); // writing to a String cannot fail
+        }
+        text.push('}');
+        text
+    }
+}
+
+// === impl Content ===
+
+impl Content {
+    fn set(&mut self, field: &str, value: &Value) {
+        let value = value.to_string().into_boxed_str();
+        match self.0.binary_search_by(|(other, _)| other.as_ref().cmp(field)) {
+            Ok(place) => self.0[place].1 = value,
+            Err(place) => {
+                self.0.reserve_exact(1);
+                self.0.insert(place, (field.into(), value));
+            }
+        }
+    }
+}
+
+/// The first 16 hexadecimal digits of the SHA-256 of a text.
+fn short_digest(text: &[u8]) -> String {
+    Sha256::digest(text).iter().take(8).fold(String::with_capacity(16), |mut hex, byte| {
+        let _ = write!(hex, "{byte:02x}"); // writing to a String cannot fail
+        hex
+    })
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Frame {
+    api_version: String,
+    kind: String,
+    metadata: FrameMeta,
+    #[serde(flatten)]
+    rest: BTreeMap<String, Value>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct FrameMeta {
+    name: String,
+    #[serde(default)]
+    namespace: Option<String>,
+    #[serde(default)]
+    labels: BTreeMap<String, String>,
+    #[serde(default)]
+    annotations: BTreeMap<String, String>,
+}
+
+#[cfg(test)]
+mod tests {
+    use muster_api::resource::{NAMESPACES, ROLE_BINDINGS};
+    use serde_json::json;
+
+    use super::*;
+
+    fn binding() -> Item {
+        let target = Target {
+            resource: ROLE_BINDINGS,
+            namespace: Some("api-prod".to_owned()),
+            name: "web-api-view".to_owned(),
+        };
+        let mut item = Item::new(target)
+            .with("subjects", json!([{"kind": "User", "name": "a \"b\""}]))
+            .with("roleRef", json!({"name": "view", "kind": "ClusterRole"}));
+        item.annotations.insert("note".to_owned(), "line\nbreak".to_owned());
+        item
+    }
+
+    fn raw(text: &str) -> Box<RawValue> {
+        RawValue::from_string(text.to_owned()).unwrap()
+    }
+
+    #[test]
+    fn a_manifest_is_canonical_and_reads_back_the_same() {
+        let item = binding();
+        let manifest = item.manifest();
+        assert_eq!(
+            manifest.get(),
+            r#"{"apiVersion":"rbac.authorization.k8s.io/v1","kind":"RoleBinding","metadata":{"annotations":{"note":"line\nbreak"},"name":"web-api-view","namespace":"api-prod"},"roleRef":{"kind":"ClusterRole","name":"view"},"subjects":[{"kind":"User","name":"a \"b\""}]}"#
+        );
+        assert_eq!(Item::read(ROLE_BINDINGS, &manifest).unwrap(), item);
+        let other_order = r#" {"subjects":[{"name":"a \"b\"","kind":"User"}],"roleRef":{"name":"view","kind":"ClusterRole"},
+            "metadata":{"namespace":"api-prod","name":"web-api-view","annotations":{"note":"line\u000abreak"}},
+            "kind":"RoleBinding","apiVersion":"rbac.authorization.k8s.io/v1"}"#;
+        let read = Item::read(ROLE_BINDINGS, &raw(other_order)).unwrap();
+        assert_eq!(read, item);
+        assert_eq!(read.digest(), item.digest());
+    }
+
+    #[test]
+    fn each_difference_shows_in_the_digest() {
+        let item = binding();
+        assert_eq!(item.digest().len(), 16);
+        let edits: [fn(&mut Item); 6] = [
+            |item| item.target.name.push('x'),
+            |item| item.target.namespace = Some("api-test".to_owned()),
+            |item| item.target.resource = NAMESPACES,
+            |item| drop(item.labels.insert("a".to_owned(), "b".to_owned())),
+            |item| drop(item.annotations.insert("note".to_owned(), "other".to_owned())),
+            |item| *item = item.clone().with("subjects", json!([])),
+        ];
+        for (number, edit) in edits.iter().enumerate() {
+            let mut edited = item.clone();
+            edit(&mut edited);
+            assert_ne!(edited.digest(), item.digest(), "edit {number} went unseen");
+        }
+    }
+
+    #[test]
+    fn a_body_is_the_manifest_with_marks_and_a_guard() {
+        let mut item = binding();
+        item.labels.insert("mark".to_owned(), "own".to_owned());
+        let body = item.body(&[("mark", "set")], &[("made-for", "p")], Guard::Absent);
+        let body: Value = serde_json::from_str(&body).unwrap();
+        let metadata = json!({
+            "name": "web-api-view",
+            "namespace": "api-prod",
+            "labels": {"mark": "set"},
+            "annotations": {"note": "line\nbreak", "made-for": "p"},
+            "resourceVersion": "1",
+        });
+        assert_eq!(body["metadata"], metadata);
+        assert_eq!(body["roleRef"]["name"], "view");
+        let body: Value = serde_json::from_str(&item.body(&[], &[], Guard::Uid("u".to_owned()))).unwrap();
+        assert_eq!(body["metadata"]["uid"], "u");
+        assert_eq!(body["metadata"]["resourceVersion"], Value::Null);
+        assert_eq!(body["metadata"]["labels"]["mark"], "own");
+    }
+
+    #[test]
+    fn a_manifest_that_muster_did_not_write_is_refused() {
+        let kind = || "Namespace".to_owned();
+        let malformed = ItemError::Malformed { kind: kind() };
+        let cases = [
+            ("null", malformed.clone()),
+            ("[]", malformed.clone()),
+            (r#"{"apiVersion":"v1","kind":"Namespace"}"#, malformed.clone()),
+            (r#"{"apiVersion":"v1","kind":"Namespace","metadata":{"name":""}}"#, malformed.clone()),
+            (
+                r#"{"apiVersion":"v1","kind":"Namespace","metadata":{"name":"a","uid":"u"}}"#,
+                malformed.clone(),
+            ),
+            (
+                r#"{"apiVersion":"v1","kind":"Secret","metadata":{"name":"a"}}"#,
+                ItemError::Kind { kind: kind() },
+            ),
+            (
+                r#"{"apiVersion":"v2","kind":"Namespace","metadata":{"name":"a"}}"#,
+                ItemError::Kind { kind: kind() },
+            ),
+            (
+                r#"{"apiVersion":"v1","kind":"Namespace","metadata":{"name":"a","namespace":"b"}}"#,
+                ItemError::Namespace { kind: kind() },
+            ),
+            (
+                r#"{"apiVersion":"v1","kind":"Namespace","metadata":{"name":"a","namespace":""}}"#,
+                ItemError::Namespace { kind: kind() },
+            ),
+        ];
+        for (text, error) in cases {
+            assert_eq!(Item::read(NAMESPACES, &raw(text)).unwrap_err(), error, "{text}");
+        }
+        let deep = format!("{}1{}", "[".repeat(200), "]".repeat(200));
+        let text =
+            format!(r#"{{"apiVersion":"v1","kind":"Namespace","metadata":{{"name":"a"}},"spec":{deep}}}"#);
+        assert_eq!(Item::read(NAMESPACES, &raw(&text)).unwrap_err(), malformed);
+        let text =
+            r#"{"apiVersion":"rbac.authorization.k8s.io/v1","kind":"RoleBinding","metadata":{"name":"a"}}"#;
+        assert!(matches!(Item::read(ROLE_BINDINGS, &raw(text)), Err(ItemError::Namespace { .. })));
+    }
+}
