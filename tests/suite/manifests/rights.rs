@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use http::{Method, StatusCode};
 use muster_api::names;
+use muster_api::resource::{APPLIED_WORKS, POLICIES, REPORTS, WORKS};
 use muster_tests::ControlPlane;
 use muster_tests::api::{Api, MERGE_PATCH};
 use muster_tests::plane::TokenOptions;
@@ -12,17 +13,21 @@ use serde_json::{Value, json};
 use super::{DEFINITIONS, JSON, enrol, plane};
 
 /// What every account may do: ask about itself.
-const ANYONE: [&str; 3] = [
+pub(super) const ANYONE: [&str; 3] = [
     "create selfsubjectaccessreviews.authorization.k8s.io",
     "create selfsubjectreviews.authentication.k8s.io",
     "create selfsubjectrulesreviews.authorization.k8s.io",
 ];
 
 /// The agent in its replica, wherever it looks.
-const REPLICA: [&str; 3] = [
+const REPLICA: [&str; 7] = [
+    "create,delete,get,list,patch,update,watch appliedworks.multicluster.x-k8s.io",
+    "create,delete,get,list,update,watch clusterpolicies.multicluster.coreos.com",
     "create,delete,get,list,update,watch clusters.multicluster.coreos.com",
     "get namespaces kube-system",
     "get namespaces muster-system",
+    "get,list,watch customresourcedefinitions.apiextensions.k8s.io",
+    "patch,update appliedworks.multicluster.x-k8s.io/status",
 ];
 
 /// The agent in its replica, in its own namespace, besides.
@@ -31,12 +36,15 @@ const REPLICA_OWN: [&str; 9] = [
     "create configmaps",
     "create leases.coordination.k8s.io",
     "create,patch events.events.k8s.io",
-    "get clusterreports.multicluster.coreos.com directory-sync",
     "get,list,update,watch leases.coordination.k8s.io muster-agent",
+    "get,list,watch clusterreports.multicluster.coreos.com directory-sync",
     "get,list,watch secrets directory-sync",
     "get,patch configmaps muster-agent-state",
     "update clusterreports.multicluster.coreos.com/status directory-sync",
 ];
+
+/// The agent in its replica, in the namespace of the accounts that apply, besides.
+const REPLICA_APPLIERS: [&str; 1] = ["impersonate serviceaccounts policies"];
 
 /// The agent in the directory, wherever it looks: what the view roles grant.
 const VIEWER: [&str; 5] = [
@@ -56,14 +64,14 @@ const EXECUTION: [&str; 4] = [
 ];
 
 /// A client with a token of an account.
-fn account(plane: &ControlPlane, namespace: &str, name: &str) -> Api {
+pub(super) fn account(plane: &ControlPlane, namespace: &str, name: &str) -> Api {
     let token = plane.service_account_token(namespace, name, &TokenOptions::default()).unwrap();
     plane.api_with(&token).unwrap()
 }
 
 /// All that the account may do with resources in a namespace and in the cluster: `VERBS RESOURCE[ NAME]`, sorted. The server
 /// computes it from the bindings.
-fn rights(api: &Api, namespace: &str) -> Vec<String> {
+pub(super) fn rights(api: &Api, namespace: &str) -> Vec<String> {
     let review = json!({
         "apiVersion": "authorization.k8s.io/v1", "kind": "SelfSubjectRulesReview", "spec": {"namespace": namespace},
     });
@@ -101,14 +109,14 @@ fn rights(api: &Api, namespace: &str) -> Vec<String> {
     lines
 }
 
-fn sorted(parts: &[&[&str]]) -> Vec<String> {
+pub(super) fn sorted(parts: &[&[&str]]) -> Vec<String> {
     let mut lines: Vec<String> = parts.concat().into_iter().map(str::to_owned).collect();
     lines.sort();
     lines
 }
 
 /// Sends each request with the account's own token: the first list must be refused with 403, the second not.
-fn refused_and_allowed(api: &Api, refused: &[(Method, &str)], allowed: &[(Method, &str)]) {
+pub(super) fn refused_and_allowed(api: &Api, refused: &[(Method, &str)], allowed: &[(Method, &str)]) {
     for (requests, want_refusal) in [(refused, true), (allowed, false)] {
         for (method, path) in requests {
             let body = if *method == Method::PATCH { "{}" } else { "" };
@@ -131,14 +139,15 @@ fn refused_and_allowed(api: &Api, refused: &[(Method, &str)], allowed: &[(Method
 fn the_agent_may_do_this_in_its_replica_and_nothing_else() {
     let api = account(plane(), names::SYSTEM_NAMESPACE, names::AGENT);
     assert_eq!(rights(&api, names::SYSTEM_NAMESPACE), sorted(&[&ANYONE, &REPLICA, &REPLICA_OWN]));
-    for namespace in ["default", "kube-system", names::APPLIERS_NAMESPACE] {
+    for namespace in ["default", "kube-system"] {
         assert_eq!(rights(&api, namespace), sorted(&[&ANYONE, &REPLICA]), "{namespace}");
     }
-    for applier in ["policies", "works"] {
-        let api = account(plane(), names::APPLIERS_NAMESPACE, applier);
-        assert_eq!(rights(&api, names::APPLIERS_NAMESPACE), sorted(&[&ANYONE]), "{applier}");
-    }
+    assert_eq!(rights(&api, names::APPLIERS_NAMESPACE), sorted(&[&ANYONE, &REPLICA, &REPLICA_APPLIERS]));
     let own = "/api/v1/namespaces/muster-system";
+    let reports = REPORTS.path(Some(names::SYSTEM_NAMESPACE), None);
+    let rbac = "/apis/rbac.authorization.k8s.io/v1";
+    let works = WORKS.path(Some("default"), None);
+    let ledgers = APPLIED_WORKS.path(None, None);
     refused_and_allowed(
         &api,
         &[
@@ -154,20 +163,78 @@ fn the_agent_may_do_this_in_its_replica_and_nothing_else() {
             (Method::DELETE, "/apis/coordination.k8s.io/v1/namespaces/muster-system/leases/muster-agent"),
             (Method::PATCH, "/apis/multicluster.coreos.com/v1/clusters/x/status"),
             (Method::DELETE, "/apis/multicluster.coreos.com/v1/clusters"),
-            (Method::GET, "/apis/multicluster.coreos.com/v1/clusterpolicies"),
+            (Method::DELETE, "/apis/multicluster.coreos.com/v1/clusterpolicies"),
+            // One report is its own: by its name, also where it lists and watches.
+            (Method::GET, &reports),
+            (Method::GET, &format!("{reports}?watch=true")),
+            (Method::GET, &format!("{reports}?fieldSelector=metadata.name%3Dother")),
+            (Method::GET, &format!("{reports}?fieldSelector=metadata.name!%3Dother")),
+            (
+                Method::GET,
+                &format!("{}?fieldSelector=metadata.name%3Ddirectory-sync", REPORTS.path(None, None)),
+            ),
+            (Method::PATCH, &format!("{reports}/directory-sync")),
+            (Method::DELETE, &format!("{reports}/directory-sync")),
+            // Ledgers one by one, Works not at all.
+            (Method::DELETE, &ledgers),
+            (Method::GET, &works),
+            // Definitions are read.
             (Method::DELETE, &format!("{DEFINITIONS}/clusters.multicluster.coreos.com")),
-            (Method::GET, DEFINITIONS),
+            (Method::PATCH, &format!("{DEFINITIONS}/{}", APPLIED_WORKS.full_name())),
+            (Method::POST, DEFINITIONS),
+            // What policies do is done by another account.
             (Method::GET, "/api/v1/namespaces"),
-            (Method::GET, "/apis/rbac.authorization.k8s.io/v1/clusterroles"),
+            (Method::POST, "/api/v1/namespaces"),
+            (Method::PATCH, "/api/v1/namespaces/default"),
+            (Method::DELETE, "/api/v1/namespaces/default"),
+            (Method::GET, &format!("{rbac}/clusterroles")),
+            (Method::POST, &format!("{rbac}/clusterroles")),
+            (Method::POST, &format!("{rbac}/clusterrolebindings")),
+            (Method::DELETE, &format!("{rbac}/clusterrolebindings/cluster-admin")),
+            (Method::POST, &format!("{rbac}/namespaces/default/rolebindings")),
+            (Method::POST, &format!("{rbac}/namespaces/muster-appliers/rolebindings")),
+            (Method::POST, "/api/v1/namespaces/default/resourcequotas"),
+            (Method::POST, "/api/v1/namespaces/default/limitranges"),
+            (Method::POST, "/api/v1/namespaces/muster-appliers/serviceaccounts/policies/token"),
         ],
         &[
             (Method::GET, &format!("{own}/secrets/directory-sync")),
             (Method::GET, &format!("{own}/secrets?fieldSelector=metadata.name%3Ddirectory-sync")),
             (Method::GET, "/apis/multicluster.coreos.com/v1/clusters"),
             (Method::GET, "/api/v1/namespaces/kube-system"),
+            (Method::GET, "/apis/multicluster.coreos.com/v1/clusterpolicies"),
+            (Method::GET, &format!("{reports}?fieldSelector=metadata.name%3Ddirectory-sync")),
+            (
+                Method::GET,
+                &format!(
+                    "{reports}?fieldSelector=metadata.name%3Ddirectory-sync&watch=true&timeoutSeconds=1"
+                ),
+            ),
+            (Method::GET, DEFINITIONS),
+            (Method::GET, &ledgers),
         ],
     );
-    impersonation_is_refused(&api);
+}
+
+#[test]
+fn the_agent_keeps_its_ledgers_and_copies_of_policies() {
+    let plane = plane();
+    let api = account(plane, names::SYSTEM_NAMESPACE, names::AGENT);
+    let ledger = json!({
+        "apiVersion": APPLIED_WORKS.api_version(), "kind": APPLIED_WORKS.kind, "metadata": {"name": "muster-policy-rights"},
+        "spec": {"workName": "rights", "workNamespace": ""},
+    });
+    let policy = json!({
+        "apiVersion": POLICIES.api_version(), "kind": POLICIES.kind, "metadata": {"name": "rights"},
+        "spec": {"selector": {}, "namespaces": []},
+    });
+    for (resource, object) in [(APPLIED_WORKS, ledger), (POLICIES, policy)] {
+        let name = object["metadata"]["name"].as_str().unwrap();
+        let path = resource.path(None, Some(name));
+        let made = api.create(&resource.path(None, None), &object).unwrap();
+        api.replace(&path, &made).unwrap();
+        api.delete(&path).unwrap();
+    }
 }
 
 #[test]
