@@ -1,13 +1,17 @@
 //! A client of one API server: every call has a deadline over headers and body, a limit on the answer, and an error
 //! that says what was attempted. Answers are parsed into slim [`Object`]s; none is ever logged.
 
+mod account;
 mod answer;
 mod call;
+mod discovery;
 mod error;
 mod options;
+mod read;
 mod stack;
 mod stream;
 mod url;
+mod write;
 
 #[cfg(test)]
 mod tests;
@@ -18,58 +22,36 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use http::header::RETRY_AFTER;
-use http::{Method, Response, StatusCode};
+use http::{Response, StatusCode};
 use http_body_util::BodyExt;
 use kube::client::Body;
-use muster_api::{Object, Resource};
-use serde::Serialize;
-use serde_json::value::RawValue;
+use muster_api::Object;
 use tokio::time::timeout;
 
 use crate::endpoint::Endpoint;
+pub use account::{Account, AccountError};
 pub use answer::Page;
 pub(crate) use answer::{TypeMeta, within};
-use answer::{object, page};
 use call::Call;
+pub use discovery::Served;
 pub use error::{Attempt, CallError};
 pub(crate) use error::{Status, excerpt};
 pub use options::{CallObserver, ClientError, ClientOptions};
+pub use read::ListQuery;
 use stack::Stack;
 pub(crate) use stream::{Lines, StreamEnd, WatchQuery};
+pub use write::Preconditions;
 
 /// Most bytes of an answer that is an error.
 const ERROR_LIMIT: usize = 64 * 1024;
-
-/// What a list is asked for.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct ListQuery {
-    /// Label selector.
-    pub labels: Option<String>,
-    /// Field selector.
-    pub fields: Option<String>,
-    /// Most items of a page.
-    pub limit: Option<u32>,
-    /// Where the page begins: [`Page::next`] of the one before.
-    pub continue_token: Option<String>,
-}
-
-/// What an object must still be for its deletion.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Preconditions {
-    /// UID.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub uid: Option<String>,
-    /// `resourceVersion`.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub resource_version: Option<String>,
-}
 
 /// A client of one API server, over one connection. Clones share it; the connection closes with the last of them.
 #[derive(Clone)]
 pub struct Client {
     inner: Arc<Inner>,
     deadline: Duration,
+    /// Whom every request is made as; none stands for the owner of the credential.
+    account: Option<Account>,
 }
 
 struct Inner {
@@ -91,13 +73,20 @@ impl Client {
     pub fn new(endpoint: &Endpoint, options: ClientOptions) -> Result<Self, ClientError> {
         let stack = stack::build(endpoint, &options)?;
         let deadline = options.deadline;
-        Ok(Self { inner: Arc::new(Inner { stack, options }), deadline })
+        Ok(Self { inner: Arc::new(Inner { stack, options }), deadline, account: None })
     }
 
     /// The same client, over the same connection, with another deadline.
     #[must_use]
     pub fn with_deadline(&self, deadline: Duration) -> Self {
-        Self { inner: Arc::clone(&self.inner), deadline }
+        Self { deadline, ..self.clone() }
+    }
+
+    /// The same client, over the same connection, every request of which is made as this account and no other: with
+    /// its rights, and in its name in the server's audit log.
+    #[must_use]
+    pub fn acting_as(&self, account: &Account) -> Self {
+        Self { account: Some(account.clone()), ..self.clone() }
     }
 
     /// How many connections were made. While it stays the same, all answers came from the same server.
@@ -106,157 +95,18 @@ impl Client {
         self.inner.stack.opened.load(Ordering::Relaxed)
     }
 
-    /// The same connection for what needs a [`kube::Client`]. It has neither deadlines nor limits of its own, and
+    /// The same connection and account for what needs a [`kube::Client`]. It has neither deadlines nor limits of its own, and
     /// holds the connection open.
     #[must_use]
     pub fn kube(&self) -> kube::Client {
-        self.inner.stack.kube.clone()
-    }
-
-    /// Reads one object.
-    ///
-    /// # Errors
-    /// See [`CallError`].
-    pub async fn get(
-        &self,
-        resource: &Resource,
-        namespace: Option<&str>,
-        name: &str,
-    ) -> Result<Object, CallError> {
-        self.object(Call::new("get", Method::GET, resource, namespace).named(name)).await
-    }
-
-    /// Reads one page of a list, and checks that the answer is a list of this very kind.
-    ///
-    /// # Errors
-    /// See [`CallError`]. A page with one malformed item is malformed.
-    pub async fn list_page(
-        &self,
-        resource: &Resource,
-        namespace: Option<&str>,
-        query: &ListQuery,
-    ) -> Result<Page, CallError> {
-        let limit = query.limit.map(|limit| limit.to_string());
-        let mut call = Call::new("list", Method::GET, resource, namespace)
-            .ask("labelSelector", query.labels.as_deref())
-            .ask("fieldSelector", query.fields.as_deref())
-            .ask("limit", limit.as_deref())
-            .ask("continue", query.continue_token.as_deref());
-        let result = self.text(&mut call).await.and_then(|text| page(&call, &text));
-        self.observe(&call, &result);
-        result
-    }
-
-    /// Creates an object.
-    ///
-    /// # Errors
-    /// See [`CallError`]; [`CallError::AlreadyExists`] where there is one of that name.
-    pub async fn create(
-        &self,
-        resource: &Resource,
-        namespace: Option<&str>,
-        manager: &str,
-        body: Vec<u8>,
-    ) -> Result<Object, CallError> {
-        let call = Call::new("create", Method::POST, resource, namespace);
-        self.object(call.ask("fieldManager", Some(manager)).json(body)).await
-    }
-
-    /// Replaces an object. With a resourceVersion in `body`, only if it still has that one.
-    ///
-    /// # Errors
-    /// See [`CallError`]; [`CallError::Conflict`] where it has another resourceVersion.
-    pub async fn replace(
-        &self,
-        resource: &Resource,
-        namespace: Option<&str>,
-        name: &str,
-        manager: &str,
-        body: Vec<u8>,
-    ) -> Result<Object, CallError> {
-        let call = Call::new("update", Method::PUT, resource, namespace).named(name);
-        self.object(call.ask("fieldManager", Some(manager)).json(body)).await
-    }
-
-    /// Replaces the status of an object. With a resourceVersion in `body`, only if it still has that one.
-    ///
-    /// # Errors
-    /// See [`CallError`]; [`CallError::Conflict`] where it has another resourceVersion.
-    pub async fn replace_status(
-        &self,
-        resource: &Resource,
-        namespace: Option<&str>,
-        name: &str,
-        manager: &str,
-        body: Vec<u8>,
-    ) -> Result<Object, CallError> {
-        let call = Call::new("update", Method::PUT, resource, namespace).named(name).sub(Some("status"));
-        self.object(call.ask("fieldManager", Some(manager)).json(body)).await
-    }
-
-    /// Merges a patch (RFC 7396) into an object or one of its subresources.
-    ///
-    /// # Errors
-    /// See [`CallError`].
-    pub async fn merge_patch(
-        &self,
-        resource: &Resource,
-        namespace: Option<&str>,
-        name: &str,
-        subresource: Option<&str>,
-        manager: &str,
-        body: Vec<u8>,
-    ) -> Result<Object, CallError> {
-        let call = Call::new("patch", Method::PATCH, resource, namespace).named(name).sub(subresource);
-        let call = call.ask("fieldManager", Some(manager));
-        self.object(call.content("application/merge-patch+json", body)).await
-    }
-
-    /// Deletes an object, its dependents in the background.
-    ///
-    /// # Errors
-    /// See [`CallError`]; [`CallError::Conflict`] where a precondition does not hold.
-    pub async fn delete(
-        &self,
-        resource: &Resource,
-        namespace: Option<&str>,
-        name: &str,
-        preconditions: &Preconditions,
-    ) -> Result<(), CallError> {
-        #[derive(Serialize)]
-        #[serde(rename_all = "camelCase")]
-        struct DeleteOptions<'a> {
-            api_version: &'static str,
-            kind: &'static str,
-            propagation_policy: &'static str,
-            preconditions: &'a Preconditions,
-        }
-        let mut call = Call::new("delete", Method::DELETE, resource, namespace).named(name);
-        let options = DeleteOptions {
-            api_version: "v1",
-            kind: "DeleteOptions",
-            propagation_policy: "Background",
-            preconditions,
-        };
-        let body = serde_json::to_vec(&options).map_err(|_| call.malformed("its preconditions"))?;
-        call = call.json(body);
-        let result = self.text(&mut call).await.map(|_| ());
-        self.observe(&call, &result);
-        result
-    }
-
-    /// Posts a question that is answered and never stored, such as a `SelfSubjectAccessReview`.
-    ///
-    /// # Errors
-    /// See [`CallError`].
-    pub async fn review(&self, resource: &Resource, body: Vec<u8>) -> Result<Box<RawValue>, CallError> {
-        let mut call = Call::new("create", Method::POST, resource, None).json(body);
-        let result = self
-            .text(&mut call)
-            .await
-            .and_then(|text| RawValue::from_string(text).map_err(|_| call.malformed("it is not JSON")));
-        self.observe(&call, &result);
-        result
+        let kube = self.inner.stack.kube.clone();
+        let Some(account) = self.account.clone() else { return kube };
+        let service = tower::service_fn(move |mut request| {
+            let kube = kube.clone();
+            account.sign(&mut request);
+            async move { kube.send(request).await }
+        });
+        kube::Client::new(service, "default")
     }
 
     /// An error without what the server said, where that repeats the credential.
@@ -272,8 +122,17 @@ impl Client {
     }
 
     /// Makes a call whose answer is one object.
-    async fn object(&self, mut call: Call<'_>) -> Result<Object, CallError> {
-        let result = self.text(&mut call).await.and_then(|text| object(&call, text));
+    async fn object(&self, call: Call<'_>) -> Result<Object, CallError> {
+        self.ask(call, answer::object).await
+    }
+
+    /// Makes a call whose whole answer is read.
+    async fn ask<T>(
+        &self,
+        mut call: Call<'_>,
+        read: impl FnOnce(&Call<'_>, String) -> Result<T, CallError>,
+    ) -> Result<T, CallError> {
+        let result = self.text(&mut call).await.and_then(|text| read(&call, text));
         self.observe(&call, &result);
         result
     }
@@ -295,7 +154,10 @@ impl Client {
 
     /// Sends a request. An answer that is no success is read and becomes an error.
     async fn send(&self, call: &mut Call<'_>) -> Result<Response<Body>, CallError> {
-        let request = call.request()?;
+        let mut request = call.request()?;
+        if let Some(account) = &self.account {
+            account.sign(&mut request);
+        }
         let response = self.inner.stack.kube.send(request).await.map_err(|error| call.unreachable(&error))?;
         let status = response.status();
         if status.is_success() {

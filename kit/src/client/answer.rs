@@ -19,7 +19,7 @@ pub struct Page {
 }
 
 /// Kind and apiVersion of an object; empty where they are missing.
-#[derive(Default, Deserialize)]
+#[derive(Default, PartialEq, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
 pub(crate) struct TypeMeta {
     kind: String,
@@ -27,6 +27,16 @@ pub(crate) struct TypeMeta {
 }
 
 impl TypeMeta {
+    /// The type of the resource's objects.
+    pub(super) fn of(resource: &Resource) -> Self {
+        Self { kind: resource.kind.to_string(), api_version: resource.api_version() }
+    }
+
+    /// The type of what is only the metadata of an object.
+    pub(super) fn metadata() -> Self {
+        Self { kind: "PartialObjectMetadata".to_owned(), api_version: "meta.k8s.io/v1".to_owned() }
+    }
+
     /// Whether this is the type of the resource's objects.
     pub(crate) fn is(&self, resource: &Resource) -> bool {
         self.kind == resource.kind && self.api_version == resource.api_version()
@@ -37,13 +47,24 @@ impl TypeMeta {
     }
 }
 
-/// Reads the answer that is one object, and checks that it is the one that was asked for.
-pub(super) fn object(call: &Call<'_>, text: String) -> Result<Object, CallError> {
-    let raw = RawValue::from_string(text).map_err(|_| call.malformed("it is not JSON"))?;
+/// Reads the answer that may be anything.
+pub(super) fn json(call: &Call<'_>, text: String) -> Result<Box<RawValue>, CallError> {
+    RawValue::from_string(text).map_err(|_| call.malformed("it is not JSON"))
+}
+
+/// Reads the answer that is of the kind that was asked for, and may lack what stored objects have.
+pub(super) fn typed(call: &Call<'_>, text: String) -> Result<Box<RawValue>, CallError> {
+    let raw = json(call, text)?;
     let kind: TypeMeta = serde_json::from_str(raw.get()).map_err(|_| call.malformed("it is no object"))?;
     if !kind.is(call.resource) {
         return Err(call.malformed("it is of another kind"));
     }
+    Ok(raw)
+}
+
+/// Reads the answer that is one object, and checks that it is the one that was asked for.
+pub(super) fn object(call: &Call<'_>, text: String) -> Result<Object, CallError> {
+    let raw = typed(call, text)?;
     let object = Object::parse(raw).map_err(|_| call.malformed("it is no object"))?;
     if call.name.is_some_and(|name| name != object.meta.name)
         || !within(call.resource, call.namespace, &object)
@@ -65,8 +86,8 @@ pub(crate) fn within(resource: &Resource, namespace: Option<&str>, object: &Obje
     }
 }
 
-/// Reads the answer that is a page of a list.
-pub(super) fn page(call: &Call<'_>, text: &str) -> Result<Page, CallError> {
+/// Reads the answer that is a page of a list of such items.
+pub(super) fn page(call: &Call<'_>, text: &str, of: &TypeMeta) -> Result<Page, CallError> {
     #[derive(Deserialize)]
     #[serde(rename_all = "camelCase")]
     struct List {
@@ -85,7 +106,7 @@ pub(super) fn page(call: &Call<'_>, text: &str) -> Result<Page, CallError> {
         next: String,
     }
     let list: List = serde_json::from_str(text).map_err(|_| call.malformed("it is no list"))?;
-    if list.kind != format!("{}List", call.resource.kind) || list.api_version != call.resource.api_version() {
+    if list.kind.strip_suffix("List") != Some(&of.kind) || list.api_version != of.api_version {
         return Err(call.malformed("it is a list of another kind"));
     }
     if list.metadata.resource_version.is_empty() {
@@ -94,7 +115,7 @@ pub(super) fn page(call: &Call<'_>, text: &str) -> Result<Page, CallError> {
     let items = list.items.unwrap_or_default().into_iter().map(|raw| {
         let kind: TypeMeta =
             serde_json::from_str(raw.get()).map_err(|_| call.malformed("an item is no object"))?;
-        if !(kind.is_missing() || kind.is(call.resource)) {
+        if !(kind.is_missing() || kind == *of) {
             return Err(call.malformed("an item is of another kind"));
         }
         let object = Object::parse(raw).map_err(|_| call.malformed("an item is no object"))?;

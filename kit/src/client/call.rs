@@ -15,6 +15,9 @@ pub(super) struct Call<'a> {
     pub(super) namespace: Option<&'a str>,
     pub(super) name: Option<&'a str>,
     subresource: Option<&'a str>,
+    /// Instead of the resource's own path.
+    path: Option<&'static str>,
+    accept: &'static str,
     method: Method,
     query: Vec<(&'static str, Option<&'a str>)>,
     content: Option<(&'static str, Vec<u8>)>,
@@ -33,6 +36,8 @@ impl<'a> Call<'a> {
             namespace,
             name: None,
             subresource: None,
+            path: None,
+            accept: "application/json",
             method,
             query: Vec::new(),
             content: None,
@@ -46,6 +51,18 @@ impl<'a> Call<'a> {
 
     pub(super) fn sub(mut self, subresource: Option<&'a str>) -> Self {
         self.subresource = subresource;
+        self
+    }
+
+    /// At this path, which is none of a resource.
+    pub(super) fn at(mut self, path: &'static str) -> Self {
+        self.path = Some(path);
+        self
+    }
+
+    /// With an answer of this form of JSON.
+    pub(super) fn accepting(mut self, accept: &'static str) -> Self {
+        self.accept = accept;
         self
     }
 
@@ -89,11 +106,14 @@ impl<'a> Call<'a> {
             attempt: Box::new(call.attempt()),
             message: message.to_owned(),
         };
-        let mut path = url::path(self.resource, self.namespace, self.name, self.subresource)
-            .map_err(|message| invalid(self, message))?;
+        let mut path = match self.path {
+            Some(path) => path.to_owned(),
+            None => url::path(self.resource, self.namespace, self.name, self.subresource)
+                .map_err(|message| invalid(self, message))?,
+        };
         url::query(&mut path, &self.query);
         let mut request = Request::builder().method(self.method.clone()).uri(path);
-        request = request.header(ACCEPT, HeaderValue::from_static("application/json"));
+        request = request.header(ACCEPT, HeaderValue::from_static(self.accept));
         let body = match self.content.take() {
             Some((kind, body)) => {
                 request = request.header(CONTENT_TYPE, HeaderValue::from_static(kind));

@@ -15,7 +15,7 @@ const LONGEST_WAIT: Duration = Duration::from_secs(60);
 /// What was attempted.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Attempt {
-    /// Verb: get, list, watch, create, update, patch, apply or delete.
+    /// Verb: get, list, watch, create, update, patch or delete.
     pub verb: &'static str,
     /// Resource, as `PLURAL.GROUP`.
     pub resource: String,
@@ -78,7 +78,7 @@ pub enum CallError {
         /// What the server said.
         message: String,
     },
-    /// 409: the object is not as the call expects it.
+    /// 409, or a UID that is not the object's: the object is not as the call expects it.
     #[error("unable to {attempt}: conflict: {message}")]
     Conflict {
         /// What was attempted.
@@ -256,6 +256,7 @@ struct Details {
 #[serde(default)]
 struct Cause {
     reason: String,
+    field: String,
 }
 
 impl Status {
@@ -303,6 +304,10 @@ impl Status {
             409 => CallError::Conflict { attempt, message },
             410 => CallError::Gone { attempt, message },
             413 => CallError::TooLarge { attempt, message },
+            // The caller named another object than the one that is there: servers say 409 to a PUT and this to a PATCH.
+            422 if details.causes.iter().any(|cause| cause.field == "metadata.uid") => {
+                CallError::Conflict { attempt, message }
+            }
             429 => {
                 let retry_after = retry_after
                     .or(details.retry_after_seconds)

@@ -2,7 +2,7 @@ use std::sync::Mutex;
 use std::time::Instant;
 
 use futures::future::join_all;
-use muster_api::resource;
+use muster_api::{Resource, resource};
 use secrecy::SecretString;
 use serde_json::{Value, json};
 
@@ -314,13 +314,15 @@ async fn each_verb_has_its_request() {
         client.replace(&LEASES, ns, "l", "m", body()).await.unwrap();
         client.replace_status(&LEASES, ns, "l", "m", body()).await.unwrap();
         client.merge_patch(&LEASES, ns, "l", Some("status"), "m", body()).await.unwrap();
+        client.apply(&LEASES, ns, "l", "m", body()).await.unwrap();
+        client.create_dry_run(&LEASES, ns, "m", body()).await.unwrap();
         client.delete(&LEASES, ns, "l", &preconditions).await.unwrap();
         client.review(&LEASES, body()).await.unwrap();
         client.list_page(&LEASES, ns, &query).await.unwrap_err();
     };
     let asks = async {
         let mut seen = Vec::new();
-        for _ in 0..7 {
+        for _ in 0..9 {
             let ask = server.next().await;
             let query: Vec<_> = ask.query.iter().map(|(key, value)| format!("{key}={value}")).collect();
             let kind = ask.headers.get("content-type").map_or("-", |kind| kind.to_str().unwrap()).to_owned();
@@ -345,6 +347,8 @@ async fn each_verb_has_its_request() {
             "PUT l fieldManager=m application/json {}",
             "PUT status fieldManager=m application/json {}",
             &format!("PATCH status fieldManager=m {merge} {{}}"),
+            "PATCH l fieldManager=m&force=true application/apply-patch+yaml {}",
+            "POST leases dryRun=All&fieldManager=m application/json {}",
             &format!("DELETE l  application/json {options}"),
             "POST leases  application/json {}",
             "GET leases labelSelector=a%3Db&limit=50 - ",
@@ -353,8 +357,8 @@ async fn each_verb_has_its_request() {
     let outcomes = observer.0.lock().unwrap().join(" ");
     assert_eq!(
         outcomes,
-        "create leases ok,update leases ok,update leases ok,patch leases ok,delete leases ok,\
-         create leases ok,list leases malformed"
+        "create leases ok,update leases ok,update leases ok,patch leases ok,patch leases ok,create leases ok,\
+         delete leases ok,create leases ok,list leases malformed"
             .replace(',', " ")
     );
 }
