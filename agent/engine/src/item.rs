@@ -120,6 +120,18 @@ impl Item {
         short_digest(self.text(self.metadata()).as_bytes())
     }
 
+    /// The first field in which another item for the same object differs.
+    #[must_use]
+    pub fn difference<'a>(&'a self, other: &'a Self) -> Option<&'a str> {
+        if self.labels != other.labels {
+            return Some("metadata.labels");
+        }
+        if self.annotations != other.annotations {
+            return Some("metadata.annotations");
+        }
+        self.content.difference(&other.content).or_else(|| other.content.difference(&self.content))
+    }
+
     /// The body to apply: the manifest with more labels and annotations, which win over its own, and a guard.
     #[must_use]
     pub fn body(
@@ -189,10 +201,15 @@ impl Content {
             }
         }
     }
+
+    /// The first field that the other has not, or has with another value.
+    fn difference(&self, other: &Self) -> Option<&str> {
+        self.0.iter().find(|field| !other.0.contains(field)).map(|(field, _)| field.as_ref())
+    }
 }
 
 /// The first 16 hexadecimal digits of the SHA-256 of a text.
-fn short_digest(text: &[u8]) -> String {
+pub(crate) fn short_digest(text: &[u8]) -> String {
     Sha256::digest(text).iter().take(8).fold(String::with_capacity(16), |mut hex, byte| {
         let _ = write!(hex, "{byte:02x}"); // writing to a String cannot fail
         hex
@@ -241,6 +258,8 @@ mod tests {
         item
     }
 
+    type Edit = (&'static str, fn(&mut Item));
+
     fn raw(text: &str) -> Box<RawValue> {
         RawValue::from_string(text.to_owned()).unwrap()
     }
@@ -278,6 +297,24 @@ mod tests {
             let mut edited = item.clone();
             edit(&mut edited);
             assert_ne!(edited.digest(), item.digest(), "edit {number} went unseen");
+        }
+    }
+
+    #[test]
+    fn a_difference_is_named_whichever_side_it_is_on() {
+        let item = binding();
+        assert_eq!(item.difference(&item.clone()), None);
+        let edits: [Edit; 4] = [
+            ("metadata.labels", |item| drop(item.labels.insert("a".to_owned(), "b".to_owned()))),
+            ("metadata.annotations", |item| item.annotations.clear()),
+            ("subjects", |item| *item = item.clone().with("subjects", json!([]))),
+            ("spec", |item| *item = item.clone().with("spec", json!({}))),
+        ];
+        for (field, edit) in edits {
+            let mut edited = item.clone();
+            edit(&mut edited);
+            assert_eq!(item.difference(&edited), Some(field));
+            assert_eq!(edited.difference(&item), Some(field));
         }
     }
 

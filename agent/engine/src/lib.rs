@@ -29,6 +29,7 @@ pub mod listing;
 pub mod mirror;
 pub mod pin;
 pub mod plan;
+pub mod policy;
 pub mod removals;
 pub mod report;
 pub mod scope;

@@ -3,7 +3,9 @@
 //!
 //! Source: the documentation of labels and selectors, and `labels.Parse` of apimachinery, whose corner cases hold
 //! here too: `key=` asks for the empty value, `in (a,)` for `a` or the empty value, and what asks for a difference
-//! (`!=`, `notin`) also takes an object without the key.
+//! (`!=`, `notin`) also takes an object without the key. [`Selector::of_policy`] reads the form that policies have.
+
+mod policy;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -63,6 +65,17 @@ pub enum SelectorError {
     /// `>` and `<` compare whole numbers.
     #[error("{0:?} is not a whole number, which '>' and '<' need")]
     Number(String),
+    /// A policy's selector has label: value pairs beside matchLabels or matchExpressions.
+    #[error(
+        "{0:?} stands beside matchLabels or matchExpressions: give either label: value pairs, or those two"
+    )]
+    Mixed(String),
+    /// The value of a label in a policy's selector is no text.
+    #[error("the value of {0:?} is not a text: put it in quotes")]
+    NotText(String),
+    /// The values of a policy's demand do not go with its operator.
+    #[error("the demand on {0:?} is wrong: In and NotIn need values, Exists and DoesNotExist take none")]
+    Values(String),
 }
 
 // === impl Selector ===
@@ -274,13 +287,13 @@ impl<'a> Words<'a> {
     }
 }
 
-fn checked_key(key: &str) -> Result<String, SelectorError> {
+pub(crate) fn checked_key(key: &str) -> Result<String, SelectorError> {
     let (prefix, name) = key.split_once('/').map_or((None, key), |(prefix, name)| (Some(prefix), name));
     let well_formed = !name.is_empty() && is_name(name) && prefix.is_none_or(is_subdomain);
     if well_formed { Ok(key.to_owned()) } else { Err(SelectorError::Key(key.to_owned())) }
 }
 
-fn checked_value(value: &str) -> Result<String, SelectorError> {
+pub(crate) fn checked_value(value: &str) -> Result<String, SelectorError> {
     if is_name(value) { Ok(value.to_owned()) } else { Err(SelectorError::Value(value.to_owned())) }
 }
 

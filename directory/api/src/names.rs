@@ -32,6 +32,9 @@ pub const POLICIES_APPLIER: &str = "policies";
 /// What the name of a policy's ledger begins with; the policy's UID follows.
 pub const POLICY_LEDGER: &str = "muster-policy-";
 
+/// What the name of an execution namespace begins with; the name of the cluster follows.
+const EXECUTION_NAMESPACE: &str = "muster-cluster-";
+
 /// Longest name of a namespace: an RFC 1123 label.
 const LONGEST_LABEL: usize = 63;
 
@@ -40,7 +43,7 @@ const LONGEST_LABEL: usize = 63;
 /// `status.executionNamespace`; this is the default where nothing is published.
 #[must_use]
 pub fn execution_namespace(cluster: &str) -> String {
-    let plain = format!("muster-cluster-{cluster}");
+    let plain = format!("{EXECUTION_NAMESPACE}{cluster}");
     if plain.len() <= LONGEST_LABEL && !plain.contains('.') {
         return plain;
     }
@@ -52,6 +55,13 @@ pub fn execution_namespace(cluster: &str) -> String {
     let mut cut: String = plain.replace('.', "-").chars().take(LONGEST_LABEL - hash.len() - 1).collect();
     cut.truncate(cut.trim_end_matches('-').len());
     format!("{cut}-{hash}")
+}
+
+/// Whether a namespace is one of Muster's own: what people ask of Muster must never reach into it.
+#[must_use]
+pub fn is_own_namespace(namespace: &str) -> bool {
+    [SYSTEM_NAMESPACE, AGENTS_NAMESPACE, APPLIERS_NAMESPACE].contains(&namespace)
+        || namespace.starts_with(EXECUTION_NAMESPACE)
 }
 
 /// Longest name of most objects: an RFC 1123 subdomain.
@@ -91,6 +101,16 @@ mod tests {
             ["", ".", "a.", ".a", "a..b", "-a", "a-", "a.-b", "A", "a_b", "ä", "a b", "a/b", &"x".repeat(254)]
         {
             assert!(!is_subdomain(bad) && !is_label(bad), "{bad}");
+        }
+    }
+
+    #[test]
+    fn own_namespaces_are_known() {
+        for own in ["muster-system", "muster-agents", "muster-appliers", &execution_namespace("a.b")] {
+            assert!(is_own_namespace(own), "{own}");
+        }
+        for other in ["kube-system", "default", "muster", "muster-system-2", "muster-clusters"] {
+            assert!(!is_own_namespace(other), "{other}");
         }
     }
 
