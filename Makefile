@@ -73,7 +73,7 @@ $(CARGO_DENY):
 
 .PHONY: crds
 
-## crds: write the definitions, the list of conditions, and multicluster.yaml, which holds the definitions too
+## crds: write the definitions, the list of conditions, multicluster.yaml, which holds the definitions too, and the overlay
 crds:
 	cargo run --quiet --locked --package muster-api --features schema --example generate
 	cargo run --quiet --locked --package muster-tests --bin bundle

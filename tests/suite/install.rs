@@ -142,7 +142,7 @@ fn the_order_does_not_matter() {
 
 /// UID and resourceVersion of each object of some manifests, but for what the agent and Kubernetes' own controllers
 /// write to.
-fn versions(plane: &ControlPlane, manifests: &str) -> BTreeMap<String, (String, String)> {
+pub(crate) fn versions(plane: &ControlPlane, manifests: &str) -> BTreeMap<String, (String, String)> {
     let list = plane.kubectl_with(&["get", "-f", "-", "-o", "json"], manifests).unwrap();
     assert_eq!(list.code, Some(0), "{}", list.stderr);
     let list: Value = serde_json::from_str(&list.stdout).unwrap();

@@ -33,4 +33,6 @@ mod secrets;
 #[cfg(test)]
 mod settings;
 #[cfg(test)]
+mod tectonic;
+#[cfg(test)]
 mod trail;
