@@ -15,7 +15,6 @@ use muster_kit::client::{CallError, Client, Preconditions};
 use muster_kit::leader::Claim;
 use tokio::sync::{Semaphore, mpsc, watch};
 
-use crate::MARGIN;
 use crate::failure::failure;
 use crate::metrics::Metrics;
 use crate::session::Open;
@@ -83,7 +82,7 @@ impl Actor {
                 StepOutcome::Asked
             }
             // A process that was paused must not write once another one acts.
-            _ if !self.claim.borrow().holds(Instant::now(), MARGIN) => {
+            _ if !self.claim.borrow().holds(Instant::now()) => {
                 StepOutcome::Failed(Failure::Fenced, "this process is not the one that acts".into())
             }
             Step::Create { target, body, cause } => {

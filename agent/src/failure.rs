@@ -20,5 +20,6 @@ pub fn failure(error: &CallError) -> Failure {
         CallError::Conflict { .. } | CallError::AlreadyExists { .. } => Failure::Conflict,
         CallError::Invalid { .. } | CallError::TooLarge { .. } => Failure::Invalid,
         CallError::Malformed { .. } => Failure::Malformed,
+        CallError::Fenced { .. } => Failure::Fenced,
     }
 }

@@ -13,7 +13,7 @@ use muster_engine::Failure;
 use muster_engine::event::Event;
 use muster_engine::event::{Heartbeat, Problem};
 use muster_kit::client::CallError;
-use muster_kit::leader::{Standing, judge};
+use muster_kit::leader::{Claim, Standing, judge};
 use muster_kit::lease::{LeaseError, Record, replaced};
 use tokio::sync::{mpsc, watch};
 
@@ -77,6 +77,8 @@ impl BeatError {
 pub struct Heart {
     /// Who holds the Lease: the replica and the install in it, never a pod, else each failover would look like a clone.
     pub identity: String,
+    /// Whether this process is to speak for the replica.
+    pub claim: watch::Receiver<Claim>,
     /// Whether the agent makes progress.
     pub pulse: Pulse,
     /// To the engine.
@@ -101,9 +103,12 @@ struct Seen {
 
 impl Heart {
     /// Beats while there is a session, for ever.
-    pub async fn beat(self, mut opened: watch::Receiver<Option<Arc<Open>>>) {
+    pub async fn beat(mut self, mut opened: watch::Receiver<Option<Arc<Open>>>) {
         let mut seen = None;
         loop {
+            if self.claim.wait_for(|claim| claim.is_unopposed(Instant::now())).await.is_err() {
+                return;
+            }
             let open = opened.borrow_and_update().clone();
             let Some(open) = open else {
                 seen = None;
@@ -128,6 +133,18 @@ impl Heart {
                 }
             };
             drop(open);
+            // While the replica cannot be asked, this is how a process learns that another one of its install acts.
+            let other = matches!(&heartbeat, Heartbeat::Failed { failure: Failure::Conflict, .. });
+            if other && *self.claim.borrow() == Claim::Adrift {
+                tracing::warn!(
+                    "another process renews the heartbeat: silent until the replica says who acts"
+                );
+                seen = None;
+                if self.claim.wait_for(|claim| *claim != Claim::Adrift).await.is_err() {
+                    return;
+                }
+                continue;
+            }
             if self.events.send(Event::Heartbeat(heartbeat)).await.is_err() {
                 return;
             }

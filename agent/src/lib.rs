@@ -19,10 +19,9 @@ pub mod report;
 pub mod run;
 pub mod session;
 pub mod settings;
+pub mod standby;
 pub mod store;
 pub mod watches;
-
-use std::time::Duration;
 
 use muster_kit::client::ClientOptions;
 
@@ -31,9 +30,6 @@ pub const USER_AGENT: &str = concat!("muster-agent/", env!("CARGO_PKG_VERSION"))
 
 /// Field manager of what the agent writes for itself: state, Leases and reports.
 const MANAGER: &str = "muster-agent";
-
-/// What the claim to act must still last for when a write begins.
-const MARGIN: Duration = Duration::from_secs(2);
 
 fn client_options() -> ClientOptions {
     ClientOptions { user_agent: USER_AGENT.to_owned(), ..ClientOptions::default() }

@@ -1,5 +1,6 @@
 //! The replica: the cluster that the agent serves, and how it is reached.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use muster_api::cluster::Mode;
@@ -8,6 +9,8 @@ use muster_api::resource::NAMESPACES;
 use muster_engine::time::backoff;
 use muster_kit::client::{CallError, Client, ClientError, ClientOptions};
 use muster_kit::endpoint::{Endpoint, EndpointError};
+use muster_kit::leader::{Claim, Leading};
+use tokio::sync::watch;
 
 use crate::client_options;
 use crate::metrics::{Metrics, REPLICA};
@@ -32,6 +35,14 @@ pub struct Replica {
     pub version: Option<String>,
     /// Whether the agent runs in it.
     pub mode: Mode,
+}
+
+impl Replica {
+    /// The same replica for whoever acts: nothing is written to it but under this claim.
+    #[must_use]
+    pub fn under(&self, claim: &watch::Receiver<Claim>) -> Self {
+        Self { client: self.client.fenced(Arc::new(Leading(claim.clone()))), ..self.clone() }
+    }
 }
 
 /// Why there is no client of the replica.

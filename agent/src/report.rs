@@ -3,22 +3,26 @@
 //! what only counts every [`SPACING`].
 
 mod news;
-mod place;
+pub(crate) mod place;
 
 use std::sync::Arc;
 use std::time::Duration;
 
+use jiff::Timestamp;
 use muster_api::condition;
-use muster_api::conditions::{ConditionType, Severity};
+use muster_api::condition::Condition;
+use muster_api::conditions::{Acting, ConditionType, Severity};
+use muster_api::events::EventReason;
 use muster_api::report::{
     AgentReport, ClusterReportStatus, CredentialReport, DirectoryReport, MirrorReport, ReplicaReport,
 };
 use muster_kit::events::{Emitter, Kind};
+use muster_kit::leader::Claim;
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
 
-use self::news::news;
+pub(crate) use self::news::news;
 use self::place::Place;
 use crate::index::View;
 use crate::replica::Replica;
@@ -39,19 +43,47 @@ pub struct Reporter {
     views: watch::Receiver<View>,
     opened: watch::Receiver<Option<Arc<Open>>>,
     emitter: Emitter,
+    claim: watch::Receiver<Claim>,
     status: ClusterReportStatus,
 }
 
+/// What every report says of who reports, and on what.
+pub(crate) fn about(replica: &Replica) -> ClusterReportStatus {
+    ClusterReportStatus {
+        replica: Some(ReplicaReport { id: Some(replica.id.clone()), version: replica.version.clone() }),
+        agent: Some(AgentReport {
+            version: Some(env!("CARGO_PKG_VERSION").to_owned()),
+            mode: Some(replica.mode),
+        }),
+        ..ClusterReportStatus::default()
+    }
+}
+
+/// Sends Events about the report at a place.
+pub(crate) async fn announce(emitter: &Emitter, place: &Place, news: Vec<(EventReason, String)>) {
+    for (reason, note) in news {
+        let kind = match reason.severity() {
+            Severity::Normal => Kind::Normal,
+            Severity::Warning => Kind::Warning,
+        };
+        let note = format!("{note} Next: {}", reason.next());
+        if !emitter.emit(&place.reference(), kind, reason.as_str(), "Report", &note).await {
+            tracing::debug!(reason = reason.as_str(), "Event not written");
+        }
+    }
+}
+
 impl Reporter {
-    /// A reporter of one replica.
+    /// A reporter of one replica, that tells while `claim` is unopposed.
     #[must_use]
     pub fn new(
         replica: Replica,
         views: watch::Receiver<View>,
         opened: watch::Receiver<Option<Arc<Open>>>,
         emitter: Emitter,
+        claim: watch::Receiver<Claim>,
     ) -> Self {
-        Self { replica, views, opened, emitter, status: ClusterReportStatus::default() }
+        Self { replica, views, opened, emitter, claim, status: ClusterReportStatus::default() }
     }
 
     /// Writes until `cancel`.
@@ -73,20 +105,16 @@ impl Reporter {
             return;
         }
         loop {
+            // The replica's API may be down: that is told in the directory. Whoever was paused waits for its answer.
+            if self.claim.wait_for(|claim| claim.is_unopposed(std::time::Instant::now())).await.is_err() {
+                return;
+            }
             let view = self.views.borrow_and_update().clone();
             let open = self.opened.borrow_and_update().clone();
             let before = self.status.clone();
             self.status = self.compose(&view, open.as_deref());
-            for (reason, note) in news(&before, &self.status, view.corrected - corrected) {
-                let kind = match reason.severity() {
-                    Severity::Normal => Kind::Normal,
-                    Severity::Warning => Kind::Warning,
-                };
-                let note = format!("{note} Next: {}", reason.next());
-                if !self.emitter.emit(&local.reference(), kind, reason.as_str(), "Report", &note).await {
-                    tracing::debug!(reason = reason.as_str(), "Event not written");
-                }
-            }
+            let news = news(&before, &self.status, view.corrected - corrected);
+            announce(&self.emitter, &local, news).await;
             corrected = view.corrected;
             let mut failed = false;
             // One cluster needs one report; one that is there from before it joined itself is not left to go stale.
@@ -130,22 +158,19 @@ impl Reporter {
 
     /// The report as it is to be: what was told, with what is so now in its place.
     fn compose(&self, view: &View, open: Option<&Open>) -> ClusterReportStatus {
-        let mut status = self.status.clone();
+        let ClusterReportStatus { replica, agent, .. } = about(&self.replica);
+        let mut status = ClusterReportStatus { replica, agent, ..self.status.clone() };
         for condition in &view.conditions {
             condition::set(&mut status.conditions, condition.clone());
         }
+        let acting = Condition::new(Acting::Acting, "", Timestamp::now().into());
+        condition::set(&mut status.conditions, acting);
         let count = |count: usize| i64::try_from(count).unwrap_or(i64::MAX);
         status.mirror = Some(MirrorReport {
             entries: count(view.mirror.entries),
             copies: count(view.mirror.in_step),
             conflicts: count(view.mirror.conflicts),
             frozen_deletions: count(view.mirror.unconfirmed),
-        });
-        status.replica =
-            Some(ReplicaReport { id: Some(self.replica.id.clone()), version: self.replica.version.clone() });
-        status.agent = Some(AgentReport {
-            version: Some(env!("CARGO_PKG_VERSION").to_owned()),
-            mode: Some(self.replica.mode),
         });
         if let Some(open) = open {
             status.cluster = Some(open.joined.pin.cluster.clone());

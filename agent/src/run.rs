@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use anyhow::Context as _;
 use futures::future::Either;
-use muster_api::names::{LEADER_LEASE, SYSTEM_NAMESPACE};
+use muster_api::names::{AGENT, LEADER_LEASE, SYSTEM_NAMESPACE};
 use muster_engine::Scope;
 use muster_kit::admin::{Admin, Readiness, Served};
 use muster_kit::events::Emitter;
@@ -25,6 +25,7 @@ use crate::replica::{self, Replica};
 use crate::report::Reporter;
 use crate::session::{Open, Rejoined, Session, Wiring, source};
 use crate::settings::Settings;
+use crate::standby::{identity, stand_by};
 use crate::store::Store;
 use crate::watches;
 
@@ -96,8 +97,11 @@ impl Agent {
     /// Acts while this process holds the replica's Lease. The Lease is released when all work has ended.
     async fn contend(&self, replica: Replica, cancel: CancellationToken) {
         let identity = identity(&replica);
-        let election = Election::new(SYSTEM_NAMESPACE, LEADER_LEASE, &identity, crate::MANAGER);
+        let lease = self.settings.leader_lease;
+        let election = Election::new(SYSTEM_NAMESPACE, LEADER_LEASE, &identity, crate::MANAGER, lease);
+        let emitter = Emitter::new(replica.client.clone(), AGENT, &identity);
         let (elector, mut claim) = Elector::new(election, Link::fixed(replica.client.clone()));
+        let told = claim.clone();
         let contending = CancellationToken::new();
         let released = contending.clone();
         let work = async {
@@ -107,6 +111,7 @@ impl Agent {
                     tokio::select! {
                         held = held => held.is_ok(),
                         never = self.idle() => match never {},
+                        never = stand_by(&replica, &emitter, told.clone()) => match never {},
                     }
                 };
                 if cancel.run_until_cancelled(waiting).await != Some(true) {
@@ -114,7 +119,7 @@ impl Agent {
                 }
                 tracing::info!(identity, "this process acts");
                 self.metrics.leader.set(1);
-                Box::pin(self.act(&replica, claim.clone(), &cancel)).await;
+                Box::pin(self.act(&replica.under(&claim), claim.clone(), &cancel)).await;
                 self.metrics.leader.set(0);
             }
             released.cancel();
@@ -150,24 +155,27 @@ impl Agent {
             events: events.clone(),
             links,
             opened: opened_sender,
+            claim: claim.clone(),
         };
         let heart = Heart {
             identity: format!("{}/{}", replica.id, replica.install),
+            claim: claim.clone(),
             pulse: self.pulse.clone(),
             events: events.clone(),
             metrics: self.metrics.clone(),
         };
-        let emitter = Emitter::new(replica.client.clone(), muster_api::names::AGENT, &identity(replica));
+        let emitter = Emitter::new(replica.client.clone(), AGENT, &identity(replica));
         let session = async {
-            let outcome = stop.run_until_cancelled(Session::new(wiring, doubt).run(offers, doubts)).await;
+            let sessions = Box::pin(Session::new(wiring, doubt).run(offers, doubts));
+            let outcome = stop.run_until_cancelled(sessions).await;
             if outcome == Some(Rejoined) {
                 tracing::warn!("another directory was joined: beginning anew with it");
             }
             stop.cancel();
         };
+        let mut leads = claim.clone();
         let deposed = async {
-            let mut claim = claim;
-            let other = claim.wait_for(|claim| matches!(claim, Claim::Other { .. }));
+            let other = leads.wait_for(|claim| matches!(claim, Claim::Other { .. }));
             if stop.run_until_cancelled(other).await.is_some() {
                 tracing::warn!("another process acts now");
                 stop.cancel();
@@ -177,7 +185,7 @@ impl Agent {
         let metrics = || self.metrics.clone();
         futures::join!(
             index.run(inbox, stop.clone()),
-            Reporter::new(replica.clone(), views, opened.clone(), emitter).run(stop.clone()),
+            Reporter::new(replica.clone(), views, opened.clone(), emitter, claim.clone()).run(stop.clone()),
             source::follow(source, replica_links.clone(), offers_sender, metrics(), stop.clone()),
             watches::replica(replica_links, events.clone(), metrics(), stop.clone()),
             directory(opened.clone(), scope, directory_links, events, metrics(), stop.clone()),
@@ -206,11 +214,4 @@ async fn directory(
     if let Some(Some(cluster)) = stop.run_until_cancelled(first).await {
         Box::pin(watches::directory(&cluster, &scope, links, events, metrics, stop.clone())).await;
     }
-}
-
-/// Another one for each process, also for the next in the same pod.
-fn identity(replica: &Replica) -> String {
-    let host = std::env::var("HOSTNAME").unwrap_or_else(|_| "agent".to_owned());
-    let started = jiff::Timestamp::now().as_millisecond();
-    format!("{host}_{}_{}_{started}", replica.install, std::process::id())
 }

@@ -26,6 +26,7 @@ use muster_engine::event::{Event, Session as Joined};
 use muster_engine::pin::{Mismatch, Pin, Refusal};
 use muster_engine::time::backoff;
 use muster_kit::client::{Client, ClientOptions};
+use muster_kit::leader::{Claim, Unopposed};
 use muster_kit::watch::{Gate, Link};
 use secrecy::ExposeSecret as _;
 use tokio::sync::{mpsc, watch};
@@ -80,6 +81,8 @@ pub struct Wiring {
     pub links: watch::Sender<Option<Link>>,
     /// To everybody else.
     pub opened: watch::Sender<Option<Arc<Open>>>,
+    /// Whether this process is to speak for the replica.
+    pub claim: watch::Receiver<Claim>,
 }
 
 /// Runs sessions.
@@ -236,7 +239,7 @@ impl Session {
         let gate =
             |asks| -> Arc<dyn Gate> { Arc::new(IdentityGate::new(&pin.directory, asks, self.doubt.clone())) };
         Ok(Open {
-            beats: Client::new(&endpoint, options())?,
+            beats: Client::new(&endpoint, options())?.fenced(Arc::new(Unopposed(self.wiring.claim.clone()))),
             client,
             gates: [gate(Asks::Always), gate(Asks::EachConnection)],
             joined: Joined { pin: pin.clone(), replica: self.wiring.replica.clone() },

@@ -13,7 +13,9 @@ mod tests;
 use std::{
     ffi::OsStr,
     net::SocketAddr,
+    ops::RangeInclusive,
     path::{Path, PathBuf},
+    time::Duration,
 };
 
 use muster_api::names;
@@ -32,6 +34,10 @@ pub const EX_USAGE: u8 = 64;
 
 /// Where Kubernetes tells a pod its namespace.
 const NAMESPACE_FILE: &str = "/var/run/secrets/kubernetes.io/serviceaccount/namespace";
+/// How long a claim to act lasts unless something else is set.
+const LEADER_LEASE: Duration = Duration::from_secs(15);
+/// What may be set, in seconds. Below that, a slow answer of the API server would end a claim.
+const LEADER_LEASES: RangeInclusive<u64> = 3..=3600;
 /// What Kubernetes sets in every pod.
 const IN_CLUSTER: [&str; 2] = ["KUBERNETES_SERVICE_HOST", "KUBERNETES_SERVICE_PORT"];
 
@@ -50,6 +56,8 @@ pub struct Settings {
     pub listen: Option<SocketAddr>,
     /// Which entries are mirrored.
     pub mirror: Scope,
+    /// How long the process that acts may be silent before another one takes over. Whole seconds.
+    pub leader_lease: Duration,
     /// Form of the log lines.
     pub log_format: LogFormat,
     /// The least important log lines.
@@ -154,6 +162,7 @@ impl Settings {
                 })
                 .transpose()?,
             mirror: mirror(values)?,
+            leader_lease: leader_lease(values)?,
             log_format: one_of(
                 values,
                 "log-format",
@@ -256,6 +265,14 @@ fn mirror(values: &Values) -> Result<Scope, SettingsError> {
             .map(Scope::Selected)
             .map_err(|error| origin.wrong(format!("all, none or a label selector: {error}"))),
     }
+}
+
+fn leader_lease(values: &Values) -> Result<Duration, SettingsError> {
+    let Some(origin) = values.get("leader-lease") else { return Ok(LEADER_LEASE) };
+    let seconds = origin.text.parse().ok().filter(|seconds| LEADER_LEASES.contains(seconds));
+    let (least, most) = (LEADER_LEASES.start(), LEADER_LEASES.end());
+    let right = || format!("a whole number of seconds from {least} to {most}");
+    seconds.map(Duration::from_secs).ok_or_else(|| origin.wrong(right()))
 }
 
 fn one_of<T: Copy>(values: &Values, setting: &str, known: &[(&str, T)]) -> Result<Option<T>, SettingsError> {

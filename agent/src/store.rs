@@ -13,7 +13,7 @@ use serde::Deserialize;
 use serde_json::json;
 use tokio::sync::watch;
 
-use crate::{MANAGER, MARGIN};
+use crate::MANAGER;
 
 /// Key of the pin.
 const PIN: &str = "pin";
@@ -91,7 +91,7 @@ impl Store {
     /// # Errors
     /// Where it could not be written, or where this process may not act.
     pub async fn save(&self, pin: &Pin, before: Option<&Kept>) -> Result<(), StoreError> {
-        if !self.claim.borrow().holds(Instant::now(), MARGIN) {
+        if !self.claim.borrow().holds(Instant::now()) {
             return Err(StoreError::Fenced);
         }
         let text = serde_json::to_string(pin)

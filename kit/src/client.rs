@@ -6,6 +6,7 @@ mod answer;
 mod call;
 mod discovery;
 mod error;
+mod fence;
 mod options;
 mod read;
 mod stack;
@@ -22,7 +23,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use http::header::RETRY_AFTER;
-use http::{Response, StatusCode};
+use http::{Request, Response, StatusCode};
 use http_body_util::BodyExt;
 use kube::client::Body;
 use muster_api::Object;
@@ -36,6 +37,8 @@ use call::Call;
 pub use discovery::Served;
 pub use error::{Attempt, CallError};
 pub(crate) use error::{Status, excerpt};
+use fence::Behind;
+pub use fence::Fence;
 pub use options::{CallObserver, ClientError, ClientOptions};
 pub use read::ListQuery;
 use stack::Stack;
@@ -52,6 +55,8 @@ pub struct Client {
     deadline: Duration,
     /// Whom every request is made as; none stands for the owner of the credential.
     account: Option<Account>,
+    /// What every write must pass.
+    fence: Option<Behind>,
 }
 
 struct Inner {
@@ -73,7 +78,7 @@ impl Client {
     pub fn new(endpoint: &Endpoint, options: ClientOptions) -> Result<Self, ClientError> {
         let stack = stack::build(endpoint, &options)?;
         let deadline = options.deadline;
-        Ok(Self { inner: Arc::new(Inner { stack, options }), deadline, account: None })
+        Ok(Self { inner: Arc::new(Inner { stack, options }), deadline, account: None, fence: None })
     }
 
     /// The same client, over the same connection, with another deadline.
@@ -89,21 +94,31 @@ impl Client {
         Self { account: Some(account.clone()), ..self.clone() }
     }
 
+    /// The same client, over the same connection, whose writes begin only while `fence` admits them. Others end as
+    /// [`CallError::Fenced`].
+    #[must_use]
+    pub fn fenced(&self, fence: Arc<dyn Fence>) -> Self {
+        Self { fence: Some(Behind(fence)), ..self.clone() }
+    }
+
     /// How many connections were made. While it stays the same, all answers came from the same server.
     #[must_use]
     pub fn connections_opened(&self) -> u64 {
         self.inner.stack.opened.load(Ordering::Relaxed)
     }
 
-    /// The same connection and account for what needs a [`kube::Client`]. It has neither deadlines nor limits of its own, and
-    /// holds the connection open.
+    /// The same connection, account and fence for what needs a [`kube::Client`]. It has neither deadlines nor limits of
+    /// its own, and holds the connection open.
     #[must_use]
     pub fn kube(&self) -> kube::Client {
         let kube = self.inner.stack.kube.clone();
-        let Some(account) = self.account.clone() else { return kube };
+        let (account, fence) = (self.account.clone(), self.fence.clone());
+        if account.is_none() && fence.is_none() {
+            return kube;
+        }
         let service = tower::service_fn(move |mut request| {
             let kube = kube.clone();
-            account.sign(&mut request);
+            sign(&mut request, account.as_ref(), fence.as_ref());
             async move { kube.send(request).await }
         });
         kube::Client::new(service, "default")
@@ -155,9 +170,7 @@ impl Client {
     /// Sends a request. An answer that is no success is read and becomes an error.
     async fn send(&self, call: &mut Call<'_>) -> Result<Response<Body>, CallError> {
         let mut request = call.request()?;
-        if let Some(account) = &self.account {
-            account.sign(&mut request);
-        }
+        sign(&mut request, self.account.as_ref(), self.fence.as_ref());
         let response = self.inner.stack.kube.send(request).await.map_err(|error| call.unreachable(&error))?;
         let status = response.status();
         if status.is_success() {
@@ -199,5 +212,15 @@ impl Client {
             }
         }
         Ok(bytes)
+    }
+}
+
+/// Puts on a request what is true of all requests of a client.
+fn sign(request: &mut Request<Body>, account: Option<&Account>, fence: Option<&Behind>) {
+    if let Some(account) = account {
+        account.sign(request);
+    }
+    if let Some(fence) = fence {
+        request.extensions_mut().insert(fence.clone());
     }
 }

@@ -13,6 +13,7 @@ use std::time::{Duration, Instant};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
+use crate::client::Fence;
 use crate::lease::Record;
 use crate::watch::Link;
 
@@ -23,9 +24,13 @@ pub enum Claim {
     Unknown,
     /// This process leads until then, and longer if it renews.
     Held {
-        /// End of the claim: the duration of the Lease, counted from before the last successful renewal was sent.
+        /// End of the claim: the duration of the Lease less [`Election::margin`], counted from before the last
+        /// successful renewal was sent.
         until: Instant,
     },
+    /// The claim ran out for want of the server: since then it did not answer who leads. Whoever else there is could
+    /// not ask it either, unless it is only out of reach of this process.
+    Adrift,
     /// Somebody else leads.
     Other {
         /// Who.
@@ -34,10 +39,35 @@ pub enum Claim {
 }
 
 impl Claim {
-    /// Whether this process leads at `now`, and for `margin` after it: the time that the next act may take.
+    /// Whether this process leads at `now`.
     #[must_use]
-    pub fn holds(&self, now: Instant, margin: Duration) -> bool {
-        matches!(self, Self::Held { until } if now + margin < *until)
+    pub fn holds(&self, now: Instant) -> bool {
+        matches!(self, Self::Held { until } if now < *until)
+    }
+
+    /// Whether this process leads at `now`, or led last and cannot learn of anybody else: it may go on telling others
+    /// what it sees, and must not act.
+    #[must_use]
+    pub fn is_unopposed(&self, now: Instant) -> bool {
+        self.holds(now) || *self == Self::Adrift
+    }
+}
+
+/// Admits writes while this process leads.
+pub struct Leading(pub watch::Receiver<Claim>);
+
+impl Fence for Leading {
+    fn admits(&self, now: Instant) -> bool {
+        self.0.borrow().holds(now)
+    }
+}
+
+/// Admits writes while this process [is unopposed](Claim::is_unopposed).
+pub struct Unopposed(pub watch::Receiver<Claim>);
+
+impl Fence for Unopposed {
+    fn admits(&self, now: Instant) -> bool {
+        self.0.borrow().is_unopposed(now)
     }
 }
 
@@ -56,21 +86,25 @@ pub struct Election {
     pub duration: Duration,
     /// How often it is renewed; also the time for one renewal.
     pub renew: Duration,
+    /// How long before its end a claim counts for nothing any more: what begins last must arrive before the end.
+    pub margin: Duration,
     /// Annotations that each renewal writes with it, as they are then.
     pub annotations: watch::Receiver<BTreeMap<String, String>>,
 }
 
 impl Election {
-    /// An election with a duration of 15 s, renewed every 5 s, and no annotations.
+    /// An election whose claims last for `duration` and are renewed three times in it, without annotations. The margin
+    /// is 2 s of 15.
     #[must_use]
-    pub fn new(namespace: &str, name: &str, identity: &str, manager: &str) -> Self {
+    pub fn new(namespace: &str, name: &str, identity: &str, manager: &str, duration: Duration) -> Self {
         Self {
             namespace: namespace.to_owned(),
             name: name.to_owned(),
             identity: identity.to_owned(),
             manager: manager.to_owned(),
-            duration: Duration::from_secs(15),
-            renew: Duration::from_secs(5),
+            duration,
+            renew: duration / 3,
+            margin: duration * 2 / 15,
             annotations: watch::channel(BTreeMap::new()).1,
         }
     }

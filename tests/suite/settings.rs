@@ -19,7 +19,7 @@ fn call(args: &[&str], envs: &[(&str, &str)]) -> Output {
 }
 
 /// The settings that others rely on: flag, other name, whether a variable of the same name exists.
-const PROMISED: [(&str, Option<&str>, bool); 12] = [
+const PROMISED: [(&str, Option<&str>, bool); 13] = [
     ("--directory-secret", None, true),
     ("--directory-kubeconfig", Some("--registry-kubeconfig"), true),
     ("--cluster-name", Some("--local-cluster-name"), true),
@@ -27,6 +27,7 @@ const PROMISED: [(&str, Option<&str>, bool); 12] = [
     ("--namespace", None, true),
     ("--listen", None, true),
     ("--mirror", None, true),
+    ("--leader-lease", None, true),
     ("--log-format", None, true),
     ("--log-level", None, true),
     ("--config", None, true),
@@ -89,6 +90,7 @@ fn a_wrong_setting_is_one_clear_line_and_64() {
         (vec!["--namespace", "a.b"], None, vec!["--namespace", "a.b"]),
         (vec!["--directory-secret", "a/b/c"], None, vec!["--directory-secret", "a/b/c"]),
         (vec!["--listen", "8080"], None, vec!["--listen", "8080"]),
+        (vec!["--leader-lease", "1"], None, vec!["--leader-lease", "3"]),
         (vec!["--log-format", "xml"], None, vec!["--log-format", "xml", "text, json"]),
         (vec!["--log-level", "loud"], None, vec!["--log-level", "loud", "trace"]),
         (vec!["--log-level", "in\nfo"], None, vec!["--log-level"]),

@@ -9,7 +9,7 @@ use muster_api::report::ClusterReportStatus;
 
 /// The Events that lie between two reports, each with its note. `corrected`: hand edits undone between them.
 #[must_use]
-pub(super) fn news(
+pub(crate) fn news(
     before: &ClusterReportStatus,
     after: &ClusterReportStatus,
     corrected: u64,
@@ -63,6 +63,7 @@ fn event(condition: &Condition, old: Option<&Condition>) -> Option<EventReason> 
         (ConditionType::MirrorInSync, _) if is(MirrorInSync::Conflict.as_str()) => {
             Some(EventReason::CopyConflict)
         }
+        (ConditionType::Acting, Status::False) => Some(EventReason::SecondInstall),
         (ConditionType::HeartbeatAccepted, _) if !is(HeartbeatAccepted::Accepted.as_str()) => {
             Some(EventReason::HeartbeatRefused)
         }
@@ -73,7 +74,7 @@ fn event(condition: &Condition, old: Option<&Condition>) -> Option<EventReason> 
 #[cfg(test)]
 mod tests {
     use jiff::Timestamp;
-    use muster_api::conditions::DirectoryReachable;
+    use muster_api::conditions::{Acting, DirectoryReachable};
     use muster_api::report::MirrorReport;
 
     use super::*;
@@ -122,6 +123,17 @@ mod tests {
         let one = status(vec![reachable(DirectoryReachable::Unreachable, "one")]);
         let two = status(vec![reachable(DirectoryReachable::Unreachable, "two")]);
         assert_eq!(reasons(&one, &two), []);
+    }
+
+    #[test]
+    fn a_second_install_is_told_once_and_not_that_it_acts() {
+        let says =
+            |reason, message| status(vec![Condition::new(reason, message, Timestamp::UNIX_EPOCH.into())]);
+        let (acts, idles) = (says(Acting::Acting, ""), says(Acting::AnotherAgent, "a"));
+        assert_eq!(reasons(&status(vec![]), &idles), [EventReason::SecondInstall]);
+        assert_eq!(reasons(&acts, &idles), [EventReason::SecondInstall]);
+        assert_eq!(reasons(&idles, &says(Acting::AnotherAgent, "b")), []);
+        assert_eq!(reasons(&idles, &acts), []);
     }
 
     #[test]

@@ -20,7 +20,7 @@ use crate::session::Open;
 const DEADLINE: Duration = Duration::from_secs(10);
 
 /// One `ClusterReport`.
-pub(super) struct Place {
+pub(crate) struct Place {
     client: Client,
     gate: Option<Arc<dyn Gate>>,
     namespace: String,
@@ -40,7 +40,7 @@ struct Known {
 impl Place {
     /// The copy in the agent's own namespace.
     #[must_use]
-    pub(super) fn own(replica: &Replica) -> Self {
+    pub(crate) fn own(replica: &Replica) -> Self {
         Self {
             client: replica.client.with_deadline(DEADLINE),
             gate: None,
@@ -54,7 +54,7 @@ impl Place {
 
     /// The report in the execution namespace.
     #[must_use]
-    pub(super) fn upstream(open: &Open) -> Self {
+    pub(crate) fn upstream(open: &Open) -> Self {
         Self {
             client: open.beats.with_deadline(DEADLINE),
             gate: Some(Arc::clone(&open.gates[1])),
@@ -68,13 +68,13 @@ impl Place {
 
     /// Whether this is the place of a session.
     #[must_use]
-    pub(super) fn is_of(&self, open: &Open) -> bool {
+    pub(crate) fn is_of(&self, open: &Open) -> bool {
         self.gate.as_ref().is_some_and(|gate| Arc::ptr_eq(gate, &open.gates[1]))
     }
 
     /// What Events are about.
     #[must_use]
-    pub(super) fn reference(&self) -> ObjectReference {
+    pub(crate) fn reference(&self) -> ObjectReference {
         ObjectReference {
             api_version: Some(REPORTS.api_version()),
             kind: Some(REPORTS.kind.to_string()),
@@ -86,7 +86,7 @@ impl Place {
     }
 
     /// What the report says now; `None` where there is none, or it cannot be read.
-    pub(super) async fn read(&mut self) -> Option<ClusterReportStatus> {
+    pub(crate) async fn read(&mut self) -> Option<ClusterReportStatus> {
         match self.client.get(&REPORTS, Some(&self.namespace), &self.name).await {
             Ok(object) => Some(self.known.insert(Known::of(&object)).status.clone()),
             Err(error) if error.proves_absence() => None,
@@ -98,12 +98,12 @@ impl Place {
     }
 
     /// Makes the report say this, if there is one. Returns whether it does, or there is none.
-    pub(super) async fn keep_right(&mut self, status: &ClusterReportStatus) -> bool {
+    pub(crate) async fn keep_right(&mut self, status: &ClusterReportStatus) -> bool {
         self.known.is_none() || self.write(status).await
     }
 
     /// Makes the report say this. Returns whether it does.
-    pub(super) async fn write(&mut self, status: &ClusterReportStatus) -> bool {
+    pub(crate) async fn write(&mut self, status: &ClusterReportStatus) -> bool {
         for _ in 0..2 {
             match self.put(status).await {
                 Ok(()) => {

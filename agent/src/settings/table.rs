@@ -31,7 +31,7 @@ pub enum Places {
 }
 
 /// All settings, in the order of the help.
-pub const SETTINGS: [Setting; 12] = [
+pub const SETTINGS: [Setting; 13] = [
     Setting {
         flag: "directory-secret",
         alias: None,
@@ -88,6 +88,15 @@ pub const SETTINGS: [Setting; 12] = [
         default: "all",
         help: "Which entries of the directory are copied into the replica: all, none, or those that a label selector \
                such as \"env=prod,region in (east,west)\" selects.",
+    },
+    Setting {
+        flag: "leader-lease",
+        alias: None,
+        value: "SECONDS",
+        places: Places::Everywhere,
+        default: "15",
+        help: "How long the process that acts may be silent before another one of the same cluster takes over. At \
+               least 3; it is renewed three times in that.",
     },
     Setting {
         flag: "log-format",

@@ -50,6 +50,7 @@ fn nothing_set_is_the_default() {
         namespace: "ours".into(),
         listen: None,
         mirror: Scope::All,
+        leader_lease: Duration::from_secs(15),
         log_format: LogFormat::Text,
         log_level: tracing::Level::INFO,
     };
@@ -66,6 +67,7 @@ fn every_setting_is_taken_from_every_place() {
         ("namespace", "own"),
         ("listen", "127.0.0.1:0"),
         ("mirror", "env in (prod)"),
+        ("leader-lease", "3"),
         ("log-format", "json"),
         ("log-level", "trace"),
     ];
@@ -76,6 +78,7 @@ fn every_setting_is_taken_from_every_place() {
         namespace: "own".into(),
         listen: Some("127.0.0.1:0".parse().unwrap()),
         mirror: Scope::Selected(Selector::parse("env in (prod)").unwrap()),
+        leader_lease: Duration::from_secs(3),
         log_format: LogFormat::Json,
         log_level: tracing::Level::TRACE,
     };
@@ -214,6 +217,7 @@ fn a_wrong_value_is_named_with_its_place_and_what_would_be_right() {
     let namespace = "the name of a namespace: at most 63 of a-z, 0-9 and '-'";
     let cluster = "the name of a Cluster: at most 253 of a-z, 0-9, '-' and '.', such as east-1";
     let mirror = "all, none or a label selector";
+    let lease = "a whole number of seconds from 3 to 3600";
     for (setting, text, right) in [
         ("listen", ":8080", address),
         ("listen", "localhost:1", address),
@@ -224,6 +228,10 @@ fn a_wrong_value_is_named_with_its_place_and_what_would_be_right() {
         ("cluster-name", "East", cluster),
         ("cluster-name", "$(A", cluster),
         ("mirror", "env in prod", &format!("{mirror}: expected '(' but found \"prod\"")),
+        ("leader-lease", "2", lease),
+        ("leader-lease", "3601", lease),
+        ("leader-lease", "15s", lease),
+        ("leader-lease", "-3", lease),
         ("log-format", "xml", "one of text, json"),
         ("log-level", "INFO", "one of error, warn, info, debug, trace"),
     ] {

@@ -6,7 +6,7 @@ use kube::client::Body;
 use muster_api::Resource;
 
 use super::error::{excerpt, innermost};
-use super::{Attempt, CallError, url};
+use super::{Attempt, CallError, fence, url};
 
 /// One call: what is asked, and how.
 pub(super) struct Call<'a> {
@@ -98,6 +98,9 @@ impl<'a> Call<'a> {
     }
 
     pub(super) fn unreachable(&self, error: &(dyn std::error::Error + 'static)) -> CallError {
+        if fence::is_fenced(error) {
+            return CallError::Fenced { attempt: Box::new(self.attempt()) };
+        }
         CallError::Unreachable { attempt: Box::new(self.attempt()), cause: innermost(error) }
     }
 

@@ -146,6 +146,12 @@ pub enum CallError {
         /// What is wrong with it.
         what: &'static str,
     },
+    /// A [`super::Fence`] does not let this process write now. The server was not asked.
+    #[error("unable to {attempt}: this process may not write now")]
+    Fenced {
+        /// What was attempted.
+        attempt: Box<Attempt>,
+    },
     /// A [`crate::watch::Gate`] does not let answers of this server through.
     #[error("unable to {attempt}: {reason}")]
     Refused {
@@ -175,6 +181,7 @@ impl CallError {
             Self::Server { .. } => "server",
             Self::Malformed { .. } => "malformed",
             Self::Refused { .. } => "refused",
+            Self::Fenced { .. } => "fenced",
         }
     }
 
@@ -195,7 +202,8 @@ impl CallError {
             | Self::Throttled { attempt, .. }
             | Self::Server { attempt, .. }
             | Self::Malformed { attempt, .. }
-            | Self::Refused { attempt, .. } => attempt,
+            | Self::Refused { attempt, .. }
+            | Self::Fenced { attempt } => attempt,
         }
     }
 
@@ -219,7 +227,7 @@ impl CallError {
                 }
             }
             // These are the client's own words.
-            Self::Deadline { .. } | Self::Malformed { .. } | Self::Refused { .. } => {}
+            Self::Deadline { .. } | Self::Malformed { .. } | Self::Refused { .. } | Self::Fenced { .. } => {}
         }
         self
     }

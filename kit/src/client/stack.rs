@@ -20,6 +20,7 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use secrecy::{ExposeSecret, SecretString};
 use tower::{BoxError, ServiceExt};
 
+use super::fence::{Outgoing, admitted};
 use super::{ClientError, ClientOptions};
 use crate::endpoint::{Credential, Endpoint};
 
@@ -63,7 +64,7 @@ pub(super) fn build(endpoint: &Endpoint, options: &ClientOptions) -> Result<Stac
             Ok(stream)
         })
     });
-    let http: Http<_, Body> = Http::builder(TokioExecutor::new())
+    let http: Http<_, Outgoing> = Http::builder(TokioExecutor::new())
         .timer(TokioTimer::new())
         .http2_only(true)
         .http2_keep_alive_interval(options.ping_interval)
@@ -77,8 +78,12 @@ pub(super) fn build(endpoint: &Endpoint, options: &ClientOptions) -> Result<Stac
     let token = Arc::new(Token::new(endpoint.credential())?);
     let decorate = Decorate::new(endpoint, &options.user_agent, Arc::clone(&token))?;
     let service = tower::service_fn(move |mut request: Request<Body>| {
-        let ready = decorate.apply(&mut request).map(|()| http.request(request));
-        async move { ready?.await.map_err(BoxError::from) }
+        let ready = decorate.apply(&mut request).and_then(|()| admitted(request));
+        let sent = ready.map(|request| (request.body().refused(), http.request(request)));
+        async move {
+            let (refused, sent) = sent?;
+            sent.await.map_err(|error| refused.or(error))
+        }
     });
     Ok(Stack { kube: kube::Client::new(service, "default"), opened, token })
 }

@@ -1,5 +1,6 @@
 //! The loop of an election.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
@@ -9,8 +10,8 @@ use tokio::sync::{mpsc, watch};
 use tokio::time::{sleep, sleep_until, timeout_at};
 use tokio_util::sync::CancellationToken;
 
-use super::{Claim, Election, Standing, judge};
-use crate::client::CallError;
+use super::{Claim, Election, Leading, Standing, judge};
+use crate::client::{CallError, Client};
 use crate::lease::{Record, created, replaced};
 use crate::log::Fold;
 use crate::watch::backoff::{Backoff, Ended, random};
@@ -103,6 +104,7 @@ impl State {
                 Err(_) => return,
             };
             let Some(link) = link else { return };
+            let led = self.claims.borrow().holds(now());
             let wait = match self.step(&link).await {
                 Ok(wait) => {
                     self.backoff = Backoff::default();
@@ -110,6 +112,7 @@ impl State {
                 }
                 Err(error) => {
                     self.fresh = false;
+                    self.drift(led);
                     if let Some(repeats) = self.fold.seen(error.category(), now()) {
                         tracing::warn!(%error, repeats, "unable to contend for the lease");
                     }
@@ -123,7 +126,8 @@ impl State {
 
     /// One step; how long to wait before the next.
     async fn step(&mut self, link: &Link) -> Result<Duration, CallError> {
-        if !self.fresh {
+        // A claim that ran out may be another's by now: that is looked at, not tried.
+        if !self.fresh || !self.claims.borrow().holds(now()) {
             self.read(link).await?;
         }
         let standing = self
@@ -175,11 +179,17 @@ impl State {
                 .map_or(0, |last| last.transitions.saturating_add(i32::from(*standing == Standing::Free))),
         };
         let sent = now();
-        let result = self.put(link, &record).await;
+        let mut client = link.client.with_deadline(self.election.renew);
+        // A renewal is a write like others: a process that was paused must not begin it.
+        if self.claims.borrow().holds(sent) {
+            client = client.fenced(Arc::new(Leading(self.claims.subscribe())));
+        }
+        let result = self.put(&client, &record).await;
         match result {
             Ok(lease) => {
                 self.observe(lease);
-                self.publish(Claim::Held { until: sent + self.election.duration });
+                let lasts = self.election.duration.saturating_sub(self.election.margin);
+                self.publish(Claim::Held { until: sent + lasts });
                 Ok(self.election.renew.saturating_sub(now() - sent))
             }
             // Somebody was faster. Look again, but not in a loop.
@@ -195,10 +205,9 @@ impl State {
         }
     }
 
-    async fn put(&self, link: &Link, record: &Record) -> Result<Object, CallError> {
-        let Election { namespace, name, manager, annotations, renew, .. } = &self.election;
+    async fn put(&self, client: &Client, record: &Record) -> Result<Object, CallError> {
+        let Election { namespace, name, manager, annotations, .. } = &self.election;
         let annotations = annotations.borrow().clone();
-        let client = link.client.with_deadline(*renew);
         match &self.lease {
             None => {
                 let body = created(namespace, name, record, &annotations);
@@ -252,6 +261,14 @@ impl State {
         }
     }
 
+    /// A step failed. If the claim had run out before it began, the server was asked who leads, and did not answer.
+    fn drift(&self, led: bool) {
+        let last = self.seen.as_ref().is_some_and(|seen| seen.record.holder == self.election.identity);
+        if !led && last && *self.claims.borrow() == Claim::Unknown {
+            self.publish(Claim::Adrift);
+        }
+    }
+
     fn publish(&self, claim: Claim) {
         self.claims.send_if_modified(|published| {
             let differs = *published != claim;
@@ -262,6 +279,9 @@ impl State {
                     (_, Claim::Other { holder }) => {
                         let holder = crate::client::excerpt(holder);
                         tracing::info!(lease = self.election.name, holder, "another leads");
+                    }
+                    (_, Claim::Adrift) => {
+                        tracing::warn!(lease = self.election.name, "unable to learn who leads");
                     }
                     (_, Claim::Unknown) => tracing::warn!(lease = self.election.name, "no longer leading"),
                 }
@@ -283,7 +303,7 @@ impl State {
             renewed: Some(Timestamp::now()),
             ..seen.record
         };
-        match self.put(&link, &record).await {
+        match self.put(&link.client.with_deadline(self.election.renew), &record).await {
             Ok(_) => tracing::info!(lease = self.election.name, "released"),
             Err(error) => tracing::warn!(%error, "unable to release the lease"),
         }

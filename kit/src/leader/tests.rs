@@ -37,15 +37,26 @@ fn a_holder_has_a_full_duration_from_when_its_renewal_was_seen() {
 }
 
 #[test]
-fn a_claim_holds_until_its_end_less_the_margin() {
+fn a_claim_holds_until_its_end() {
     let now = Instant::now();
     let second = Duration::from_secs(1);
     let claim = Claim::Held { until: now + 10 * second };
-    assert!(claim.holds(now, 9 * second));
-    assert!(!claim.holds(now, 10 * second));
-    assert!(!claim.holds(now + 11 * second, Duration::ZERO), "a process that was paused");
-    assert!(!Claim::Unknown.holds(now, Duration::ZERO));
-    assert!(!Claim::Other { holder: "x".to_owned() }.holds(now, Duration::ZERO));
+    let says = |claim: &Claim, at| (claim.holds(at), claim.is_unopposed(at));
+    assert_eq!(says(&claim, now + 9 * second), (true, true));
+    assert_eq!(says(&claim, now + 10 * second), (false, false), "a process that was paused");
+    assert_eq!(says(&Claim::Unknown, now), (false, false));
+    assert_eq!(says(&Claim::Adrift, now), (false, true));
+    assert_eq!(says(&Claim::Other { holder: "x".to_owned() }, now), (false, false));
+}
+
+#[test]
+fn a_claim_is_renewed_three_times_in_its_life_and_ends_before_the_lease() {
+    for seconds in [3, 15, 3600] {
+        let Election { duration, renew, margin, .. } =
+            Election::new("n", "l", "i", "m", Duration::from_secs(seconds));
+        assert_eq!((duration, renew), (Duration::from_secs(seconds), duration / 3));
+        assert!(margin > Duration::ZERO && 2 * renew + margin < duration, "one renewal may fail");
+    }
 }
 
 /// A server that holds one Lease, with the rules of the real one that matter: names are taken once, a replacement with
@@ -63,6 +74,8 @@ struct Held {
     /// How often each kind of request came.
     gets: usize,
     puts: usize,
+    /// Writes that came too late.
+    refused: usize,
     /// Answers nothing but this, if set.
     broken: bool,
 }
@@ -97,8 +110,12 @@ impl Leases {
                 held.gets += 1;
                 reply(200, held.lease.as_ref().unwrap())
             }
-            ("POST", true) => reply(409, &status(409, "AlreadyExists", &json!({}))),
+            ("POST", true) => {
+                held.refused += 1;
+                reply(409, &status(409, "AlreadyExists", &json!({})))
+            }
             ("PUT", true) if ask.json()["metadata"]["resourceVersion"] != json!(held.version.to_string()) => {
+                held.refused += 1;
                 reply(409, &status(409, "Conflict", &json!({})))
             }
             ("POST", false) | ("PUT", true) => {
@@ -151,9 +168,8 @@ impl Held {
 
 fn election(identity: &str) -> Election {
     Election {
-        duration: Duration::from_secs(1),
         renew: Duration::from_millis(250),
-        ..Election::new("n", "l", identity, "muster-test")
+        ..Election::new("n", "l", identity, "muster-test", Duration::from_secs(1))
     }
 }
 
@@ -211,7 +227,7 @@ async fn the_first_leads_and_renews_and_the_second_waits_without_polling() {
         second.follows("first").await;
         let gets = leases.with(|held| held.gets);
         let later = until + Duration::from_secs(1);
-        first.until("renewals", |claim| claim.holds(later, Duration::ZERO)).await;
+        first.until("renewals", |claim| claim.holds(later)).await;
         let (after, puts) = leases.with(|held| (held.gets, held.puts));
         println!("{puts} renewals, {} reads", after - gets);
         assert_eq!(after, gets, "neither reads the Lease again");
@@ -255,9 +271,10 @@ async fn a_claim_that_cannot_be_renewed_runs_out_and_comes_back() {
         let mut only = Candidate::start(&server, "only");
         let until = only.leads().await;
         leases.with(|held| held.broken = true);
-        only.until("the claim to run out", |claim| *claim == Claim::Unknown).await;
+        only.until("the claim to run out", |claim| !matches!(claim, Claim::Held { .. })).await;
         println!("ran out {:?} after its end", Instant::now().saturating_duration_since(until));
         assert!(Instant::now() >= until);
+        only.until("the server not to answer", |claim| *claim == Claim::Adrift).await;
         leases.with(|held| held.broken = false);
         only.leads().await;
     })
@@ -305,6 +322,28 @@ async fn a_lease_that_another_took_is_given_up() {
             held.store(lease);
         });
         first.follows("thief").await;
+    })
+    .await;
+}
+
+/// As after a SIGSTOP: the first one's task stands still while its claim runs out and another one takes over.
+#[tokio::test]
+async fn whoever_wakes_after_its_claim_looks_before_it_writes() {
+    play(|server, leases| async move {
+        let (elector, mut claim) = Elector::new(election("first"), Link::fixed(server.client()));
+        let cancel = CancellationToken::new();
+        let mut first = Box::pin(elector.run(cancel.clone()));
+        let led = claim.wait_for(|claim| matches!(claim, Claim::Held { .. }));
+        tokio::select! { () = &mut first => panic!("it ended"), led = led => { led.unwrap(); } }
+        let mut second = Candidate::start(&server, "second");
+        second.leads().await;
+        let fence = Leading(claim.clone());
+        assert!(!fence.admits(Instant::now()), "before it ran again");
+        let by_first = |held: &mut Held| held.refused;
+        let before = leases.with(by_first);
+        let other = claim.wait_for(|claim| matches!(claim, Claim::Other { .. }));
+        tokio::select! { () = &mut first => panic!("it ended"), other = other => { other.unwrap(); } }
+        assert_eq!(leases.with(by_first), before, "it tried to renew what was another's");
     })
     .await;
 }
