@@ -56,6 +56,7 @@ pub fn reason(failure: Failure) -> DirectoryReachable {
         | Failure::NotServed
         | Failure::Conflict
         | Failure::Invalid
+        | Failure::TooLarge
         | Failure::Malformed
         | Failure::Fenced => DirectoryReachable::Unreachable,
     }

@@ -1,57 +1,103 @@
 //! The one index and the one place where events become plans.
+//!
+//! - [`views`]: what both sides show;
+//! - [`outcome`]: what came of plans, live reads among them;
+//! - [`due`]: what is to be done now;
+//! - [`own`]: the replica's own entry, and whether it belongs to the directory still;
+//! - [`report`]: what people are told.
+
+mod due;
+mod outcome;
+mod own;
+mod report;
+mod views;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use muster_api::Object;
-
-use crate::event::{Change, DirectoryWatch, Event, Session, StepOutcome};
-use crate::evidence::{Doubt, Examination, Findings, Verdict};
-use crate::failure::Failure;
-use crate::listing::Listing;
-use crate::mirror::{Counts, Mirror, Work};
-use crate::pin::{Pin, Reading};
+use crate::event::{Event, Session};
+use crate::evidence::Departure;
+use crate::memory::Memory;
+use crate::mirror::{self, Counts, Mirror};
+use crate::pin::Pin;
 use crate::plan::{Plan, PlanId, Source, Step};
+use crate::policies::{self, Context, Home, Policies, Told};
 use crate::scope::Scope;
 use crate::state::State;
 use crate::time::Now;
 
-/// Least time between two probes that the engine asks for.
-const PROBE_SPACING: Duration = Duration::from_secs(5);
+use own::{Own, Seen};
 
-/// How long work on the mirror may take before people are told of it.
+/// How long work may take before people are told of it.
 const UNSETTLED: Duration = Duration::from_secs(10);
 
 /// Everything that is known, and what is to be done about it.
 #[derive(Debug)]
 pub struct Engine {
     session: Option<Session>,
+    /// What is kept of whom the replica joined; `None` before it joined.
+    memory: Option<Memory>,
     /// Identity of the directory, also while there is no session: what was copied from it is kept right. None where
     /// directory and replica are one cluster: there the Clusters are the entries themselves, and nobody's copies.
     directory: Option<String>,
+    /// That the replica left it.
+    departure: Option<Departure>,
+    /// What the owner of the replica says; `None` until it was read, and nothing is written before.
+    owner: Option<Owner>,
     own: Own,
     mirror: Mirror,
+    policies: Policies,
     plans: BTreeMap<PlanId, Doing>,
     last_plan: u64,
     probed: Option<Duration>,
-    unsettled: Option<Duration>,
+    mirror_news: News,
+    policies_news: News,
     state: State,
 }
 
-/// The replica's own entry.
-#[derive(Debug, Default)]
-pub(crate) struct Own {
-    pub(crate) listing: Listing,
-    /// UID, and whether its deletion was asked for.
-    pub(crate) seen: Option<(String, bool)>,
+/// What the owner of the replica says by annotations of the local report.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Owner {
+    pub(crate) paused: bool,
+    pub(crate) leave: bool,
+}
+
+/// Whether something that is not settled has been so for long enough to be news. Work that is done within
+/// [`UNSETTLED`] is none: else each change of an entry would be a change of the report of every replica.
+#[derive(Debug)]
+pub(crate) struct News {
+    since: Option<Duration>,
+    /// It was never settled, or has not been for a while.
+    pub(crate) pending: bool,
+}
+
+impl News {
+    fn new() -> Self {
+        Self { since: None, pending: true }
+    }
+
+    fn settle(&mut self, settled: bool, now: Duration) {
+        if settled {
+            *self = Self { since: None, pending: false };
+        } else {
+            let since = *self.since.get_or_insert(now);
+            self.pending |= now >= since + UNSETTLED;
+        }
+    }
+
+    fn due(&self) -> Option<Duration> {
+        self.since.filter(|_| !self.pending).map(|since| since + UNSETTLED)
+    }
 }
 
 /// What a plan under way is about.
 #[derive(Debug)]
 enum Doing {
-    Mirror(Work),
-    Examine { names: Vec<String>, pin: Pin },
-    Remember { pin: Pin },
+    Mirror(mirror::Work),
+    Policies(policies::Work),
+    Examine { entries: Vec<String>, policies: Vec<(String, String)>, pin: Pin },
+    ExamineOwn { pin: Pin },
+    Remember(Memory),
     Probe,
 }
 
@@ -61,13 +107,18 @@ impl Engine {
     pub fn new(scope: Scope) -> Self {
         Self {
             session: None,
+            memory: None,
             directory: None,
+            departure: None,
+            owner: None,
             own: Own::default(),
             mirror: Mirror::new(scope),
+            policies: Policies::default(),
             plans: BTreeMap::new(),
             last_plan: 0,
             probed: None,
-            unsettled: None,
+            mirror_news: News::new(),
+            policies_news: News::new(),
             state: State::new(),
         }
     }
@@ -76,6 +127,7 @@ impl Engine {
     pub fn on(&mut self, event: Event, now: Now) -> Vec<Plan> {
         let mut plans = Vec::new();
         match event {
+            Event::Recalled { memory, replica, nonce } => self.recalled(memory, replica, nonce),
             Event::Opened(session) => self.opened(session),
             Event::Closed(problem) => {
                 self.session = None;
@@ -83,12 +135,14 @@ impl Engine {
             }
             Event::Credential { problem, expires } => self.state.credential = Some((problem, expires)),
             Event::Directory { watch, change } => self.directory_changed(watch, change, now, &mut plans),
-            Event::Replica(change) => self.replica_changed(change),
+            Event::Replica { watch, change } => self.replica_changed(watch, change),
+            Event::Ledgers(change) => self.policies.ledgers_changed(change),
+            Event::LedgerTried(outcome) => self.ledger_tried(outcome),
             Event::Done { plan, outcomes } => self.done(plan, outcomes, now, &mut plans),
             Event::Heartbeat(outcome) => self.state.heartbeat(outcome),
             Event::Tick => {}
         }
-        self.mirror_due(now, &mut plans);
+        self.due(now, &mut plans);
         self.settle(now);
         plans
     }
@@ -96,27 +150,8 @@ impl Engine {
     /// When [`Event::Tick`] is wanted, by the monotonic clock.
     #[must_use]
     pub fn wake(&self) -> Option<Duration> {
-        let news = self.unsettled.filter(|_| !self.state.pending).map(|since| since + UNSETTLED);
-        self.mirror.wake(self.session.is_some()).into_iter().chain(news).min()
-    }
-
-    /// Work that is done within [`UNSETTLED`] is no news: else each change of an entry would be a change of the
-    /// report of every replica.
-    fn settle(&mut self, now: Now) {
-        let counts = self.counts();
-        let known = self.mirror.entries.is_complete() && self.mirror.held.is_complete();
-        if known && counts.in_step == counts.entries && counts.unconfirmed == 0 {
-            self.unsettled = None;
-            self.state.pending = false;
-        } else {
-            let since = *self.unsettled.get_or_insert(now.mono);
-            self.state.pending |= now.mono >= since + UNSETTLED;
-        }
-    }
-
-    /// What people are told of.
-    pub(crate) fn view(&self) -> (&State, Option<&Session>, &Own, &Mirror) {
-        (&self.state, self.session.as_ref(), &self.own, &self.mirror)
+        let news = [self.mirror_news.due(), self.policies_news.due()].into_iter().flatten();
+        news.chain(self.work_due()).min()
     }
 
     /// How much there is of what in the mirror.
@@ -128,250 +163,84 @@ impl Engine {
         }
     }
 
-    /// Whether there is a directory whose entries are copied.
-    pub(crate) fn mirrors(&self) -> bool {
-        self.directory.is_some()
+    /// How it stands with the policies.
+    #[must_use]
+    pub fn told(&self, now: Duration) -> Told {
+        self.policies.told(self.context(now))
+    }
+
+    fn settle(&mut self, now: Now) {
+        let counts = self.counts();
+        let known = self.mirror.entries.is_complete() && self.mirror.held.is_complete();
+        let settled = known && counts.in_step == counts.entries && counts.unconfirmed == 0;
+        self.mirror_news.settle(settled, now.mono);
+        let settled = !self.told(now.mono).passing;
+        self.policies_news.settle(settled, now.mono);
+    }
+
+    fn context(&self, now: Duration) -> Context<'_> {
+        let labels = self.own.seen.as_ref().filter(|_| self.own.is_known()).map(|seen| &seen.labels);
+        Context { now, labels, departure: self.departure.as_ref() }
+    }
+
+    // === what is known of the directory as such ===
+
+    fn recalled(&mut self, memory: Memory, replica: String, nonce: String) {
+        self.belongs(memory, replica, nonce);
     }
 
     fn opened(&mut self, session: Session) {
         self.state.opened();
-        self.directory = (!session.same_cluster()).then(|| session.pin.directory.clone());
+        let memory = Memory { pin: session.pin.clone(), departed: session.departed.clone() };
+        self.belongs(memory, session.replica.clone(), session.nonce.clone());
         if *self.mirror.scope() == Scope::None {
             self.mirror.entries.not_needed();
         }
         self.session = Some(session);
+        self.hurry();
+        self.mirror.touch_all();
+    }
+
+    fn belongs(&mut self, memory: Memory, replica: String, nonce: String) {
+        let directory = memory.pin.directory.clone();
+        self.directory = (directory != replica).then(|| directory.clone());
+        self.policies.at_home(Home { directory, replica, nonce });
+        self.remember(memory);
+    }
+
+    /// What is kept durably now.
+    fn remember(&mut self, memory: Memory) {
+        if let Some(session) = &mut self.session {
+            session.pin = memory.pin.clone();
+        }
+        let departure = Departure::recorded(&memory);
+        if self.departure != departure {
+            self.departure = departure;
+            self.mirror.touch_all();
+            self.policies.stir_all();
+        }
+        self.memory = Some(memory);
+    }
+
+    /// What could not be confirmed is to be looked at again: the state of the directory changed.
+    fn hurry(&mut self) {
         self.mirror.removals.hurry();
-        self.mirror.touch_all();
+        self.policies.removals.hurry();
+        self.own.hurry();
     }
 
-    // === the directory ===
-
-    fn directory_changed(&mut self, watch: DirectoryWatch, change: Change, now: Now, plans: &mut Vec<Plan>) {
-        match change {
-            Change::Failed(failure, message) => {
-                self.state.read(watch).failed(failure, message);
-                if failure == Failure::NotServed {
-                    // The collection is gone: either this is not the directory, or Muster is being removed there.
-                    self.probe(now, plans);
-                }
-                return;
-            }
-            Change::Alive => {}
-            Change::ListBegan => {
-                self.listing(watch).began();
-                return;
-            }
-            Change::ListComplete => self.listed(watch),
-            Change::Listed(object) | Change::Applied(object) => self.shown(watch, &object, plans),
-            Change::Gone(object) => {
-                let name = &object.meta.name;
-                if self.speaks_of_own(watch) && self.is_own(name) {
-                    self.own.seen = None;
-                }
-                if watch == DirectoryWatch::Entries {
-                    self.mirror.lose(name);
-                }
-            }
-        }
-        // A listing that never comes to its end is no success, however much it shows.
-        if !self.listing(watch).is_under_way() && self.state.read(watch).succeeded() {
-            self.mirror.removals.hurry(); // what could not be confirmed meanwhile
-        }
-    }
-
-    /// Whether a watch sees the own entry come and go. A narrowed one sees it leave the selection only.
-    fn speaks_of_own(&self, watch: DirectoryWatch) -> bool {
-        watch == DirectoryWatch::OwnEntry || *self.mirror.scope() == Scope::All
-    }
-
-    fn is_own(&self, name: &str) -> bool {
-        self.session.as_ref().is_some_and(|session| session.pin.cluster == name)
-    }
-
-    fn listing(&mut self, watch: DirectoryWatch) -> &mut Listing {
-        match watch {
-            DirectoryWatch::OwnEntry => &mut self.own.listing,
-            DirectoryWatch::Entries => &mut self.mirror.entries,
-        }
-    }
-
-    fn shown(&mut self, watch: DirectoryWatch, object: &Object, plans: &mut Vec<Plan>) {
-        self.listing(watch).show(&object.meta.name);
-        if self.is_own(&object.meta.name) {
-            self.own_shown(object, plans);
-        }
-        if watch == DirectoryWatch::Entries {
-            self.mirror.show(object);
-        }
-    }
-
-    fn listed(&mut self, watch: DirectoryWatch) {
-        if watch == DirectoryWatch::OwnEntry {
-            let shown = self.own.listing.completed();
-            if !shown.iter().any(|name| self.is_own(name)) {
-                self.own.seen = None;
-            }
-            return;
-        }
-        if self.speaks_of_own(watch) {
-            let shown =
-                self.session.as_ref().is_some_and(|session| self.mirror.entries.shows(&session.pin.cluster));
-            if !shown {
-                self.own.seen = None;
-            }
-            self.own.listing.not_needed();
-        }
-        self.mirror.entries_complete();
-        self.mirror.touch_all();
-    }
-
-    /// The own entry is there. A UID that is not the recorded one is a registration anew: it is recorded, and
-    /// nothing else follows from it.
-    fn own_shown(&mut self, object: &Object, plans: &mut Vec<Plan>) {
-        let (uid, deleting) = (object.meta.uid.clone(), object.meta.deletion_timestamp.is_some());
-        let Some(session) = &self.session else { return };
-        if !deleting && session.pin.entry.as_ref() != Some(&uid) {
-            let pin = Pin { entry: Some(uid.clone()), ..session.pin.clone() };
-            let known = |doing: &Doing| matches!(doing, Doing::Remember { pin: known } if *known == pin);
-            if !self.plans.values().any(known) {
-                plans.push(self.plan(Source::Engine, Step::Remember(pin.clone()), Doing::Remember { pin }));
-            }
-        }
-        self.own.seen = Some((uid, deleting));
-    }
-
-    fn probe(&mut self, now: Now, plans: &mut Vec<Plan>) {
-        let early = self.probed.is_some_and(|probed| now.mono < probed + PROBE_SPACING);
-        if !early {
-            self.probed = Some(now.mono);
-            plans.push(self.plan(Source::Engine, Step::Probe, Doing::Probe));
-        }
-    }
-
-    // === the replica ===
-
-    fn replica_changed(&mut self, change: Change) {
-        match change {
-            Change::Failed(failure, message) => {
-                self.state.replica.failed(failure, message);
-                return;
-            }
-            Change::Alive => {}
-            Change::ListBegan => {
-                self.mirror.held.began();
-                return;
-            }
-            Change::ListComplete => self.mirror.held_complete(),
-            Change::Listed(object) => self.mirror.hold(&object, true),
-            Change::Applied(object) => self.mirror.hold(&object, false),
-            Change::Gone(object) => self.mirror.miss(&object.meta.name, &object.meta.uid),
-        }
-        if !self.mirror.held.is_under_way() {
-            self.state.replica.succeeded();
-        }
-    }
-
-    // === what became of plans ===
-
-    fn done(&mut self, plan: PlanId, outcomes: Vec<StepOutcome>, now: Now, plans: &mut Vec<Plan>) {
-        let Some(doing) = self.plans.remove(&plan) else { return };
-        // One step a plan: without an outcome it was not tried.
-        let outcome = outcomes.into_iter().next();
-        let outcome =
-            outcome.unwrap_or_else(|| StepOutcome::Failed(Failure::Unavailable, "not tried".into()));
-        match doing {
-            Doing::Mirror(work) => {
-                let corrected = self.mirror.done(work, outcome, self.directory.as_deref(), now.mono);
-                self.state.corrected += u64::from(corrected);
-            }
-            Doing::Examine { names, pin } => {
-                self.mirror.removals.end(&names, now.mono);
-                let same = self.session.as_ref().is_some_and(|session| session.pin == pin);
-                if let (StepOutcome::Found(findings), true) = (outcome, same) {
-                    self.found(&findings, &names, now, plans);
-                }
-                self.mirror.touch(names);
-            }
-            Doing::Remember { pin } => {
-                if let (StepOutcome::Remembered, Some(session)) = (outcome, &mut self.session) {
-                    session.pin = pin;
-                    self.mirror.removals.hurry();
-                }
-            }
-            Doing::Probe => {}
-        }
-    }
-
-    fn found(&mut self, findings: &Findings, names: &[String], now: Now, plans: &mut Vec<Plan>) {
-        let Some(Session { pin, .. }) = self.session.clone() else { return };
-        let standing = findings.standing(&pin).map(|_| ());
-        self.state.doubt = standing.as_ref().err().map(ToString::to_string);
-        if standing.is_err() {
-            self.mirror.removals.pause(now.mono);
-        }
-        if let Err(Doubt::Directory(_)) = standing {
-            return self.probe(now, plans);
-        }
-        if let Reading::Found(own) = &findings.own_entry {
-            self.own_shown(own, plans); // live, from the pinned directory: as good as an event
-        }
-        if standing.is_err() {
-            return;
-        }
-        for name in names {
-            let Some(uid) = self.mirror.in_question(name, &pin.directory).map(str::to_owned) else {
-                continue;
-            };
-            match findings.judge(&pin, self.mirror.scope(), name, &uid) {
-                Verdict::Delete(confirmed) => {
-                    if let Some((work, step)) = self.mirror.remove(name, confirmed) {
-                        plans.push(self.mirror_plan(work, step));
-                    }
-                }
-                Verdict::Present => {
-                    let read = findings.entries.iter().find(|(read, _)| read == name);
-                    if let Some((_, Reading::Found(object))) = read {
-                        self.mirror.show(object);
-                    }
-                }
-                Verdict::Unproven(_) => {}
-            }
-        }
-    }
-
-    // === what is due ===
-
-    fn mirror_due(&mut self, now: Now, plans: &mut Vec<Plan>) {
-        let Some(directory) = self.directory.clone() else { return };
-        for (work, step) in self.mirror.writes(&directory, now.mono) {
-            plans.push(self.mirror_plan(work, step));
-        }
-        let Some(Session { pin, .. }) = self.session.clone() else { return };
-        let names = self.mirror.removals.ready(now.mono);
-        if !names.is_empty() {
-            let step = Step::Examine(Examination { pin: pin.clone(), entries: names.clone() });
-            let plan = self.plan(Source::Engine, step, Doing::Examine { names, pin });
-            self.mirror.removals.begin(plan.id);
-            plans.push(plan);
-        }
-    }
-
-    fn mirror_plan(&mut self, work: Work, step: Step) -> Plan {
-        let id = self.next_plan();
-        self.mirror.begin(&work, id);
-        self.plans.insert(id, Doing::Mirror(work));
-        Plan { id, source: Source::Mirror, steps: vec![step] }
-    }
+    // === plans ===
 
     fn plan(&mut self, source: Source, step: Step, doing: Doing) -> Plan {
-        let id = self.next_plan();
+        self.last_plan += 1;
+        let id = PlanId(self.last_plan);
+        match &doing {
+            Doing::Mirror(work) => self.mirror.begin(work, id),
+            Doing::Policies(work) => self.policies.begin(work, id),
+            _ => {}
+        }
         self.plans.insert(id, doing);
         Plan { id, source, steps: vec![step] }
-    }
-
-    fn next_plan(&mut self) -> PlanId {
-        self.last_plan += 1;
-        PlanId(self.last_plan)
     }
 }
 

@@ -1,16 +1,28 @@
 //! What the engine is told.
 
 use muster_api::Object;
-use muster_api::conditions::{CredentialsValid, DirectoryReachable, HeartbeatAccepted};
+use muster_api::conditions::{CredentialsValid, DirectoryReachable, HeartbeatAccepted, LedgerUsable};
 
 use crate::evidence::Findings;
 use crate::failure::Failure;
+use crate::kind::Kind;
+use crate::ledger::Kept;
+use crate::memory::{Departed, Memory};
 use crate::pin::Pin;
 use crate::plan::PlanId;
 
 /// Something that happened.
 #[derive(Debug)]
 pub enum Event {
+    /// What is kept of an earlier life, read before anything else: the replica is kept right also without a session.
+    Recalled {
+        /// What is kept.
+        memory: Memory,
+        /// `kube-system` UID of the replica.
+        replica: String,
+        /// The nonce of new ledgers: it is another one after each joining anew.
+        nonce: String,
+    },
     /// A session with the directory began or changed. The directory was probed and is the pinned one.
     Opened(Session),
     /// There is no session, and why.
@@ -29,8 +41,17 @@ pub enum Event {
         /// What changed.
         change: Change,
     },
-    /// A change of the Clusters that the replica holds.
-    Replica(Change),
+    /// A change of what the replica holds.
+    Replica {
+        /// Which watch it came from.
+        watch: ReplicaWatch,
+        /// What changed.
+        change: Change,
+    },
+    /// A change of the ledgers of policies that the replica keeps.
+    Ledgers(Change<Kept>),
+    /// Whether ledgers come back as they are written; `Ok` where they do.
+    LedgerTried(Result<(), Problem<LedgerUsable>>),
     /// A plan was carried out, as far as it went.
     Done {
         /// Which one.
@@ -51,6 +72,10 @@ pub struct Session {
     pub pin: Pin,
     /// `kube-system` UID of the replica.
     pub replica: String,
+    /// The nonce of new ledgers.
+    pub nonce: String,
+    /// That the replica left this directory.
+    pub departed: Option<Departed>,
 }
 
 impl Session {
@@ -68,21 +93,34 @@ pub enum DirectoryWatch {
     OwnEntry,
     /// The entries to mirror.
     Entries,
+    /// The policies.
+    Policies,
+}
+
+/// The watches on the replica.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum ReplicaWatch {
+    /// All Clusters.
+    Copies,
+    /// The agent's own report, by name: its annotations are the owner's word.
+    Report,
+    /// All objects of a kind that policies make: namespaces; of the other kinds those that bear Muster's label.
+    Applied(Kind),
 }
 
 /// A change that a watch saw.
 #[derive(Debug)]
-pub enum Change {
+pub enum Change<T = Object> {
     /// A listing begins: what follows is a part of it, until it is complete or has failed.
     ListBegan,
     /// An object of the listing.
-    Listed(Object),
+    Listed(T),
     /// The listing is complete.
     ListComplete,
     /// An object was created or changed.
-    Applied(Object),
+    Applied(T),
     /// An object was deleted, or left what the watch selects.
-    Gone(Object),
+    Gone(T),
     /// Nothing changed, and the server said so.
     Alive,
     /// The watch failed; it goes on by itself.
@@ -94,11 +132,21 @@ pub enum Change {
 pub enum StepOutcome {
     /// Created or changed: the object as the server now holds it.
     Written(Object),
+    /// An object that was looked for, or stood in the way, as a live read found it.
+    Present(Object),
+    /// An object that was looked for is not there.
+    Missing,
     /// Deleted, or gone before.
     Deleted,
+    /// A part of a ledger was written: the ledger as it is now kept.
+    Recorded(Box<Kept>),
+    /// Muster's label and mark are off.
+    Unmarked,
+    /// What is in a namespace: nothing, or what there is in a few words.
+    Inspected(Result<(), String>),
     /// What live reads found.
     Found(Findings),
-    /// The pin is kept.
+    /// The memory is kept.
     Remembered,
     /// The probe was asked for; what comes of it is an event of its own.
     Asked,

@@ -3,7 +3,12 @@
 //! Absence is never a reason to delete, and neither is every tombstone: deleting a CRD gives each of its objects a
 //! true one. So a claim that an entry is gone is only where it begins. Live reads *after* it must show that the
 //! directory is the pinned one, with its CRD and the replica's own entry in their places, and the answer for the
-//! entry itself must be a 404 that names it. [`Findings::judge`] is the only place that makes a [`Confirmed`].
+//! entry itself must be a 404 that names it. [`Findings::judge`] is the only place that makes a [`Confirmed`], for the
+//! copy of an entry; [`Findings::judge_policy`] makes a [`Revocation`], for what a policy made; and
+//! [`Findings::judge_departure`] says whether the replica was de-registered.
+
+mod departure;
+mod revocation;
 
 use std::fmt;
 
@@ -15,15 +20,20 @@ use crate::pin::{Landmarks, Mismatch, Pin, Reading};
 use crate::scope::Scope;
 use crate::target::Target;
 
-/// Live reads to make in the directory, in this order: its landmarks and the replica's own entry; where these are as
-/// recorded ([`Findings::standing`]), some entries by name; then the landmarks and the own entry once more. So the
-/// landmarks of the findings are from after the entries: whatever took the entries away shows in them.
+pub use departure::Departure;
+pub use revocation::{PolicyVerdict, Revocation};
+
+/// Live reads to make in the directory, in this order: the replica's own entry, then the directory's landmarks; where
+/// these are as recorded ([`Findings::standing`]), some entries and policies by name; then the own entry and the
+/// landmarks once more. So the landmarks of the findings are from after the rest: whatever took that away shows in them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Examination {
     /// What is recorded of the directory, with the name of the replica's own entry.
     pub pin: Pin,
     /// Entries in question.
     pub entries: Vec<String>,
+    /// Policies in question.
+    pub policies: Vec<String>,
 }
 
 /// What an [`Examination`] found. All of it was read after the claims that it is to confirm.
@@ -35,6 +45,8 @@ pub struct Findings {
     pub own_entry: Reading<Box<Object>>,
     /// The entries in question.
     pub entries: Vec<(String, Reading<Box<Object>>)>,
+    /// The policies in question.
+    pub policies: Vec<(String, Reading<Box<Object>>)>,
 }
 
 /// Evidence that a copy has to go. It has no public constructor and cannot be cloned: whoever holds one got it from
@@ -71,12 +83,12 @@ impl fmt::Display for Confirmed {
     }
 }
 
-/// A deletion that evidence permits: of the copy of one entry, and of nothing else.
+/// A deletion that evidence permits: of one object, and of nothing else.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Deletion {
     target: Target,
     uid: String,
-    confirmed: Confirmed,
+    because: String,
 }
 
 impl Confirmed {
@@ -88,7 +100,7 @@ impl Confirmed {
         (origin.directory == self.directory).then(|| Deletion {
             target: Target { resource: CLUSTERS, namespace: None, name: self.entry.clone() },
             uid: held.uid.clone(),
-            confirmed: self,
+            because: self.to_string(),
         })
     }
 }
@@ -106,10 +118,10 @@ impl Deletion {
         &self.uid
     }
 
-    /// The evidence, for the log.
+    /// The evidence in words, for the log.
     #[must_use]
-    pub fn confirmed(&self) -> &Confirmed {
-        &self.confirmed
+    pub fn because(&self) -> &str {
+        &self.because
     }
 }
 

@@ -15,8 +15,10 @@ pub enum Failure {
     NotServed,
     /// Somebody else changed or made the object first (409).
     Conflict,
-    /// The server refuses the object as it is (400, 413, 422).
+    /// The server refuses the object as it is (400, 422).
     Invalid,
+    /// What is to be written, or what was read, is larger than can be taken (413, and limits of Muster's own).
+    TooLarge,
     /// The answer is not what was asked for.
     Malformed,
     /// Not tried: the agent may not act any more.

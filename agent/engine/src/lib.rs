@@ -12,11 +12,12 @@
 //! carry out, whose outcome comes in as an event again. Any number of plans may be under way.
 //!
 //! Where to look:
-//! - what is written, and when: [`slot`], and for all names [`mirror`];
-//! - who may delete, and on what evidence: [`evidence`]. A [`Step::Delete`] needs a [`Deletion`](evidence::Deletion), that
-//!   needs a [`Confirmed`], and only the rules of that module make one;
+//! - which copies of entries are written, and when: [`slot`], and for all names [`mirror`];
+//! - what policies ask for: [`policy`] compiles one, [`policies`] makes it so by way of its [`ledger`];
+//! - who may delete, and on what evidence: [`evidence`]. A [`Step::Delete`] needs a [`Deletion`](evidence::Deletion), and
+//!   only the evidence that the rules of that module make permits one;
 //! - which directory is the right one: [`pin`];
-//! - what people are told: [`report`].
+//! - what people are told: [`Engine::conditions`].
 
 pub mod directory;
 pub mod engine;
@@ -25,13 +26,19 @@ pub mod event;
 pub mod evidence;
 pub mod failure;
 pub mod item;
+pub mod kind;
+pub mod ledger;
 pub mod listing;
+pub mod mark;
+pub mod memory;
 pub mod mirror;
+pub mod observed;
+pub mod pace;
 pub mod pin;
 pub mod plan;
+pub mod policies;
 pub mod policy;
 pub mod removals;
-pub mod report;
 pub mod scope;
 pub mod selector;
 pub mod slot;
@@ -41,8 +48,9 @@ pub mod time;
 
 pub use engine::Engine;
 pub use event::{Change, Event, StepOutcome};
-pub use evidence::Confirmed;
 pub use failure::Failure;
+pub use kind::Kind;
+pub use memory::Memory;
 pub use pin::Pin;
 pub use plan::{Plan, PlanId, Source, Step};
 pub use scope::Scope;

@@ -9,7 +9,7 @@ use muster_api::resource::CLUSTERS;
 
 use crate::entry::{Entry, EntryError, Held};
 use crate::event::StepOutcome;
-use crate::evidence::Confirmed;
+use crate::evidence::{Confirmed, Departure};
 use crate::failure::Failure;
 use crate::listing::Listing;
 use crate::plan::{Cause, PlanId, Step};
@@ -200,6 +200,37 @@ impl Mirror {
             }
         }
         writes
+    }
+
+    /// The deletions that are due once the replica left the directory: of all copies from there.
+    pub fn leave(&mut self, departure: &Departure, now: Duration) -> Vec<(Work, Step)> {
+        let mut deletions = Vec::new();
+        self.touched.clear();
+        self.timers.clear();
+        if !self.held.is_complete() {
+            return deletions;
+        }
+        for (name, slot) in &self.slots {
+            let Some(held) = slot.held.as_ref().filter(|held| slot.plan.is_none() && !held.deleting) else {
+                continue;
+            };
+            let Some(deletion) = departure.permits(name, held) else { continue };
+            match slot.retry(salt(name)) {
+                due if due > now => drop(self.timers.insert((due, name.clone()))),
+                _ => deletions.push((Work::Delete { name: name.clone() }, Step::Delete(deletion))),
+            }
+        }
+        deletions
+    }
+
+    /// Whether the replica holds no copy from this directory.
+    #[must_use]
+    pub fn is_cleared(&self, directory: &str) -> bool {
+        let copy = |slot: &Slot| {
+            let origin = slot.held.as_ref().and_then(|held| held.origin.as_ref());
+            origin.is_some_and(|origin| origin.directory == directory)
+        };
+        self.held.is_complete() && !self.slots.values().any(copy)
     }
 
     /// A plan of the mirror began.

@@ -11,6 +11,9 @@ pub struct Pin {
     pub directory: String,
     /// UID of the CRD of Cluster entries there. Another one means that all entries were deleted with the old.
     pub clusters_crd: String,
+    /// UID of the CRD of policies there; absent where it could not be read yet.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub policies_crd: Option<String>,
     /// UID of the execution namespace; absent where the credential cannot read it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub execution_namespace: Option<String>,
@@ -60,6 +63,8 @@ pub struct Landmarks {
     pub directory: Reading,
     /// The CRD of Cluster entries.
     pub clusters_crd: Reading,
+    /// The CRD of policies.
+    pub policies_crd: Reading,
     /// The execution namespace; `None` where it is not pinned and so was not asked for.
     pub execution_namespace: Option<Reading>,
 }
@@ -103,6 +108,7 @@ impl Pin {
     pub fn goes_on_as(&self, later: &Self) -> bool {
         self.directory == later.directory
             && self.clusters_crd == later.clusters_crd
+            && (self.policies_crd.is_none() || self.policies_crd == later.policies_crd)
             && (self.execution_namespace.is_none() || self.execution_namespace == later.execution_namespace)
     }
 
@@ -113,6 +119,9 @@ impl Pin {
     pub fn check(&self, seen: &Landmarks) -> Result<(), Mismatch> {
         self.check_identity(seen)?;
         check_part("CRD clusters.multicluster.coreos.com", &self.clusters_crd, &seen.clusters_crd)?;
+        if let Some(pinned) = &self.policies_crd {
+            check_part("CRD clusterpolicies.multicluster.coreos.com", pinned, &seen.policies_crd)?;
+        }
         if let Some(pinned) = &self.execution_namespace {
             let reading = seen.execution_namespace.as_ref();
             let unread = Reading::Unreadable("it was not read".into());
@@ -159,6 +168,7 @@ impl Pin {
             _ => None,
         };
         let execution_namespace = readable(seen.execution_namespace.as_ref());
+        let policies_crd = readable(Some(&seen.policies_crd));
         let Some(recorded) = recorded else {
             let unknown = |what: &str| Refusal::Mismatch(Mismatch::Unknown { what: what.into() });
             return Ok(Self {
@@ -166,6 +176,7 @@ impl Pin {
                 clusters_crd: readable(Some(&seen.clusters_crd)).ok_or_else(|| {
                     unknown("CRD clusters.multicluster.coreos.com is not there, or is going")
                 })?,
+                policies_crd,
                 execution_namespace,
                 cluster: cluster.to_owned(),
                 entry: None,
@@ -180,11 +191,17 @@ impl Pin {
         // Where the execution namespace cannot be read now, the list can be mirrored still; without it no deletion
         // is confirmed, so nothing is lost by that.
         let unread = matches!(seen.execution_namespace, None | Some(Reading::Unreadable(_)));
-        let needed =
-            if unread { Self { execution_namespace: None, ..recorded.clone() } } else { recorded.clone() };
+        let mut needed = recorded.clone();
+        if unread {
+            needed.execution_namespace = None;
+        }
+        if matches!(seen.policies_crd, Reading::Unreadable(_)) {
+            needed.policies_crd = None;
+        }
         needed.check(seen).map_err(Refusal::Mismatch)?;
         let execution_namespace = recorded.execution_namespace.clone().or(execution_namespace);
-        Ok(Self { execution_namespace, ..recorded.clone() })
+        let policies_crd = recorded.policies_crd.clone().or(policies_crd);
+        Ok(Self { policies_crd, execution_namespace, ..recorded.clone() })
     }
 }
 
@@ -214,6 +231,7 @@ mod tests {
         Pin {
             directory: "d".into(),
             clusters_crd: "c".into(),
+            policies_crd: Some("p".into()),
             execution_namespace: Some("n".into()),
             cluster: "east".into(),
             entry: None,
@@ -221,7 +239,12 @@ mod tests {
     }
 
     fn landmarks() -> Landmarks {
-        Landmarks { directory: found("d"), clusters_crd: found("c"), execution_namespace: Some(found("n")) }
+        Landmarks {
+            directory: found("d"),
+            clusters_crd: found("c"),
+            policies_crd: found("p"),
+            execution_namespace: Some(found("n")),
+        }
     }
 
     #[test]
@@ -231,8 +254,7 @@ mod tests {
 
     #[test]
     fn another_cluster_is_known_before_its_parts_are_looked_at() {
-        let seen =
-            Landmarks { directory: found("x"), clusters_crd: Reading::Absent, execution_namespace: None };
+        let seen = Landmarks { directory: found("x"), clusters_crd: Reading::Absent, ..landmarks() };
         assert_eq!(pin().check(&seen), Err(Mismatch::OtherDirectory { seen: "x".into() }));
     }
 
@@ -241,6 +263,8 @@ mod tests {
         let going = Reading::Found(Found { uid: "c".into(), deleting: true });
         for reading in [found("other"), Reading::Absent, going] {
             let seen = Landmarks { clusters_crd: reading.clone(), ..landmarks() };
+            assert!(matches!(pin().check(&seen), Err(Mismatch::BeingRemoved { .. })), "{reading:?}");
+            let seen = Landmarks { policies_crd: reading.clone(), ..landmarks() };
             assert!(matches!(pin().check(&seen), Err(Mismatch::BeingRemoved { .. })), "{reading:?}");
         }
         for reading in [found("other"), Reading::Absent] {
@@ -263,7 +287,7 @@ mod tests {
 
     #[test]
     fn what_was_recorded_binds_and_what_was_unreadable_is_added() {
-        let partly = Pin { execution_namespace: None, ..pin() };
+        let partly = Pin { execution_namespace: None, policies_crd: None, ..pin() };
         assert_eq!(Pin::join(Some(&partly), "east", &landmarks()), Ok(pin()));
         let unread = Landmarks { execution_namespace: None, ..landmarks() };
         assert_eq!(Pin::join(Some(&pin()), "east", &unread), Ok(pin()), "the record is kept");
@@ -286,6 +310,7 @@ mod tests {
         for later in [
             Pin { directory: "x".into(), ..pin() },
             Pin { clusters_crd: "x".into(), ..pin() },
+            Pin { policies_crd: Some("x".into()), ..pin() },
             Pin { execution_namespace: Some("x".into()), ..pin() },
         ] {
             assert!(!pin().goes_on_as(&later), "{later:?}");
@@ -299,6 +324,7 @@ mod tests {
             Landmarks { directory: unreadable(), ..landmarks() },
             Landmarks { directory: Reading::Absent, ..landmarks() },
             Landmarks { clusters_crd: unreadable(), ..landmarks() },
+            Landmarks { policies_crd: unreadable(), ..landmarks() },
             Landmarks { execution_namespace: None, ..landmarks() },
         ] {
             assert!(matches!(pin().check(&seen), Err(Mismatch::Unknown { .. })), "{seen:?}");

@@ -1,7 +1,8 @@
 //! What the engine asks the agent to do.
 
 use crate::evidence::{Deletion, Examination};
-use crate::pin::Pin;
+use crate::ledger::{Applied, Kept, Ledger};
+use crate::memory::Memory;
 use crate::target::Target;
 
 /// Number of a plan. Outcomes are matched by it.
@@ -13,6 +14,8 @@ pub struct PlanId(pub u64);
 pub enum Source {
     /// The copies of Cluster entries.
     Mirror,
+    /// What policies ask for. Its objects are read and written as the account that applies policies.
+    Policies,
     /// The engine's own upkeep: live reads and what is to be remembered.
     Engine,
 }
@@ -23,6 +26,7 @@ impl Source {
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Mirror => "mirror",
+            Self::Policies => "policies",
             Self::Engine => "engine",
         }
     }
@@ -71,12 +75,58 @@ pub enum Step {
         /// Why.
         cause: Cause,
     },
+    /// Apply an object on the server's side. The body guards itself: with the resourceVersion of an object that does
+    /// not exist yet, or with the UID of the one that is meant. Where an object is there that must not be, it is read
+    /// and shown: [`StepOutcome::Present`](crate::StepOutcome::Present).
+    Apply {
+        /// Which.
+        target: Target,
+        /// The object as its source wants it, as JSON.
+        body: String,
+        /// Why.
+        cause: Cause,
+    },
+    /// Read one object of the replica, live.
+    Look(Target),
+    /// Take Muster's label and mark off an object of this UID, and leave it otherwise as it is.
+    Unmark {
+        /// Which.
+        target: Target,
+        /// Its UID.
+        uid: String,
+    },
+    /// See whether a namespace holds anything but what Kubernetes itself keeps in each namespace.
+    Inspect {
+        /// Which.
+        namespace: String,
+    },
+    /// Write the part of a ledger that goes before the objects: anew, or in place of what is kept.
+    Record {
+        /// What it is to say.
+        ledger: Box<Ledger>,
+        /// UID and resourceVersion of what is kept; `None` where nothing is.
+        before: Option<(String, String)>,
+    },
+    /// Write the part of a ledger that comes after the objects.
+    Settle {
+        /// The ledger as it is kept.
+        kept: Box<Kept>,
+        /// What is there.
+        applied: Vec<Applied>,
+    },
+    /// Remove a ledger whose objects are gone.
+    Forget {
+        /// The policy's UID.
+        policy: String,
+        /// UID of the object that keeps the ledger.
+        uid: String,
+    },
     /// Delete an object. Only evidence makes a [`Deletion`].
     Delete(Deletion),
     /// Read the directory, live.
     Examine(Examination),
-    /// Keep the pin durably.
-    Remember(Pin),
+    /// Keep this durably, in the place of what was kept before.
+    Remember(Memory),
     /// Ask the session to probe the directory anew, and to close if it is not as it was recorded.
     Probe,
 }

@@ -6,20 +6,11 @@ use std::time::Duration;
 
 use crate::entry::{Digest, Entry, Held};
 use crate::failure::Failure;
+use crate::pace::Pace;
 use crate::plan::{Cause, PlanId};
-use crate::time::backoff;
 
 /// Least time between two updates of one copy that its entry's changes cause.
 pub const SPACING: Duration = Duration::from_secs(30);
-/// Corrections of one copy that are made at once.
-const FREE_CORRECTIONS: u32 = 5;
-/// Quiet time after which corrections are free again.
-const CALM: Duration = Duration::from_secs(60);
-/// First wait after a failed write, and between corrections in a fight.
-const FIRST_WAIT: Duration = Duration::from_secs(1);
-/// Longest such wait.
-const LONGEST_WAIT: Duration = Duration::from_secs(60);
-
 /// All that is known of one name.
 #[derive(Debug, Default)]
 pub struct Slot {
@@ -38,10 +29,7 @@ pub struct Slot {
     /// What the replica was last seen to hold in step with the directory.
     synced: Option<Digest>,
     updated: Option<Duration>,
-    failures: u32,
-    retry_at: Duration,
-    corrections: u32,
-    corrected: Duration,
+    pace: Pace,
 }
 
 /// What is to be done about a name.
@@ -74,19 +62,11 @@ impl Slot {
             Some(_) => Cause::Changed,
         };
         let due = match cause {
-            Cause::Missing => Duration::ZERO,
             Cause::Changed => self.updated.map_or(Duration::ZERO, |updated| updated + SPACING),
-            Cause::Drift => self.braked_until(salt),
+            Cause::Missing | Cause::Drift => Duration::ZERO,
         };
-        let due = if self.failures > 0 { due.max(self.retry_at) } else { due };
+        let due = due.max(self.pace.due(cause == Cause::Drift, salt));
         if due > now { Next::Later(due) } else { Next::Write(cause) }
-    }
-
-    fn braked_until(&self, salt: u64) -> Duration {
-        if self.corrections < FREE_CORRECTIONS {
-            return Duration::ZERO;
-        }
-        self.corrected + backoff(self.corrections - FREE_CORRECTIONS + 1, FIRST_WAIT, LONGEST_WAIT, salt)
     }
 
     /// Whether a Cluster that Muster did not make stands under the name.
@@ -157,7 +137,7 @@ impl Slot {
             && held.is_copy_of(wanted, directory)
         {
             self.synced = Some(wanted.digest());
-            self.failures = 0;
+            self.pace.succeeded();
             self.failure = None; // whatever failed: it is as it should be
         }
         if self.wanted.is_none() {
@@ -174,26 +154,25 @@ impl Slot {
 
     /// A write succeeded.
     pub fn written(&mut self, cause: Cause, now: Duration) {
-        self.failures = 0;
+        self.pace.succeeded();
         self.failure = None;
         match cause {
             Cause::Missing => {}
             Cause::Changed => self.updated = Some(now),
-            Cause::Drift => {
-                if now.saturating_sub(self.corrected) > CALM {
-                    self.corrections = 0;
-                }
-                self.corrections = self.corrections.saturating_add(1);
-                self.corrected = now;
-            }
+            Cause::Drift => self.pace.corrected(now),
         }
     }
 
     /// A step failed.
     pub fn failed(&mut self, failure: Failure, message: String, now: Duration, salt: u64) {
-        self.failures = self.failures.saturating_add(1);
-        self.retry_at = now + backoff(self.failures, FIRST_WAIT, LONGEST_WAIT, salt);
+        self.pace.failed(now, salt);
         self.failure = Some((failure, message));
+    }
+
+    /// When what failed may be tried again.
+    #[must_use]
+    pub fn retry(&self, salt: u64) -> Duration {
+        self.pace.due(false, salt)
     }
 
     /// Nothing is known of the name any more.

@@ -1,15 +1,15 @@
-//! What is known beside the mirror.
+//! What is known beside mirror and policies.
 
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
-use muster_api::conditions::{CredentialsValid, DirectoryReachable, HeartbeatAccepted};
+use muster_api::conditions::{CredentialsValid, DirectoryReachable, HeartbeatAccepted, LedgerUsable};
 
 use crate::directory::Health;
 use crate::event::{DirectoryWatch, Heartbeat, Problem};
 use crate::failure::Failure;
 
-/// What is known beside the mirror.
+/// What is known beside mirror and policies.
 #[derive(Debug)]
 pub(crate) struct State {
     pub(crate) closed: Option<Problem<DirectoryReachable>>,
@@ -18,8 +18,8 @@ pub(crate) struct State {
     pub(crate) corrected: u64,
     /// Why the last examination proved nothing.
     pub(crate) doubt: Option<String>,
-    /// The mirror was never in step, or has not been for a while.
-    pub(crate) pending: bool,
+    /// Whether ledgers come back as they are written; `None` until it was tried.
+    pub(crate) ledger: Option<Result<(), Problem<LedgerUsable>>>,
     reads: BTreeMap<DirectoryWatch, Health>,
     beats: Health,
     pub(crate) heartbeat: Option<Heartbeat>,
@@ -33,7 +33,7 @@ impl State {
             credential: None,
             corrected: 0,
             doubt: None,
-            pending: true,
+            ledger: None,
             reads: BTreeMap::new(),
             beats: Health::default(),
             heartbeat: None,

@@ -6,11 +6,14 @@ mod deleting;
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
-use muster_api::marks;
+use muster_api::{Object, marks};
 use serde_json::{Value, json};
 
 use super::*;
-use crate::pin::{Found, Landmarks};
+use crate::event::{Change, DirectoryWatch, ReplicaWatch, StepOutcome};
+use crate::evidence::Findings;
+use crate::failure::Failure;
+use crate::pin::{Found, Landmarks, Reading};
 use crate::selector::Selector;
 use crate::target::Target;
 
@@ -30,7 +33,7 @@ struct World {
     deleted: Vec<String>,
     examined: usize,
     probed: usize,
-    remembered: Vec<Pin>,
+    remembered: Vec<Memory>,
     /// Where plans are kept instead of being carried out.
     deferred: Option<Vec<Plan>>,
     /// Whether something in the replica changes what is written.
@@ -45,6 +48,7 @@ fn pin() -> Pin {
     Pin {
         directory: "d".into(),
         clusters_crd: "c".into(),
+        policies_crd: Some("p".into()),
         execution_namespace: None,
         cluster: "own".into(),
         entry: Some("uid-own".into()),
@@ -52,7 +56,7 @@ fn pin() -> Pin {
 }
 
 fn session() -> Session {
-    Session { pin: pin(), replica: "r".into() }
+    Session { pin: pin(), replica: "r".into(), nonce: "n".into(), departed: None }
 }
 
 fn object(value: &Value) -> Object {
@@ -65,8 +69,12 @@ fn none_deleted(world: &World) {
 
 impl World {
     fn new(scope: Scope) -> Self {
-        let landmarks =
-            Landmarks { directory: landmark("d"), clusters_crd: landmark("c"), execution_namespace: None };
+        let landmarks = Landmarks {
+            directory: landmark("d"),
+            clusters_crd: landmark("c"),
+            policies_crd: landmark("p"),
+            execution_namespace: None,
+        };
         let mut world = Self {
             engine: Engine::new(scope),
             now: Duration::ZERO,
@@ -84,6 +92,8 @@ impl World {
             meddles: false,
         };
         world.add("own", &json!({}));
+        // The owner of the replica says nothing.
+        world.send(Event::Replica { watch: ReplicaWatch::Report, change: Change::ListComplete });
         world
     }
 
@@ -124,6 +134,10 @@ impl World {
         self.send(Event::Directory { watch: DirectoryWatch::Entries, change });
     }
 
+    fn copies(&mut self, change: Change) {
+        self.send(Event::Replica { watch: ReplicaWatch::Copies, change });
+    }
+
     fn open(&mut self) {
         self.send(Event::Opened(session()));
     }
@@ -137,11 +151,11 @@ impl World {
     }
 
     fn list_replica(&mut self) {
-        self.send(Event::Replica(Change::ListBegan));
+        self.copies(Change::ListBegan);
         for value in self.held.clone().values() {
-            self.send(Event::Replica(Change::Listed(object(value))));
+            self.copies(Change::Listed(object(value)));
         }
-        self.send(Event::Replica(Change::ListComplete));
+        self.copies(Change::ListComplete);
     }
 
     /// An entry goes, with a true tombstone.
@@ -172,7 +186,7 @@ impl World {
             Step::Delete(deletion) => {
                 let name = deletion.target().name.clone();
                 assert_eq!(self.held[&name]["metadata"]["uid"], deletion.uid());
-                assert!(deletion.confirmed().to_string().contains(&name));
+                assert!(deletion.because().contains(&name));
                 self.held.remove(&name);
                 self.deleted.push(name);
                 StepOutcome::Deleted
@@ -188,16 +202,18 @@ impl World {
                     landmarks: self.landmarks.clone(),
                     own_entry: read(&examination.pin.cluster),
                     entries: examination.entries.iter().map(|name| (name.clone(), read(name))).collect(),
+                    policies: Vec::new(),
                 })
             }
-            Step::Remember(pin) => {
-                self.remembered.push(pin);
+            Step::Remember(memory) => {
+                self.remembered.push(memory);
                 StepOutcome::Remembered
             }
             Step::Probe => {
                 self.probed += 1;
                 StepOutcome::Asked
             }
+            other => panic!("not a step of the mirror: {other:?}"),
         };
         self.send(Event::Done { plan: plan.id, outcomes: vec![outcome] });
     }
@@ -224,7 +240,7 @@ impl World {
         edit(value);
         value["metadata"]["resourceVersion"] = version.into();
         let changed = object(value);
-        self.send(Event::Replica(Change::Applied(changed)));
+        self.copies(Change::Applied(changed));
     }
 
     fn reason(&self, kind: &str) -> Option<String> {

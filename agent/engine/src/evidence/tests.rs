@@ -19,6 +19,7 @@ fn pin() -> Pin {
     Pin {
         directory: "d".into(),
         clusters_crd: "c".into(),
+        policies_crd: Some("p".into()),
         execution_namespace: Some("n".into()),
         cluster: "own".into(),
         entry: Some("own-uid".into()),
@@ -31,10 +32,12 @@ fn findings() -> Findings {
         landmarks: Landmarks {
             directory: landmark("d"),
             clusters_crd: landmark("c"),
+            policies_crd: landmark("p"),
             execution_namespace: Some(landmark("n")),
         },
         own_entry: entry("own", "own-uid", "{}", false),
         entries: vec![("west".into(), Reading::Absent)],
+        policies: Vec::new(),
     }
 }
 

@@ -65,7 +65,7 @@ fn hand_edits_and_deletions_are_undone_at_once_with_a_brake() {
     world.edit("west", |value| drop(value["metadata"].as_object_mut().unwrap().remove("annotations")));
     assert_eq!(world.written, ["west"; 2], "the mark was taken off, and is put back");
     let gone = object(&world.held.remove("west").unwrap());
-    world.send(Event::Replica(Change::Gone(gone)));
+    world.copies(Change::Gone(gone));
     assert_eq!(world.written, ["west"; 3]);
     assert_eq!(world.engine.corrected(), 3);
     for round in 0..100 {
@@ -126,13 +126,13 @@ fn old_news_of_a_copy_is_not_taken() {
     world.directory(Change::Applied(changed));
     world.written.clear();
     // The watch shows the copy as it was before the write.
-    world.send(Event::Replica(Change::Applied(old)));
+    world.copies(Change::Applied(old));
     // The copy was deleted and is there again; its end is shown after its beginning.
     let mut again = world.held["west"].clone();
     again["metadata"]["uid"] = "again".into();
     let gone = object(&world.held["west"].clone());
-    world.send(Event::Replica(Change::Applied(object(&again))));
-    world.send(Event::Replica(Change::Gone(gone)));
+    world.copies(Change::Applied(object(&again)));
+    world.copies(Change::Gone(gone));
     world.tick(60);
     assert_eq!(world.written, [""; 0]);
 }
@@ -171,7 +171,7 @@ fn where_directory_and_replica_are_one_nothing_is_put_back_or_complained_of() {
     // Without a session an entry that somebody deletes is still an entry, and no copy that is missing.
     world.send(Event::Closed(unreachable()));
     let gone = object(&world.held.remove("own").unwrap());
-    world.send(Event::Replica(Change::Gone(gone)));
+    world.copies(Change::Gone(gone));
     world.tick(SETTLE);
     assert_eq!((world.written.len(), world.examined), (0, 0));
     assert_eq!(world.reason("MirrorInSync"), None);
@@ -239,7 +239,7 @@ fn a_failure_is_forgotten_when_the_copy_is_right_whoever_made_it_so() {
     world.send(Event::Done { plan: plan.id, outcomes });
     assert_eq!(world.reason("MirrorInSync").unwrap(), "Forbidden");
     let StepOutcome::Written(object) = world.put("west".into(), &body) else { panic!("not written") };
-    world.send(Event::Replica(Change::Applied(object)));
+    world.copies(Change::Applied(object));
     assert_eq!(world.reason("MirrorInSync").unwrap(), "InSync");
 }
 

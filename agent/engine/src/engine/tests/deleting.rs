@@ -47,7 +47,7 @@ fn an_entry_that_is_back_under_its_name_keeps_its_copy() {
 #[test]
 fn nothing_goes_while_the_directory_is_in_doubt() {
     type Doubt = (&'static str, fn(&mut World));
-    let doubts: [Doubt; 8] = [
+    let doubts: [Doubt; 7] = [
         ("another directory", |world| world.landmarks.directory = landmark("x")),
         ("identity unreadable", |world| world.landmarks.directory = Reading::Unreadable("403".into())),
         ("CRD replaced", |world| world.landmarks.clusters_crd = landmark("x")),
@@ -57,10 +57,6 @@ fn nothing_goes_while_the_directory_is_in_doubt() {
         }),
         ("reads fail", |world| world.unreadable = true),
         ("own entry missing", |world| drop(world.entries.remove("own"))),
-        ("own entry being deleted", |world| {
-            world.entries.get_mut("own").unwrap()["metadata"]["deletionTimestamp"] =
-                "2026-01-01T00:00:00Z".into();
-        }),
     ];
     for (doubt, cast) in doubts {
         // A tombstone.
@@ -158,7 +154,10 @@ fn an_own_entry_of_a_new_uid_is_recorded_before_anything_is_judged_by_it() {
     let anew = json!({"metadata": {"name": "own", "uid": "anew", "resourceVersion": version}, "spec": {}});
     world.entries.insert("own".into(), anew.clone());
     world.directory(Change::Applied(object(&anew)));
-    assert_eq!(world.remembered.iter().map(|pin| pin.entry.as_deref()).collect::<Vec<_>>(), [Some("anew")]);
+    assert_eq!(
+        world.remembered.iter().map(|memory| memory.pin.entry.as_deref()).collect::<Vec<_>>(),
+        [Some("anew")]
+    );
     none_deleted(&world);
     world.remove("west");
     world.tick(SETTLE);
@@ -188,8 +187,8 @@ fn what_is_no_copy_from_this_directory_stays_when_the_entry_of_its_name_goes() {
     world.tick(3);
     let examination = world.deferred.take().unwrap().pop().unwrap();
     let copy = object(&world.held.insert("west".into(), local.clone()).unwrap());
-    world.send(Event::Replica(Change::Gone(copy)));
-    world.send(Event::Replica(Change::Applied(object(&local))));
+    world.copies(Change::Gone(copy));
+    world.copies(Change::Applied(object(&local)));
     world.carry_out(examination);
     world.tick(SETTLE);
     none_deleted(&world);
@@ -212,7 +211,7 @@ fn findings_of_a_session_with_another_pin_are_not_used() {
     world.remove("west");
     world.tick(3);
     let examination = world.deferred.take().unwrap().pop().unwrap();
-    let joined = Session { pin: Pin { entry: Some("another".into()), ..pin() }, ..session() };
+    let joined = Session { pin: Pin { execution_namespace: Some("n".into()), ..pin() }, ..session() };
     world.send(Event::Opened(joined));
     world.carry_out(examination);
     none_deleted(&world);

@@ -3,26 +3,33 @@
 use jiff::Timestamp;
 use muster_api::condition::Condition;
 use muster_api::conditions::{
-    CredentialsValid, DirectoryReachable, EntryPresent, HeartbeatAccepted, MirrorInSync, ReplicaReachable,
+    CredentialsValid, Deregistered, DirectoryReachable, EntryPresent, HeartbeatAccepted, LedgerUsable,
+    MirrorInSync, PoliciesApplied, ReplicaReachable,
 };
 
+use super::{Engine, Seen};
 use crate::directory::{self, Health};
-use crate::engine::Engine;
 use crate::event::{Heartbeat, Problem, Session};
 use crate::failure::Failure;
-use crate::mirror::Mirror;
+use crate::memory::Departed;
 use crate::scope::Scope;
 use crate::state::State;
 use crate::time::Now;
 
 /// How many Clusters a message names at most.
 const NAMED: usize = 5;
+/// What is said while the owner of the replica wants nothing to be written.
+const PAUSED: &str = "the owner of this cluster paused the agent by an annotation of the local report";
+/// What is said until the local report was read.
+const UNHEARD: &str =
+    "the local report, by which the owner of this cluster may pause the agent, is still to be read";
 
 impl Engine {
     /// The conditions as they are now. A condition of which nothing is known yet is absent.
     #[must_use]
     pub fn conditions(&self, now: Now) -> Vec<Condition> {
-        let (state, session, own, mirror) = self.view();
+        let Self { state, session, own, .. } = self;
+        let session = session.as_ref();
         let at = now.wall.into();
         let mut conditions = Vec::new();
         let directory = directory_reachable(state, session);
@@ -48,7 +55,20 @@ impl Engine {
                 (None, None) => Condition::new(CredentialsValid::Valid, "", at),
             });
         }
-        if let Some((reason, message)) = self.mirror_in_sync(state, session, mirror) {
+        if let Some((reason, message)) = self.mirror_in_sync() {
+            conditions.push(Condition::new(reason, message, at));
+        }
+        if let Some((reason, message)) = self.policies_applied(now) {
+            conditions.push(Condition::new(reason, message, at));
+        }
+        match &state.ledger {
+            Some(Ok(())) => conditions.push(Condition::new(LedgerUsable::Usable, "", at)),
+            Some(Err(problem)) => {
+                conditions.push(Condition::new(problem.reason, problem.message.clone(), at));
+            }
+            None => {}
+        }
+        if let Some((reason, message)) = self.deregistered() {
             conditions.push(Condition::new(reason, message, at));
         }
         match &state.heartbeat {
@@ -64,27 +84,32 @@ impl Engine {
     /// When the credential in use ends, by its own account.
     #[must_use]
     pub fn credential_expires(&self) -> Option<Timestamp> {
-        self.view().0.credential.as_ref().and_then(|(_, expires)| *expires)
+        self.state.credential.as_ref().and_then(|(_, expires)| *expires)
     }
 
     /// How many hand edits were undone.
     #[must_use]
     pub fn corrected(&self) -> u64 {
-        self.view().0.corrected
+        self.state.corrected
     }
 
-    fn mirror_in_sync(
-        &self,
-        state: &State,
-        session: Option<&Session>,
-        mirror: &Mirror,
-    ) -> Option<(MirrorInSync, String)> {
+    fn mirror_in_sync(&self) -> Option<(MirrorInSync, String)> {
+        let Self { state, session, mirror, .. } = self;
+        let (session, pending) = (session.as_ref(), self.mirror_news.pending);
         if session.is_some_and(Session::same_cluster) {
             return Some((MirrorInSync::SameCluster, String::new()));
         }
         let known = mirror.held.is_complete() && mirror.entries.is_complete();
-        if session.is_none() && !(known && self.mirrors()) {
+        if session.is_none() && !(known && self.directory.is_some()) {
             return None; // nothing was ever compared
+        }
+        if self.departure.is_some() {
+            return Some((MirrorInSync::Left, String::new()));
+        }
+        match self.owner {
+            Some(owner) if owner.paused => return Some((MirrorInSync::Paused, PAUSED.into())),
+            None => return Some((MirrorInSync::Pending, UNHEARD.into())),
+            Some(_) => {}
         }
         let counts = self.counts();
         if counts.conflicts > 0 {
@@ -96,14 +121,14 @@ impl Engine {
         }
         if let Some((failure, message)) = mirror.trouble() {
             let refused = matches!(failure, Failure::Forbidden | Failure::Invalid | Failure::Unauthorized);
-            if refused || state.pending {
+            if refused || pending {
                 return Some((
                     if refused { MirrorInSync::Forbidden } else { MirrorInSync::Pending },
                     message,
                 ));
             }
         }
-        if state.pending && counts.unconfirmed > 0 {
+        if pending && counts.unconfirmed > 0 {
             let why = state.doubt.as_deref().unwrap_or("live reads have not confirmed it yet");
             let message = format!(
                 "{} copies have no entry in the list of the directory, and stay: {why}",
@@ -111,7 +136,7 @@ impl Engine {
             );
             return Some((MirrorInSync::Pending, message));
         }
-        if state.pending && counts.in_step < counts.entries {
+        if pending && counts.in_step < counts.entries {
             return Some((MirrorInSync::Pending, "copies are still to be written".into()));
         }
         if !known {
@@ -133,6 +158,56 @@ impl Engine {
     }
 }
 
+impl Engine {
+    fn policies_applied(&self, now: Now) -> Option<(PoliciesApplied, String)> {
+        self.memory.as_ref()?;
+        if self.departure.is_some() {
+            return Some((PoliciesApplied::Left, String::new()));
+        }
+        match self.owner {
+            Some(owner) if owner.paused => return Some((PoliciesApplied::Paused, PAUSED.into())),
+            None => return Some((PoliciesApplied::Pending, UNHEARD.into())),
+            Some(_) => {}
+        }
+        match &self.state.ledger {
+            Some(Ok(())) => {}
+            Some(Err(problem)) => {
+                let message = format!("the ledger cannot be used: {}", problem.message);
+                return Some((PoliciesApplied::Pending, message));
+            }
+            None => return Some((PoliciesApplied::Pending, "the ledger is still to be tried".into())),
+        }
+        let told = self.told(now.mono);
+        if !told.passing || self.policies_news.pending {
+            return Some((told.reason, told.message));
+        }
+        // What passes within seconds is not told: what was so before is said on.
+        Some((PoliciesApplied::Applied, format!("{} policies, {} objects", told.policies, told.objects)))
+    }
+
+    fn deregistered(&self) -> Option<(Deregistered, String)> {
+        let memory = self.memory.as_ref()?;
+        let Some(departure) = &self.departure else { return Some((Deregistered::Member, String::new())) };
+        let copies = self.mirror.is_cleared(&memory.pin.directory);
+        let grants = self.policies.is_cleared();
+        if copies && grants {
+            return Some(match departure.why() {
+                Departed::EntryDeleted(uid) => {
+                    let message = format!("the entry {}, UID {uid}, was deleted", memory.pin.cluster);
+                    (Deregistered::EntryDeleted, message)
+                }
+                Departed::OwnerLeft => (Deregistered::OwnerLeft, String::new()),
+            });
+        }
+        let still = match (copies, grants) {
+            (false, false) => "mirrored copies and what policies made",
+            (false, true) => "mirrored copies",
+            _ => "what policies made",
+        };
+        Some((Deregistered::Leaving, format!("still there: {still}")))
+    }
+}
+
 fn directory_reachable(state: &State, session: Option<&Session>) -> Option<Problem<DirectoryReachable>> {
     if let Some(problem) = &state.closed {
         return Some(problem.clone());
@@ -148,10 +223,10 @@ fn directory_reachable(state: &State, session: Option<&Session>) -> Option<Probl
     })
 }
 
-fn entry_present(session: &Session, seen: Option<&(String, bool)>) -> (EntryPresent, String) {
-    match seen {
-        Some((_, false)) => (EntryPresent::Present, String::new()),
-        Some((_, true)) => (
+fn entry_present(session: &Session, seen: Option<&Seen>) -> (EntryPresent, String) {
+    match seen.map(|seen| seen.deleting) {
+        Some(false) => (EntryPresent::Present, String::new()),
+        Some(true) => (
             EntryPresent::Deregistering,
             format!("Cluster {} is being deleted in the directory", session.pin.cluster),
         ),

@@ -1,0 +1,135 @@
+//! What came of plans.
+
+use super::{Doing, Engine};
+use crate::event::{Session, StepOutcome};
+use crate::evidence::{Doubt, Findings, Verdict};
+use crate::failure::Failure;
+use crate::pin::{Pin, Reading};
+use crate::plan::{Plan, PlanId, Source, Step};
+use crate::time::Now;
+
+impl Engine {
+    pub(super) fn done(&mut self, plan: PlanId, outcomes: Vec<StepOutcome>, now: Now, plans: &mut Vec<Plan>) {
+        let Some(doing) = self.plans.remove(&plan) else { return };
+        // One step a plan: without an outcome it was not tried.
+        let outcome = outcomes.into_iter().next();
+        let outcome =
+            outcome.unwrap_or_else(|| StepOutcome::Failed(Failure::Unavailable, "not tried".into()));
+        match doing {
+            Doing::Mirror(work) => {
+                let corrected = self.mirror.done(work, outcome, self.directory.as_deref(), now.mono);
+                self.state.corrected += u64::from(corrected);
+            }
+            Doing::Policies(work) => {
+                let corrected = self.policies.done(work, outcome, now.mono);
+                self.state.corrected += u64::from(corrected);
+            }
+            Doing::Examine { entries, policies, pin } => {
+                if !entries.is_empty() {
+                    self.mirror.removals.end(&entries, now.mono);
+                }
+                if !policies.is_empty() {
+                    self.policies.examined(&policies, now.mono);
+                }
+                if let StepOutcome::Found(findings) = outcome
+                    && self.is_pinned(&pin)
+                {
+                    self.found(&findings, &entries, &policies, now, plans);
+                }
+                self.mirror.touch(entries);
+            }
+            Doing::ExamineOwn { pin } => {
+                self.own.unconfirmed(now.mono);
+                if let StepOutcome::Found(findings) = outcome
+                    && self.is_pinned(&pin)
+                {
+                    self.own_found(&findings, &pin, now, plans);
+                }
+            }
+            Doing::Remember(memory) => match outcome {
+                StepOutcome::Remembered => {
+                    self.remember(memory);
+                    self.hurry();
+                }
+                // The record is not what this process takes it for: the session looks at it anew.
+                _ => self.probe(now, plans),
+            },
+            Doing::Probe => {}
+        }
+    }
+
+    /// Whether the session is the one that something was asked in.
+    fn is_pinned(&self, pin: &Pin) -> bool {
+        self.session.as_ref().is_some_and(|session| session.pin == *pin)
+    }
+
+    fn found(
+        &mut self,
+        findings: &Findings,
+        entries: &[String],
+        policies: &[(String, String)],
+        now: Now,
+        plans: &mut Vec<Plan>,
+    ) {
+        let Some(Session { pin, .. }) = self.session.clone() else { return };
+        let standing = findings.standing(&pin).map(|_| ());
+        self.state.doubt = standing.as_ref().err().map(ToString::to_string);
+        if standing.is_err() {
+            self.mirror.removals.pause(now.mono);
+            self.policies.removals.pause(now.mono);
+        }
+        if let Err(Doubt::Directory(_)) = standing {
+            return self.probe(now, plans);
+        }
+        if let Reading::Found(own) = &findings.own_entry {
+            self.own_shown(own, now); // live, from the pinned directory: as good as an event
+        }
+        if standing.is_err() {
+            return;
+        }
+        self.policies.found(findings, &pin, policies, now.mono);
+        for name in entries {
+            let Some(uid) = self.mirror.in_question(name, &pin.directory).map(str::to_owned) else {
+                continue;
+            };
+            match findings.judge(&pin, self.mirror.scope(), name, &uid) {
+                Verdict::Delete(confirmed) => {
+                    if let Some((work, step)) = self.mirror.remove(name, confirmed) {
+                        plans.push(self.plan(Source::Mirror, step, Doing::Mirror(work)));
+                    }
+                }
+                Verdict::Present => {
+                    let read = findings.entries.iter().find(|(read, _)| read == name);
+                    if let Some((_, Reading::Found(object))) = read {
+                        self.mirror.show(object);
+                    }
+                }
+                Verdict::Unproven(_) => {}
+            }
+        }
+    }
+
+    /// Live reads say whether the own entry was deleted, and the directory whole.
+    fn own_found(&mut self, findings: &Findings, pin: &Pin, now: Now, plans: &mut Vec<Plan>) {
+        match findings.judge_departure(pin) {
+            Ok(departed) => {
+                let Some(mut memory) = self.memory.clone() else { return };
+                memory.departed = Some(departed);
+                plans.push(self.plan(
+                    Source::Engine,
+                    Step::Remember(memory.clone()),
+                    Doing::Remember(memory),
+                ));
+            }
+            Err(doubt) => {
+                self.state.doubt = Some(doubt.to_string());
+                if let Reading::Found(own) = &findings.own_entry {
+                    self.own_shown(own, now);
+                }
+                if matches!(doubt, Doubt::Directory(_)) {
+                    self.probe(now, plans);
+                }
+            }
+        }
+    }
+}

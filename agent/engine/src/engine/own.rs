@@ -1,0 +1,153 @@
+//! The replica's own entry, and whether the replica belongs to the directory still.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use muster_api::Object;
+
+use super::{Doing, Engine};
+use crate::listing::Listing;
+use crate::memory::{Departed, Memory};
+use crate::pin::Pin;
+use crate::plan::{Plan, Source, Step};
+use crate::removals::QUIET;
+use crate::time::{Now, backoff};
+
+const FIRST_WAIT: Duration = Duration::from_secs(2);
+const LONGEST_WAIT: Duration = Duration::from_secs(30);
+
+/// The replica's own entry.
+#[derive(Debug, Default)]
+pub(crate) struct Own {
+    pub(crate) listing: Listing,
+    /// The entry, as the directory last showed it; `None` where it shows none.
+    pub(crate) seen: Option<Seen>,
+    /// That the entry was seen to go, and its UID. Absence alone says nothing of this.
+    gone: Option<Gone>,
+}
+
+/// The own entry as the directory shows it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Seen {
+    pub(crate) uid: String,
+    pub(crate) deleting: bool,
+    pub(crate) version: u64,
+    pub(crate) labels: BTreeMap<String, String>,
+}
+
+#[derive(Debug)]
+struct Gone {
+    uid: String,
+    asked: u32,
+    due: Duration,
+    under_way: bool,
+}
+
+impl Own {
+    /// Whether it is known if there is an entry.
+    pub(crate) fn is_known(&self) -> bool {
+        self.listing.is_complete()
+    }
+
+    /// The directory shows the entry. Returns whether its labels are others than before. An older state of the same
+    /// entry is not taken.
+    pub(super) fn show(&mut self, object: &Object, now: Duration) -> bool {
+        let seen = Seen {
+            uid: object.meta.uid.clone(),
+            deleting: object.meta.deletion_timestamp.is_some(),
+            version: object.meta.resource_version.parse().unwrap_or(0),
+            labels: object.meta.labels.clone(),
+        };
+        if self.seen.as_ref().is_some_and(|old| old.uid == seen.uid && seen.version < old.version) {
+            return false;
+        }
+        if seen.deleting {
+            self.goes(&seen.uid, now);
+        } else {
+            self.gone = None; // it is there, whoever made it
+        }
+        let relabelled = self.seen.as_ref().is_none_or(|old| old.labels != seen.labels);
+        self.seen = Some(seen);
+        relabelled
+    }
+
+    /// The entry of this UID was seen to go.
+    pub(super) fn goes(&mut self, uid: &str, now: Duration) {
+        if self.gone.as_ref().is_none_or(|gone| gone.uid != uid) {
+            self.gone = Some(Gone { uid: uid.to_owned(), asked: 0, due: now + QUIET, under_way: false });
+        }
+    }
+
+    /// When live reads are to confirm that it went.
+    pub(super) fn due(&self) -> Option<Duration> {
+        self.gone.as_ref().filter(|gone| !gone.under_way).map(|gone| gone.due)
+    }
+
+    pub(super) fn hurry(&mut self) {
+        if let Some(gone) = self.gone.as_mut().filter(|gone| gone.asked > 0) {
+            gone.due = Duration::ZERO;
+        }
+    }
+
+    /// Live reads ended, and did not confirm it.
+    pub(super) fn unconfirmed(&mut self, now: Duration) {
+        if let Some(gone) = &mut self.gone {
+            gone.under_way = false;
+            gone.asked = gone.asked.saturating_add(1);
+            gone.due = now + backoff(gone.asked, FIRST_WAIT, LONGEST_WAIT, 0);
+        }
+    }
+}
+
+impl Engine {
+    /// What is to be remembered of belonging to the directory, and what is to be asked before that.
+    pub(super) fn own_due(&mut self, now: Now, plans: &mut Vec<Plan>) {
+        let remembering = self.plans.values().any(|doing| matches!(doing, Doing::Remember(_)));
+        if let (Some(memory), false) = (self.memory.clone(), remembering)
+            && let Some(changed) = self.change_of(&memory)
+        {
+            plans.push(self.plan(Source::Engine, Step::Remember(changed.clone()), Doing::Remember(changed)));
+        }
+        let Some(session) = &self.session else { return };
+        let pin = session.pin.clone();
+        let recorded = self.own.gone.as_ref().is_some_and(|gone| pin.entry.as_ref() == Some(&gone.uid));
+        if self.departure.is_some() || !recorded || self.own.due().is_none_or(|due| due > now.mono) {
+            return;
+        }
+        if let Some(gone) = &mut self.own.gone {
+            gone.under_way = true;
+        }
+        let step = Step::Examine(crate::evidence::Examination {
+            pin: pin.clone(),
+            entries: Vec::new(),
+            policies: Vec::new(),
+        });
+        plans.push(self.plan(Source::Engine, step, Doing::ExamineOwn { pin }));
+    }
+
+    /// When [`Self::own_due`] has something to do.
+    pub(super) fn own_wake(&self) -> Option<Duration> {
+        let pin = &self.session.as_ref()?.pin;
+        let recorded = self.own.gone.as_ref().is_some_and(|gone| pin.entry.as_ref() == Some(&gone.uid));
+        if recorded && self.departure.is_none() { self.own.due() } else { None }
+    }
+
+    /// How what is remembered differs from what is so. A UID of the own entry that is not the recorded one is a
+    /// registration anew: it is recorded, and nothing else follows from it, but that a replica that left is back.
+    fn change_of(&self, memory: &Memory) -> Option<Memory> {
+        let leave = self.owner.is_some_and(|owner| owner.leave);
+        let present = self.own.seen.as_ref().filter(|seen| !seen.deleting && self.session.is_some());
+        let departed = match &memory.departed {
+            _ if leave => Some(Departed::OwnerLeft),
+            Some(Departed::OwnerLeft) => None,
+            Some(Departed::EntryDeleted(_)) if present.is_some() => None,
+            other => other.clone(),
+        };
+        let pin = match present {
+            Some(seen) => Pin { entry: Some(seen.uid.clone()), ..memory.pin.clone() },
+            None => memory.pin.clone(),
+        };
+        let changed = Memory { pin, departed };
+        (changed != *memory).then_some(changed)
+    }
+}

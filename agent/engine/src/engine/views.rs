@@ -1,0 +1,195 @@
+//! What both sides show.
+
+use std::time::Duration;
+
+use muster_api::conditions::LedgerUsable;
+use muster_api::{Object, marks};
+
+use super::{Doing, Engine, Owner};
+use crate::event::{Change, DirectoryWatch, Problem, ReplicaWatch};
+use crate::failure::Failure;
+use crate::listing::Listing;
+use crate::plan::{Plan, Source, Step};
+use crate::scope::Scope;
+use crate::time::Now;
+
+/// Least time between two probes that the engine asks for.
+const PROBE_SPACING: Duration = Duration::from_secs(5);
+
+impl Engine {
+    // === the directory ===
+
+    pub(super) fn directory_changed(
+        &mut self,
+        watch: DirectoryWatch,
+        change: Change,
+        now: Now,
+        plans: &mut Vec<Plan>,
+    ) {
+        match change {
+            Change::Failed(failure, message) => {
+                self.state.read(watch).failed(failure, message);
+                if failure == Failure::NotServed {
+                    // The collection is gone: either this is not the directory, or Muster is being removed there.
+                    self.probe(now, plans);
+                }
+                return;
+            }
+            Change::Alive => {}
+            Change::ListBegan => {
+                self.listing(watch).began();
+                return;
+            }
+            Change::ListComplete => self.listed(watch),
+            Change::Listed(object) | Change::Applied(object) => self.shown(watch, &object, now),
+            Change::Gone(object) => self.gone(watch, &object, now),
+        }
+        // A listing that never comes to its end is no success, however much it shows.
+        if !self.listing(watch).is_under_way() && self.state.read(watch).succeeded() {
+            self.hurry(); // what could not be confirmed meanwhile
+        }
+    }
+
+    /// Whether a watch sees the own entry come and go. A narrowed one sees it leave the selection only.
+    fn speaks_of_own(&self, watch: DirectoryWatch) -> bool {
+        match watch {
+            DirectoryWatch::OwnEntry => true,
+            DirectoryWatch::Entries => *self.mirror.scope() == Scope::All,
+            DirectoryWatch::Policies => false,
+        }
+    }
+
+    fn is_own(&self, name: &str) -> bool {
+        self.session.as_ref().is_some_and(|session| session.pin.cluster == name)
+    }
+
+    fn listing(&mut self, watch: DirectoryWatch) -> &mut Listing {
+        match watch {
+            DirectoryWatch::OwnEntry => &mut self.own.listing,
+            DirectoryWatch::Entries => &mut self.mirror.entries,
+            DirectoryWatch::Policies => &mut self.policies.shown,
+        }
+    }
+
+    fn shown(&mut self, watch: DirectoryWatch, object: &Object, now: Now) {
+        if watch == DirectoryWatch::Policies {
+            return self.policies.show(object);
+        }
+        self.listing(watch).show(&object.meta.name);
+        self.own_shown(object, now);
+        if watch == DirectoryWatch::Entries {
+            self.mirror.show(object);
+        }
+    }
+
+    /// An entry is shown, maybe the own one.
+    pub(super) fn own_shown(&mut self, object: &Object, now: Now) {
+        if self.is_own(&object.meta.name) && self.own.show(object, now.mono) {
+            self.policies.relabelled();
+        }
+    }
+
+    fn gone(&mut self, watch: DirectoryWatch, object: &Object, now: Now) {
+        let name = &object.meta.name;
+        if watch == DirectoryWatch::Policies {
+            return self.policies.lose(&object.meta.uid);
+        }
+        if self.speaks_of_own(watch) && self.is_own(name) {
+            self.own.seen = None;
+            self.own.goes(&object.meta.uid, now.mono);
+            self.policies.relabelled();
+        }
+        if watch == DirectoryWatch::Entries {
+            self.mirror.lose(name);
+        }
+    }
+
+    fn listed(&mut self, watch: DirectoryWatch) {
+        match watch {
+            DirectoryWatch::Policies => return self.policies.shown_complete(),
+            DirectoryWatch::OwnEntry => {
+                let shown = self.own.listing.completed();
+                if !shown.iter().any(|name| self.is_own(name)) {
+                    self.own.seen = None;
+                }
+                return self.policies.relabelled();
+            }
+            DirectoryWatch::Entries => {}
+        }
+        if self.speaks_of_own(watch) {
+            let shown =
+                self.session.as_ref().is_some_and(|session| self.mirror.entries.shows(&session.pin.cluster));
+            if !shown {
+                self.own.seen = None;
+            }
+            self.own.listing.not_needed();
+            self.policies.relabelled();
+        }
+        self.mirror.entries_complete();
+        self.mirror.touch_all();
+    }
+
+    pub(super) fn probe(&mut self, now: Now, plans: &mut Vec<Plan>) {
+        let early = self.probed.is_some_and(|probed| now.mono < probed + PROBE_SPACING);
+        if !early {
+            self.probed = Some(now.mono);
+            plans.push(self.plan(Source::Engine, Step::Probe, Doing::Probe));
+        }
+    }
+
+    // === the replica ===
+
+    pub(super) fn replica_changed(&mut self, watch: ReplicaWatch, change: Change) {
+        match watch {
+            ReplicaWatch::Copies => self.copies_changed(change),
+            ReplicaWatch::Report => self.report_changed(change),
+            ReplicaWatch::Applied(kind) => self.policies.objects_changed(kind, change),
+        }
+    }
+
+    fn copies_changed(&mut self, change: Change) {
+        match change {
+            Change::Failed(failure, message) => {
+                self.state.replica.failed(failure, message);
+                return;
+            }
+            Change::Alive => {}
+            Change::ListBegan => {
+                self.mirror.held.began();
+                return;
+            }
+            Change::ListComplete => self.mirror.held_complete(),
+            Change::Listed(object) => self.mirror.hold(&object, true),
+            Change::Applied(object) => self.mirror.hold(&object, false),
+            Change::Gone(object) => self.mirror.miss(&object.meta.name, &object.meta.uid),
+        }
+        if !self.mirror.held.is_under_way() {
+            self.state.replica.succeeded();
+        }
+    }
+
+    /// The local report carries the owner's word. Where there is none, nothing was said.
+    fn report_changed(&mut self, change: Change) {
+        let before = self.owner;
+        match change {
+            Change::Listed(report) | Change::Applied(report) => {
+                let on = |name| marks::is_on(&report.meta.annotations, name);
+                self.owner = Some(Owner { paused: on(marks::PAUSE), leave: on(marks::LEAVE) });
+            }
+            Change::Gone(_) => self.owner = Some(Owner::default()),
+            Change::ListComplete => drop(self.owner.get_or_insert_default()),
+            Change::ListBegan | Change::Alive | Change::Failed(..) => {}
+        }
+        if self.owner != before {
+            self.mirror.touch_all();
+            self.policies.touch_all();
+            self.policies.stir_all();
+        }
+    }
+
+    pub(super) fn ledger_tried(&mut self, outcome: Result<(), Problem<LedgerUsable>>) {
+        self.state.ledger = Some(outcome);
+        self.policies.touch_all();
+        self.policies.stir_all();
+    }
+}

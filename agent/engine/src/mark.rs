@@ -1,0 +1,97 @@
+//! The mark that every object made for policies bears, beside its label: for whom it was made, and by what the agent
+//! knows it again. A copy of the object under another name bears a mark of another name, so it is nobody's.
+
+use muster_api::marks;
+
+use crate::item::{Item, short_digest};
+use crate::target::Target;
+
+/// Stands for a policy where an object may be wanted by several: it outlives each of them.
+const SHARED: &str = "-";
+
+/// The policy that an object was made for.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Maker {
+    /// Its name.
+    pub name: String,
+    /// Its UID.
+    pub uid: String,
+}
+
+/// What the annotation `multicluster.coreos.com/made-for` says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Mark {
+    /// The policy; `None` for what several may share.
+    pub maker: Option<Maker>,
+    /// The nonce of the ledger.
+    pub nonce: String,
+    /// Digest of kind, namespace and name.
+    place: String,
+    /// Digest of what was asked for.
+    content: String,
+}
+
+impl Mark {
+    /// The mark of an item.
+    #[must_use]
+    pub fn of(item: &Item, maker: Option<Maker>, nonce: &str) -> Self {
+        Self { maker, nonce: nonce.to_owned(), place: place(&item.target), content: item.digest() }
+    }
+
+    /// The annotation's value.
+    #[must_use]
+    pub fn text(&self) -> String {
+        let (name, uid) =
+            self.maker.as_ref().map_or((SHARED, SHARED), |maker| (maker.name.as_str(), maker.uid.as_str()));
+        format!("{name}/{uid}/{}/{}/{}", self.nonce, self.place, self.content)
+    }
+
+    /// Reads the annotation of an object. `None`: there is none, or it was made for another object.
+    #[must_use]
+    pub fn read(object: &muster_api::Meta, target: &Target) -> Option<Self> {
+        let text = object.annotations.get(marks::MADE_FOR)?;
+        let mut parts = text.split('/').map(str::to_owned);
+        let (name, uid) = (parts.next()?, parts.next()?);
+        let (nonce, found, content) = (parts.next()?, parts.next()?, parts.next()?);
+        if parts.next().is_some() || found != place(target) {
+            return None;
+        }
+        let maker = (name != SHARED).then_some(Maker { name, uid });
+        Some(Self { maker, nonce, place: found, content })
+    }
+}
+
+fn place(target: &Target) -> String {
+    let Target { resource, namespace, name } = target;
+    let text = format!("{}/{}/{name}", resource.full_name(), namespace.as_deref().unwrap_or_default());
+    short_digest(text.as_bytes())
+}
+
+#[cfg(test)]
+mod tests {
+    use muster_api::Meta;
+    use muster_api::resource::CLUSTERS;
+
+    use super::*;
+
+    fn target(name: &str) -> Target {
+        Target { resource: CLUSTERS, namespace: None, name: name.into() }
+    }
+
+    fn meta(text: String) -> Meta {
+        Meta { annotations: [(marks::MADE_FOR.to_owned(), text)].into(), ..Meta::default() }
+    }
+
+    #[test]
+    fn a_mark_reads_back_and_a_copy_of_the_object_bears_none() {
+        let maker = Maker { name: "web-api".into(), uid: "u".into() };
+        for maker in [Some(maker), None] {
+            let mark = Mark::of(&Item::new(target("a")), maker, "n");
+            assert_eq!(Mark::read(&meta(mark.text()), &target("a")), Some(mark.clone()));
+            assert_eq!(Mark::read(&meta(mark.text()), &target("b")), None, "a copy under another name");
+        }
+        for bad in ["", "a", "-/-/n", "a/b/c/d/e/f"] {
+            assert_eq!(Mark::read(&meta(bad.into()), &target("a")), None, "{bad}");
+        }
+    }
+}

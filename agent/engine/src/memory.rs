@@ -1,0 +1,25 @@
+//! What the agent keeps of itself in the replica: whom it joined, and whether it left.
+
+use serde::{Deserialize, Serialize};
+
+use crate::pin::Pin;
+
+/// What is kept.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Memory {
+    /// The directory that was joined.
+    pub pin: Pin,
+    /// That the replica left it, or is about to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub departed: Option<Departed>,
+}
+
+/// Why a replica left its directory. It is kept before the first object goes, so that a restart goes on with it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Departed {
+    /// Its entry of this UID was deleted in the directory. A new entry of its name ends it.
+    EntryDeleted(String),
+    /// Its owner asked for it. It ends when the owner asks for it no more.
+    OwnerLeft,
+}

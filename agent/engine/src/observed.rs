@@ -1,0 +1,107 @@
+//! Objects as the replica holds them, cut down to what decisions about them need.
+
+use muster_api::{Object, marks};
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
+use crate::item::short_digest;
+use crate::mark::Mark;
+use crate::target::Target;
+
+/// An object that is there.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Observed {
+    /// UID.
+    pub uid: String,
+    /// resourceVersion.
+    pub version: String,
+    /// Whether it bears Muster's label.
+    pub labelled: bool,
+    /// Muster's mark, if it has one that was made for this object.
+    pub mark: Option<Mark>,
+    /// Whether its deletion was asked for.
+    pub deleting: bool,
+    /// Whether the owner of the replica took it over.
+    pub let_go: bool,
+    /// Digest of the fields that Muster's manager owns by server-side apply; `None` where it owns none. Whoever changes
+    /// a field takes it from this set (KEP-555), so an unchanged set means that nobody changed what Muster wrote.
+    pub fields: Option<String>,
+}
+
+impl Observed {
+    /// Reads an object. `manager`: the field manager under which Muster applies it.
+    #[must_use]
+    pub fn read(object: &Object, target: &Target, manager: &str) -> Self {
+        let meta = &object.meta;
+        Self {
+            uid: meta.uid.clone(),
+            version: meta.resource_version.clone(),
+            labelled: meta.labels.get(marks::PART_OF).is_some_and(|set| set == marks::POLICY_SET),
+            mark: Mark::read(meta, target),
+            deleting: meta.deletion_timestamp.is_some(),
+            let_go: marks::is_on(&meta.annotations, marks::LET_GO),
+            fields: fields(object.raw.get(), manager),
+        }
+    }
+}
+
+/// What does not parse counts as a set that is not ours.
+fn fields(raw: &str, manager: &str) -> Option<String> {
+    #[derive(Deserialize)]
+    struct Frame<'a> {
+        #[serde(borrow)]
+        metadata: Metadata<'a>,
+    }
+    #[derive(Deserialize)]
+    #[serde(rename_all = "camelCase")]
+    struct Metadata<'a> {
+        #[serde(borrow, default)]
+        managed_fields: Vec<Entry<'a>>,
+    }
+    #[derive(Deserialize)]
+    #[serde(rename_all = "camelCase")]
+    struct Entry<'a> {
+        #[serde(default)]
+        manager: String,
+        #[serde(default)]
+        operation: String,
+        #[serde(borrow, default)]
+        fields_v1: Option<&'a RawValue>,
+    }
+    let frame: Frame<'_> = serde_json::from_str(raw).ok()?;
+    let own = frame
+        .metadata
+        .managed_fields
+        .into_iter()
+        .find(|entry| entry.manager == manager && entry.operation == "Apply")?;
+    Some(short_digest(own.fields_v1?.get().as_bytes()))
+}
+
+#[cfg(test)]
+mod tests {
+    use muster_api::resource::NAMESPACES;
+
+    use super::*;
+
+    fn read(managed: &str) -> Observed {
+        let text = format!(
+            r#"{{"metadata":{{"name":"a","uid":"u","resourceVersion":"1","managedFields":{managed}}}}}"#
+        );
+        let object = Object::parse(RawValue::from_string(text).unwrap()).unwrap();
+        Observed::read(&object, &Target { resource: NAMESPACES, namespace: None, name: "a".into() }, "muster")
+    }
+
+    #[test]
+    fn only_the_own_applied_fields_count() {
+        let own = r#"{"manager":"muster","operation":"Apply","fieldsV1":{"f:spec":{}}}"#;
+        let alone = read(&format!("[{own}]")).fields;
+        assert!(alone.is_some());
+        let beside = r#"{"manager":"kubectl","operation":"Update","fieldsV1":{"f:x":{}}}"#;
+        assert_eq!(read(&format!("[{beside},{own}]")).fields, alone);
+        assert_ne!(read(&format!("[{}]", own.replace("spec", "data"))).fields, alone);
+        for none in [own.replace("Apply", "Update"), own.replace("muster", "other")] {
+            assert_eq!(read(&format!("[{none}]")).fields, None);
+        }
+        assert_eq!(read("[]").fields, None);
+    }
+}

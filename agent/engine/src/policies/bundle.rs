@@ -1,0 +1,163 @@
+//! One policy in this replica: what the directory says of it, what its ledger records, and what follows.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use super::Home;
+use crate::evidence::Revocation;
+use crate::failure::Failure;
+use crate::ledger::{Kept, Ledger, Phase};
+use crate::mark::Maker;
+use crate::pace::Pace;
+use crate::plan::PlanId;
+use crate::policy::{Policy, PolicyError};
+use crate::target::Target;
+
+/// What the directory says of a policy.
+#[derive(Debug)]
+pub(super) enum Source {
+    /// This.
+    Valid(Box<Policy>),
+    /// Something that cannot be followed: what the last valid version asked for stays.
+    Invalid(PolicyError),
+}
+
+/// All that is known of one policy.
+#[derive(Debug)]
+pub(super) struct Bundle {
+    pub(super) policy: Maker,
+    /// What the directory says; `None` until it said something since this process began.
+    pub(super) source: Option<Source>,
+    /// The directory does not show it any more. That alone changes nothing.
+    pub(super) lost: bool,
+    /// The ledger, as the replica keeps it.
+    pub(super) kept: Option<Kept>,
+    /// What this process last had recorded: the ledger is put back to it where somebody else changed or removed it.
+    pub(super) recorded: Option<Ledger>,
+    /// The plan under way about the ledger.
+    pub(super) plan: Option<PlanId>,
+    /// Why the last write of the ledger failed.
+    pub(super) failure: Option<(Failure, String)>,
+    pub(super) pace: Pace,
+    /// Evidence that something goes, and since when it has been there.
+    pub(super) revocation: Option<(Revocation, Duration)>,
+    /// Why the last live reads proved nothing.
+    pub(super) doubt: Option<String>,
+}
+
+/// What is wanted of a policy.
+#[derive(Debug)]
+pub(super) enum Demand<'a> {
+    /// That it is applied, in this version.
+    Apply(&'a Policy),
+    /// That what its ledger records stays: nothing better is known.
+    Keep,
+    /// Nothing, if evidence confirms it.
+    Nothing,
+}
+
+impl Bundle {
+    pub(super) fn new(policy: Maker) -> Self {
+        Self {
+            policy,
+            source: None,
+            lost: false,
+            kept: None,
+            recorded: None,
+            plan: None,
+            failure: None,
+            pace: Pace::default(),
+            revocation: None,
+            doubt: None,
+        }
+    }
+
+    /// What is wanted, for the labels of the own entry where they are known.
+    pub(super) fn demand(&self, labels: Option<&BTreeMap<String, String>>) -> Demand<'_> {
+        match &self.source {
+            _ if self.lost => Demand::Nothing,
+            Some(Source::Valid(policy)) if policy.deleting => Demand::Nothing,
+            Some(Source::Valid(policy)) => match labels {
+                None => Demand::Keep,
+                Some(labels) if policy.matches(labels) => Demand::Apply(policy),
+                Some(_) => Demand::Nothing,
+            },
+            Some(Source::Invalid(_)) | None => Demand::Keep,
+        }
+    }
+
+    /// The directory shows the policy. An older state of it than one seen or recorded before is not taken. Returns
+    /// whether it says anything new.
+    pub(super) fn show(&mut self, generation: i64, version: u64, source: Source) -> bool {
+        let recorded = self.kept.as_ref().map_or(0, |kept| kept.ledger.generation);
+        let seen = match &self.source {
+            Some(Source::Valid(policy)) => policy.version,
+            _ => 0,
+        };
+        if generation < recorded || version < seen {
+            return false;
+        }
+        self.lost = false;
+        self.revocation = None;
+        self.source = Some(source);
+        true
+    }
+
+    /// Whether nothing is known of the policy that is worth keeping.
+    pub(super) fn is_empty(&self) -> bool {
+        self.kept.is_none()
+            && self.recorded.is_none()
+            && self.plan.is_none()
+            && (self.lost || self.source.is_none())
+    }
+
+    /// What the ledger records, while it is as it was recorded.
+    pub(super) fn ledger(&self) -> Option<&Ledger> {
+        self.kept.as_ref().map(|kept| &kept.ledger)
+    }
+
+    /// Whether the ledger's objects are wanted.
+    pub(super) fn applying(&self) -> Option<&Ledger> {
+        self.ledger().filter(|ledger| ledger.phase == Phase::Applying)
+    }
+
+    /// The ledger that a policy asks for. What earlier states asked for stays in it until it is gone; `orphans` are
+    /// objects that bear the policy's mark and are in no ledger.
+    pub(super) fn ledger_of(&self, policy: &Policy, home: &Home, orphans: BTreeSet<Target>) -> Ledger {
+        let wanted: BTreeSet<&Target> = policy.items.iter().map(|item| &item.target).collect();
+        let before = self.ledger().or(self.recorded.as_ref());
+        let gone = |target: &&Target| {
+            before.and_then(|ledger| ledger.applied.as_ref()).is_some_and(|applied| {
+                !before.is_some_and(|ledger| ledger.items.iter().any(|item| item.target == **target))
+                    && !applied.iter().any(|applied| applied.target == **target)
+            })
+        };
+        let old = before.into_iter().flat_map(|ledger| &ledger.resources).filter(|target| !gone(target));
+        let rest: BTreeSet<Target> =
+            old.cloned().chain(orphans).filter(|target| !wanted.contains(target)).collect();
+        Ledger {
+            policy: self.policy.clone(),
+            generation: policy.generation,
+            resource_version: policy.resource_version.clone(),
+            directory: home.directory.clone(),
+            replica: home.replica.clone(),
+            nonce: home.nonce.clone(),
+            phase: Phase::Applying,
+            delete_namespaces: policy.delete_namespaces,
+            items: policy.items.clone(),
+            resources: policy.items.iter().map(|item| item.target.clone()).chain(rest).collect(),
+            applied: None,
+        }
+    }
+
+    /// Whether the ledger records what a policy asks for. A later resourceVersion alone is no difference.
+    pub(super) fn records(&self, policy: &Policy, home: &Home) -> bool {
+        self.ledger().is_some_and(|ledger| {
+            ledger.generation == policy.generation
+                && ledger.delete_namespaces == policy.delete_namespaces
+                && ledger.replica == home.replica
+                && ledger.nonce == home.nonce
+                && ledger.items == policy.items
+        })
+    }
+}

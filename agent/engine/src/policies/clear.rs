@@ -1,0 +1,180 @@
+//! What becomes of what a ledger records and nobody wants any more: access first, namespaces last.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use super::due::{Work, salt};
+use super::{Policies, Timer};
+use crate::evidence::Revocation;
+use crate::ledger::Ledger;
+use crate::plan::Step;
+use crate::target::Target;
+
+/// How often a namespace that is to go, and is not empty, is looked at again.
+const LOOK_AGAIN: Duration = Duration::from_secs(60);
+
+/// What is to be done about one object.
+enum Clear {
+    /// Nothing: it is gone, or it is not this ledger's to remove.
+    Done,
+    /// Nothing now: something is under way, or there is no evidence.
+    Wait,
+    /// Nothing before then.
+    Later(Duration),
+    /// This.
+    Act(Step),
+}
+
+impl Policies {
+    /// All that a ledger which is to go records. Returns whether nothing is left.
+    pub(super) fn clear_all(&mut self, uid: &str, now: Duration, steps: &mut Vec<(Work, Step)>) -> bool {
+        let Some(ledger) = self.bundles.get(uid).and_then(|bundle| bundle.ledger()) else { return false };
+        let revocation = Revocation::recorded(ledger);
+        let targets: BTreeSet<&Target> = ledger.resources.iter().collect();
+        let clears = self.judge_each(ledger, revocation.as_ref(), &targets, now);
+        self.carry(clears, steps)
+    }
+
+    /// What a ledger records beside what is wanted. Returns whether nothing of it is left. New grants come before old
+    /// ones go: so nothing goes until all that is wanted has been tried.
+    pub(super) fn clear_leftovers(
+        &mut self,
+        uid: &str,
+        now: Duration,
+        steps: &mut Vec<(Work, Step)>,
+    ) -> bool {
+        let Some(bundle) = self.bundles.get(uid) else { return true };
+        let Some(ledger) = bundle.ledger() else { return true };
+        let wanted: BTreeSet<&Target> = ledger.items.iter().map(|item| &item.target).collect();
+        let targets: BTreeSet<&Target> =
+            ledger.resources.iter().filter(|target| !wanted.contains(target)).collect();
+        if targets.is_empty() {
+            return true;
+        }
+        let tried = wanted.iter().all(|target| self.is_tried(target));
+        let revocation = bundle.revocation.as_ref().map(|(revocation, _)| revocation).filter(|_| tried);
+        let clears = self.judge_each(ledger, revocation, &targets, now);
+        self.carry(clears, steps)
+    }
+
+    /// Whether a wanted object is there, or was tried and cannot be.
+    fn is_tried(&self, target: &Target) -> bool {
+        let Some(slot) = self.slots.get(target) else { return false };
+        let mark = self.wanted.get(target).and_then(|wanted| self.mark(wanted));
+        let right = mark.is_some_and(|mark| slot.is_right(&mark));
+        right
+            || slot.failure.is_some()
+            || slot.is_let_go()
+            || !slot.is_own(&self.nonces()) && slot.observed.is_some()
+    }
+
+    fn judge_each(
+        &self,
+        ledger: &Ledger,
+        revocation: Option<&Revocation>,
+        targets: &BTreeSet<&Target>,
+        now: Duration,
+    ) -> Vec<(Target, Clear)> {
+        // From the last rank to the first, and a rank begins when the one behind it is done.
+        let mut clears: Vec<(Target, Clear)> = Vec::new();
+        for rank in [2, 1, 0] {
+            let begun = clears.len();
+            for target in targets.iter().filter(|target| target.rank() == rank) {
+                clears.push(((*target).clone(), self.judge(ledger, revocation, target, now)));
+            }
+            if !clears[begun..].iter().all(|(_, clear)| matches!(clear, Clear::Done)) {
+                // Further ranks are not looked at: something is left in any case.
+                break;
+            }
+        }
+        clears
+    }
+
+    fn carry(&mut self, clears: Vec<(Target, Clear)>, steps: &mut Vec<(Work, Step)>) -> bool {
+        let mut done = true;
+        for (target, clear) in clears {
+            match clear {
+                Clear::Done => continue,
+                Clear::Wait => {}
+                Clear::Later(at) => drop(self.timers.insert((at, Timer::Slot(target)))),
+                // Another policy's ledger may have asked for the same a moment ago.
+                Clear::Act(_)
+                    if steps.iter().any(
+                        |(work, _)| matches!(work, Work::Clear { target: other } if *other == target),
+                    ) => {}
+                Clear::Act(step) => steps.push((Work::Clear { target }, step)),
+            }
+            done = false;
+        }
+        done
+    }
+
+    fn judge(
+        &self,
+        ledger: &Ledger,
+        revocation: Option<&Revocation>,
+        target: &Target,
+        now: Duration,
+    ) -> Clear {
+        if self.wanted.contains_key(target) {
+            return Clear::Done; // others want it: it is theirs now
+        }
+        let confirmed = ledger
+            .applied
+            .as_ref()
+            .is_some_and(|applied| !applied.iter().any(|applied| applied.target == *target));
+        let gone = Clear::Done;
+        let Some(slot) = self.slots.get(target) else {
+            return if confirmed || target.rank() == 0 { gone } else { look(target, revocation) };
+        };
+        if slot.plan.is_some() {
+            return Clear::Wait;
+        }
+        let Some(observed) = &slot.observed else {
+            let known = confirmed && slot.known.is_none();
+            let gone_for_sure = known || slot.absent || target.rank() == 0;
+            return if gone_for_sure { gone } else { look(target, revocation) };
+        };
+        if !slot.is_own(&self.nonces()) || observed.let_go {
+            return Clear::Done; // somebody else's
+        }
+        let Some(revocation) = revocation else { return Clear::Wait };
+        let due = slot.pace.due(false, salt(target));
+        if due > now {
+            return Clear::Later(due);
+        }
+        if target.rank() == 0 && !ledger.delete_namespaces {
+            let marked = observed.labelled || observed.mark.is_some();
+            let unmark = Step::Unmark { target: target.clone(), uid: observed.uid.clone() };
+            return if marked { Clear::Act(unmark) } else { Clear::Done };
+        }
+        if observed.deleting {
+            return Clear::Wait; // its finalizers are others'
+        }
+        let empty = match &slot.inspected {
+            _ if target.rank() > 0 => false,
+            Some((Ok(()), _)) => true,
+            Some((Err(_), since)) if *since + LOOK_AGAIN > now => return Clear::Later(*since + LOOK_AGAIN),
+            _ => return Clear::Act(Step::Inspect { namespace: target.name.clone() }),
+        };
+        match revocation.permits(ledger, target, &observed.uid, empty) {
+            Some(deletion) => Clear::Act(Step::Delete(deletion)),
+            None => Clear::Wait,
+        }
+    }
+
+    /// Namespaces that are to go and are not seen to be empty, with what is in them.
+    pub(super) fn occupied(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.slots.iter().filter(|(target, _)| !self.wanted.contains_key(*target)).filter_map(
+            |(target, slot)| match &slot.inspected {
+                Some((Err(why), _)) => Some((target.name.as_str(), why.as_str())),
+                _ => None,
+            },
+        )
+    }
+}
+
+/// No watch shows it: somebody may have taken the label off.
+fn look(target: &Target, revocation: Option<&Revocation>) -> Clear {
+    if revocation.is_some() { Clear::Act(Step::Look(target.clone())) } else { Clear::Wait }
+}

@@ -1,0 +1,325 @@
+//! What is to be done now about policies and their objects.
+
+use std::collections::{BTreeSet, hash_map::DefaultHasher};
+use std::hash::Hasher as _;
+use std::time::Duration;
+
+use muster_api::marks;
+
+use super::bundle::Demand;
+use super::slot::Next;
+use super::{Context, Policies, Timer};
+use crate::failure::Failure;
+use crate::item::Guard;
+use crate::ledger::{Applied, Ledger, Phase};
+use crate::mark::Maker;
+use crate::plan::{Cause, PlanId, Step};
+use crate::target::Target;
+
+/// Evidence is used while it is this fresh; after that it is asked for anew.
+const FRESH: Duration = Duration::from_secs(60);
+
+/// What a plan of policies is about.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Work {
+    /// An object is written.
+    Write {
+        /// Which.
+        target: Target,
+        /// Why.
+        cause: Cause,
+    },
+    /// Something is found out about an object that is to go, or it goes.
+    Clear {
+        /// Which.
+        target: Target,
+    },
+    /// A ledger is written or removed.
+    Ledger {
+        /// UID of the policy.
+        policy: String,
+    },
+}
+
+impl Policies {
+    /// The steps that are due.
+    pub fn due(&mut self, context: Context<'_>) -> Vec<(Work, Step)> {
+        while let Some((due, _)) = self.timers.first()
+            && *due <= context.now
+        {
+            match self.timers.pop_first() {
+                Some((_, Timer::Slot(target))) => self.touch(target),
+                Some((_, Timer::Bundle(uid))) => drop(self.stirred.insert(uid)),
+                None => {}
+            }
+        }
+        let mut steps = Vec::new();
+        // Stirring may make a union stale, and a new union touches: but neither goes round in circles, since both need
+        // an outcome to go on from.
+        self.unite();
+        if !self.sees() || self.home.is_none() {
+            return steps;
+        }
+        let stirred = std::mem::take(&mut self.stirred);
+        let touched = std::mem::take(&mut self.touched);
+        for target in touched {
+            self.slot_due(&target, context.now, &mut steps);
+        }
+        for uid in stirred.into_iter().chain(std::mem::take(&mut self.stirred)) {
+            self.bundle_due(&uid, context, &mut steps);
+        }
+        steps
+    }
+
+    /// A plan began.
+    pub fn begin(&mut self, work: &Work, plan: PlanId) {
+        match work {
+            Work::Write { target, .. } | Work::Clear { target } => {
+                self.slots.entry(target.clone()).or_default().plan = Some(plan);
+            }
+            Work::Ledger { policy } => {
+                if let Some(bundle) = self.bundles.get_mut(policy) {
+                    bundle.plan = Some(plan);
+                }
+            }
+        }
+    }
+
+    /// When something is due.
+    #[must_use]
+    pub fn wake(&self, connected: bool) -> Option<Duration> {
+        let timer = self.timers.first().map(|(due, _)| *due);
+        let removals = if connected { self.removals.due() } else { None };
+        timer.into_iter().chain(removals).min()
+    }
+
+    // === objects ===
+
+    fn slot_due(&mut self, target: &Target, now: Duration, steps: &mut Vec<(Work, Step)>) {
+        let Some(wanted) = self.wanted.get(target) else {
+            if !self.users.contains_key(target) {
+                self.orphaned(target);
+            }
+            return;
+        };
+        let Some(mark) = self.mark(wanted) else { return };
+        if let Some(namespace) = &target.namespace
+            && !self.namespace_is_there(namespace)
+        {
+            return; // its appearance touches what is in it
+        }
+        let item = wanted.item.clone();
+        let nonces: Vec<String> = self.nonces().into_iter().map(str::to_owned).collect();
+        let nonces: Vec<&str> = nonces.iter().map(String::as_str).collect();
+        let slot = self.slots.entry(target.clone()).or_default();
+        let own = slot.is_own(&nonces);
+        let (cause, guard) = match slot.next(&mark, own, now, salt(target)) {
+            Next::Nothing => return,
+            Next::Later(due) => {
+                self.timers.insert((due, Timer::Slot(target.clone())));
+                return;
+            }
+            Next::Create(cause) => (cause, Guard::Absent),
+            Next::Update(cause, uid) => (cause, Guard::Uid(uid)),
+        };
+        let body =
+            item.body(&[(marks::PART_OF, marks::POLICY_SET)], &[(marks::MADE_FOR, &mark.text())], guard);
+        let step = Step::Apply { target: target.clone(), body, cause };
+        steps.push((Work::Write { target: target.clone(), cause }, step));
+    }
+
+    fn namespace_is_there(&self, name: &str) -> bool {
+        let target = super::namespace(name);
+        let observed = self.slots.get(&target).and_then(|slot| slot.observed.as_ref());
+        observed.is_some_and(|observed| !observed.deleting)
+    }
+
+    /// An object that no ledger records. Where it bears the mark of a policy, the ledger was lost: it is rebuilt, so
+    /// that evidence can decide.
+    fn orphaned(&mut self, target: &Target) {
+        let nonces = self.nonces();
+        let Some(slot) = self.slots.get(target) else { return };
+        if slot.is_empty() {
+            self.slots.remove(target);
+            return;
+        }
+        let maker = slot.observed.as_ref().and_then(|observed| observed.mark.as_ref()?.maker.clone());
+        if let Some(maker) = maker.filter(|_| slot.is_own(&nonces)) {
+            self.stirred.insert(maker.uid.clone());
+            self.bundles.entry(maker.uid.clone()).or_insert_with(|| super::Bundle::new(maker));
+        }
+    }
+
+    /// What bears the mark of a policy and is in no ledger.
+    pub(super) fn orphans(&self, policy: &str) -> BTreeSet<Target> {
+        let nonces = self.nonces();
+        let orphans = self.slots.iter().filter(|(target, slot)| {
+            let mark = slot.observed.as_ref().and_then(|observed| observed.mark.as_ref());
+            let maker = mark.and_then(|mark| mark.maker.as_ref());
+            maker.is_some_and(|maker| maker.uid == policy)
+                && !self.users.contains_key(*target)
+                && slot.is_own(&nonces)
+        });
+        orphans.map(|(target, _)| target.clone()).collect()
+    }
+
+    // === policies ===
+
+    fn bundle_due(&mut self, uid: &str, context: Context<'_>, steps: &mut Vec<(Work, Step)>) {
+        let Some(bundle) = self.bundles.get(uid) else { return };
+        if bundle.is_empty() && self.orphans(uid).is_empty() {
+            self.removals.set(uid, false, context.now);
+            self.bundles.remove(uid);
+            return;
+        }
+        if bundle.plan.is_some() {
+            return;
+        }
+        let due = bundle.pace.due(false, salt(uid));
+        let step = match self.ledger_step(uid, context, steps) {
+            Some(step) if due > context.now => {
+                drop(step);
+                self.timers.insert((due, Timer::Bundle(uid.to_owned())));
+                return;
+            }
+            Some(step) => step,
+            None => return,
+        };
+        steps.push((Work::Ledger { policy: uid.to_owned() }, step));
+    }
+
+    /// The next step of a policy's ledger. Before that, or in its place, what is to go.
+    fn ledger_step(
+        &mut self,
+        uid: &str,
+        context: Context<'_>,
+        steps: &mut Vec<(Work, Step)>,
+    ) -> Option<Step> {
+        let bundle = self.bundles.get_mut(uid)?;
+        let home = self.home.clone()?;
+        if bundle.kept.as_ref().is_some_and(|kept| kept.ledger.directory != home.directory) {
+            return None; // another directory's: left alone
+        }
+        if bundle.revocation.as_ref().is_some_and(|(_, since)| *since + FRESH < context.now) {
+            bundle.revocation = None;
+        }
+        let bundle = &self.bundles[uid];
+        let Some(kept) = &bundle.kept else { return self.first_record(uid, context, &home) };
+        let before = Some((kept.uid.clone(), kept.version.clone()));
+        if kept.ledger.phase == Phase::Deleting {
+            self.removals.set(uid, false, context.now);
+            let (policy, object) = (uid.to_owned(), kept.uid.clone());
+            return self.clear_all(uid, context.now, steps).then_some(Step::Forget { policy, uid: object });
+        }
+        let left = context.departure.is_some_and(|departure| departure.ends(&kept.ledger));
+        let revoked = bundle.revocation.as_ref().is_some_and(|(revocation, _)| revocation.is_whole());
+        if left || revoked {
+            self.removals.set(uid, false, context.now);
+            let resources = kept.ledger.resources.clone();
+            let (phase, items) = (Phase::Deleting, Vec::new());
+            // Who leaves keeps all namespaces.
+            let delete_namespaces = kept.ledger.delete_namespaces && !left;
+            let ledger = Ledger { phase, delete_namespaces, items, resources, ..kept.ledger.clone() };
+            return Some(Step::Record { ledger: Box::new(ledger), before });
+        }
+        let demand = bundle.demand(context.labels);
+        if let Demand::Apply(policy) = &demand
+            && !bundle.records(policy, &home)
+        {
+            let ledger = bundle.ledger_of(policy, &home, self.orphans(uid));
+            return Some(Step::Record { ledger: Box::new(ledger), before });
+        }
+        // Somebody else changed the record.
+        if let Some(recorded) =
+            bundle.recorded.as_ref().filter(|recorded| !recorded.same_record(&kept.ledger))
+        {
+            return Some(Step::Record { ledger: Box::new(recorded.clone()), before });
+        }
+        let nothing = matches!(demand, Demand::Nothing);
+        let leftovers = !nothing && !self.clear_leftovers(uid, context.now, steps);
+        let ask = nothing || leftovers && self.bundles[uid].revocation.is_none();
+        self.removals.set(uid, ask, context.now);
+        if leftovers {
+            return None;
+        }
+        self.settle_step(uid)
+    }
+
+    /// A ledger where there is none.
+    fn first_record(&mut self, uid: &str, context: Context<'_>, home: &super::Home) -> Option<Step> {
+        let bundle = &self.bundles[uid];
+        self.removals.set(uid, false, context.now);
+        if context.departure.is_some() {
+            return None;
+        }
+        let orphans = self.orphans(uid);
+        let ledger = match bundle.demand(context.labels) {
+            Demand::Apply(policy) => bundle.ledger_of(policy, home, orphans),
+            _ => match &bundle.recorded {
+                // It was lost, and this process knows what it said.
+                Some(recorded) => recorded.clone(),
+                None if orphans.is_empty() => return None,
+                // Only marks are left. What they show is recorded, and then evidence decides about it.
+                None => rebuilt(&bundle.policy, home, orphans),
+            },
+        };
+        Some(Step::Record { ledger: Box::new(ledger), before: None })
+    }
+
+    /// The record of what is there, once all that is wanted has been tried.
+    fn settle_step(&self, uid: &str) -> Option<Step> {
+        let kept = self.bundles.get(uid)?.kept.as_ref()?;
+        let mut applied = Vec::new();
+        let mut reassured = false;
+        let nonces = self.nonces();
+        for item in &kept.ledger.items {
+            let slot = self.slots.get(&item.target);
+            let mark = self.wanted.get(&item.target).and_then(|wanted| self.mark(wanted));
+            let right = mark.is_some_and(|mark| slot.is_some_and(|slot| slot.is_right(&mark)));
+            let slot = slot.filter(|slot| right || slot.failure.is_some() || slot.observed.is_some())?;
+            if !right && slot.is_own(&nonces) && slot.failure.is_none() && !slot.is_let_go() {
+                return None; // it is still to be written
+            }
+            if let Some(known) = slot.known.as_ref().filter(|_| slot.is_own(&nonces)) {
+                reassured |= slot.reassured;
+                applied.push(Applied {
+                    target: item.target.clone(),
+                    uid: known.uid.clone(),
+                    fields: known.fields.clone().unwrap_or_default(),
+                });
+            }
+        }
+        let ids = |applied: &[Applied]| -> BTreeSet<(Target, String)> {
+            applied.iter().map(|applied| (applied.target.clone(), applied.uid.clone())).collect()
+        };
+        let differs = ids(kept.ledger.applied.as_deref().unwrap_or_default()) != ids(&applied);
+        (differs || reassured).then(|| Step::Settle { kept: Box::new(kept.clone()), applied })
+    }
+
+    /// What keeps a wanted object from being there.
+    pub(super) fn trouble(&self, target: &Target) -> Option<&(Failure, String)> {
+        self.slots.get(target)?.failure.as_ref()
+    }
+}
+
+fn rebuilt(policy: &Maker, home: &super::Home, orphans: BTreeSet<Target>) -> Ledger {
+    Ledger {
+        policy: policy.clone(),
+        generation: 0,
+        resource_version: String::new(),
+        directory: home.directory.clone(),
+        replica: home.replica.clone(),
+        nonce: home.nonce.clone(),
+        phase: Phase::Applying,
+        delete_namespaces: false,
+        items: Vec::new(),
+        resources: orphans.into_iter().collect(),
+        applied: None,
+    }
+}
+
+pub(super) fn salt(of: impl std::hash::Hash) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    of.hash(&mut hasher);
+    hasher.finish()
+}

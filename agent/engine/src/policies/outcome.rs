@@ -1,0 +1,204 @@
+//! What came of the steps about policies.
+
+use std::time::Duration;
+
+use muster_api::names::POLICIES_MANAGER;
+
+use super::due::{Work, salt};
+use super::{Known, Policies, Timer};
+use crate::event::StepOutcome;
+use crate::evidence::{Findings, PolicyVerdict};
+use crate::failure::Failure;
+use crate::ledger::Kept;
+use crate::observed::Observed;
+use crate::pin::{Pin, Reading};
+use crate::plan::Cause;
+use crate::target::Target;
+
+impl Policies {
+    /// A plan ended. Returns whether it put right what somebody else had changed.
+    pub fn done(&mut self, work: Work, outcome: StepOutcome, now: Duration) -> bool {
+        match work {
+            Work::Write { target, cause } => self.written(target, cause, outcome, now),
+            Work::Clear { target } => {
+                self.cleared(target, outcome, now);
+                false
+            }
+            Work::Ledger { policy } => {
+                self.ledger_done(&policy, outcome, now);
+                false
+            }
+        }
+    }
+
+    fn written(&mut self, target: Target, cause: Cause, outcome: StepOutcome, now: Duration) -> bool {
+        let mark = self.wanted.get(&target).and_then(|wanted| self.mark(wanted));
+        let slot = self.slots.entry(target.clone()).or_default();
+        slot.plan = None;
+        let mut corrected = false;
+        match outcome {
+            StepOutcome::Written(object) => {
+                let observed = Observed::read(&object, &target, POLICIES_MANAGER);
+                corrected = slot.written(observed, cause, now);
+                if mark.is_some_and(|mark| !slot.is_right(&mark)) {
+                    let why = "the replica does not keep what is written: an admission webhook changes it";
+                    slot.failed(
+                        Failure::Invalid,
+                        format!("{}: {why}", describe(&target)),
+                        now,
+                        salt(&target),
+                    );
+                }
+                if target.rank() == 1 {
+                    self.hurry(); // what grants the role may have waited for it
+                }
+            }
+            StepOutcome::Present(object) => {
+                let observed = Observed::read(&object, &target, POLICIES_MANAGER);
+                let own = slot.known.as_ref().is_some_and(|known| known.uid == observed.uid);
+                if own || observed.labelled || observed.mark.is_some() {
+                    slot.observe(observed);
+                } else {
+                    // No watch will show when it goes.
+                    slot.foreign = true;
+                    let why = "it is there already, and is not Muster's";
+                    slot.failed(
+                        Failure::Conflict,
+                        format!("{}: {why}", describe(&target)),
+                        now,
+                        salt(&target),
+                    );
+                }
+            }
+            StepOutcome::Failed(failure, message) => slot.failed(failure, message, now, salt(&target)),
+            _ => {}
+        }
+        self.touch(target);
+        corrected
+    }
+
+    /// What failed is tried again at once: what it waited for may be there.
+    fn hurry(&mut self) {
+        for (target, slot) in &mut self.slots {
+            if slot.failure.is_some() {
+                slot.pace.hurry();
+                self.touched.insert(target.clone());
+            }
+        }
+    }
+
+    fn cleared(&mut self, target: Target, outcome: StepOutcome, now: Duration) {
+        let slot = self.slots.entry(target.clone()).or_default();
+        slot.plan = None;
+        match outcome {
+            StepOutcome::Deleted => {
+                // Where finalizers keep it, the watch goes on to show it.
+                slot.observed = None;
+                slot.known = None;
+                slot.absent = true;
+            }
+            StepOutcome::Missing => slot.absent = true,
+            StepOutcome::Present(object) => {
+                slot.observe(Observed::read(&object, &target, POLICIES_MANAGER));
+            }
+            StepOutcome::Unmarked => {
+                slot.known = None;
+                if let Some(observed) = &mut slot.observed {
+                    (observed.labelled, observed.mark) = (false, None);
+                }
+                self.retained.insert(target.name.clone());
+            }
+            StepOutcome::Inspected(found) => slot.inspected = Some((found, now)),
+            // Another object has taken its place: look who.
+            StepOutcome::Failed(Failure::Conflict, message) => {
+                slot.observed = None;
+                slot.failed(Failure::Conflict, message, now, salt(&target));
+            }
+            StepOutcome::Failed(failure, message) => slot.failed(failure, message, now, salt(&target)),
+            _ => {}
+        }
+        let slot = self.slots.entry(target.clone()).or_default();
+        let due = slot.pace.due(false, salt(&target));
+        if due > now {
+            self.timers.insert((due, Timer::Slot(target.clone())));
+        }
+        self.touch(target);
+    }
+
+    fn ledger_done(&mut self, policy: &str, outcome: StepOutcome, now: Duration) {
+        let Some(bundle) = self.bundles.get_mut(policy) else { return };
+        bundle.plan = None;
+        self.stirred.insert(policy.to_owned());
+        match outcome {
+            StepOutcome::Recorded(kept) => {
+                bundle.failure = None;
+                bundle.pace.succeeded();
+                bundle.recorded = Some(kept.ledger.clone());
+                self.settled(&kept);
+                self.keep(*kept);
+            }
+            StepOutcome::Deleted => {
+                bundle.failure = None;
+                bundle.pace.succeeded();
+                bundle.recorded = None;
+                bundle.kept = None;
+                bundle.revocation = None;
+                self.union_is_stale = true;
+            }
+            StepOutcome::Failed(failure, message) => {
+                bundle.pace.failed(now, salt(policy));
+                bundle.failure = Some((failure, message));
+            }
+            _ => {}
+        }
+    }
+
+    /// What the ledger records of the objects' fields is what is known of them.
+    fn settled(&mut self, kept: &Kept) {
+        for applied in kept.ledger.applied.iter().flatten() {
+            if let Some(slot) = self.slots.get_mut(&applied.target)
+                && slot.known.as_ref().is_some_and(|Known { uid, fields }| {
+                    *uid == applied.uid && fields.as_ref() == Some(&applied.fields)
+                })
+            {
+                slot.reassured = false;
+            }
+        }
+    }
+
+    // === evidence ===
+
+    /// An examination of these policies began.
+    pub fn examined(&mut self, questions: &[(String, String)], now: Duration) {
+        let uids: Vec<String> = questions.iter().map(|(uid, _)| uid.clone()).collect();
+        self.removals.end(&uids, now);
+        self.stirred.extend(uids);
+    }
+
+    /// Live reads show how it stands with these policies.
+    pub fn found(&mut self, findings: &Findings, pin: &Pin, questions: &[(String, String)], now: Duration) {
+        for (_, reading) in &findings.policies {
+            if let Reading::Found(object) = reading {
+                self.show(object); // live, from the pinned directory: as good as an event
+            }
+        }
+        for (uid, _) in questions {
+            let Some(bundle) = self.bundles.get_mut(uid) else { continue };
+            let Some(kept) = &bundle.kept else { continue };
+            match findings.judge_policy(pin, &kept.ledger) {
+                PolicyVerdict::Revoked(revocation) => bundle.revocation = Some((revocation, now)),
+                PolicyVerdict::Stands => bundle.doubt = None,
+                PolicyVerdict::Unproven(why) => bundle.doubt = Some(why),
+            }
+        }
+    }
+}
+
+/// An object, as messages name it.
+pub(super) fn describe(target: &Target) -> String {
+    let kind = &target.resource.kind;
+    match &target.namespace {
+        Some(namespace) => format!("{kind} {} in namespace {namespace}", target.name),
+        None => format!("{kind} {}", target.name),
+    }
+}

@@ -1,0 +1,143 @@
+//! One object that policies want, or wanted: what becomes of it.
+
+use std::time::Duration;
+
+use crate::failure::Failure;
+use crate::mark::Mark;
+use crate::observed::Observed;
+use crate::pace::Pace;
+use crate::plan::{Cause, PlanId};
+
+/// All that is known of one object.
+#[derive(Debug, Default)]
+pub(super) struct Slot {
+    /// The object that is there.
+    pub(super) observed: Option<Observed>,
+    /// The own object: its UID, and the digest of the fields that were written.
+    pub(super) known: Option<Known>,
+    /// The plan under way.
+    pub(super) plan: Option<PlanId>,
+    /// Why the last write failed.
+    pub(super) failure: Option<(Failure, String)>,
+    pub(super) pace: Pace,
+    /// A live read, or a deletion, showed that it is not there.
+    pub(super) absent: bool,
+    /// What stands under its name, bears no label of Muster's, and is not Muster's: no watch shows it.
+    pub(super) foreign: bool,
+    /// What was found in a namespace that is to go, and when.
+    pub(super) inspected: Option<(Result<(), String>, Duration)>,
+    /// The digest of the fields that the ledger records turned out to be out of date.
+    pub(super) reassured: bool,
+    /// The mark with which it was last seen to be right.
+    right: Option<Mark>,
+}
+
+/// The own object.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Known {
+    pub(super) uid: String,
+    pub(super) fields: Option<String>,
+}
+
+/// What is to be done about a wanted object.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Next {
+    Nothing,
+    Later(Duration),
+    Create(Cause),
+    Update(Cause, String),
+}
+
+impl Slot {
+    /// Whether what is there is Muster's: by its UID, or by a mark with one of the nonces in use.
+    pub(super) fn is_own(&self, nonces: &[&str]) -> bool {
+        let Some(observed) = &self.observed else { return false };
+        self.known.as_ref().is_some_and(|known| known.uid == observed.uid)
+            || observed.mark.as_ref().is_some_and(|mark| nonces.contains(&mark.nonce.as_str()))
+    }
+
+    /// Whether the owner of the replica took the object over.
+    pub(super) fn is_let_go(&self) -> bool {
+        self.observed.as_ref().is_some_and(|observed| observed.let_go)
+    }
+
+    /// Whether the object is as it was written, with this mark.
+    pub(super) fn is_right(&self, mark: &Mark) -> bool {
+        let (Some(observed), Some(known)) = (&self.observed, &self.known) else { return false };
+        observed.uid == known.uid
+            && observed.labelled
+            && observed.mark.as_ref() == Some(mark)
+            && known.fields.is_some()
+            && observed.fields == known.fields
+    }
+
+    /// What is to be done now, where the object is wanted with this mark. `own`: what is there is Muster's.
+    pub(super) fn next(&mut self, mark: &Mark, own: bool, now: Duration, salt: u64) -> Next {
+        if self.plan.is_some() {
+            return Next::Nothing;
+        }
+        let drift = |right: bool, other: Cause| if right { Cause::Drift } else { other };
+        let was_right = self.right.as_ref() == Some(mark);
+        let (cause, uid) = match &self.observed {
+            Some(_) if !own => return Next::Nothing,
+            Some(observed) if observed.deleting || observed.let_go => return Next::Nothing,
+            Some(_) if self.is_right(mark) => {
+                self.right = Some(mark.clone());
+                self.pace.succeeded();
+                self.failure = None;
+                return Next::Nothing;
+            }
+            Some(observed) => (drift(was_right, Cause::Changed), Some(observed.uid.clone())),
+            None => (drift(was_right, Cause::Missing), None),
+        };
+        let due = self.pace.due(cause == Cause::Drift, salt);
+        match uid {
+            _ if due > now => Next::Later(due),
+            Some(uid) => Next::Update(cause, uid),
+            None => Next::Create(cause),
+        }
+    }
+
+    /// A watch, or a write, shows the object.
+    pub(super) fn observe(&mut self, observed: Observed) {
+        self.absent = false;
+        self.foreign = false;
+        if self.observed.as_ref() != Some(&observed) {
+            self.inspected = None;
+        }
+        self.observed = Some(observed);
+    }
+
+    /// The replica does not show the object of this UID any more.
+    pub(super) fn miss(&mut self, uid: &str) {
+        if self.observed.as_ref().is_some_and(|observed| observed.uid == uid) {
+            self.observed = None;
+        }
+    }
+
+    /// A write succeeded. Returns whether it put right what somebody else had changed.
+    pub(super) fn written(&mut self, observed: Observed, cause: Cause, now: Duration) -> bool {
+        let noop = self.observed.as_ref().is_some_and(|before| before.version == observed.version);
+        self.reassured |= noop;
+        self.known = Some(Known { uid: observed.uid.clone(), fields: observed.fields.clone() });
+        self.observe(observed);
+        self.failure = None;
+        self.pace.succeeded();
+        let corrected = cause == Cause::Drift && !noop;
+        if corrected {
+            self.pace.corrected(now);
+        }
+        corrected
+    }
+
+    /// A step failed.
+    pub(super) fn failed(&mut self, failure: Failure, message: String, now: Duration, salt: u64) {
+        self.pace.failed(now, salt);
+        self.failure = Some((failure, message));
+    }
+
+    /// Nothing is known of the object.
+    pub(super) fn is_empty(&self) -> bool {
+        self.observed.is_none() && self.plan.is_none()
+    }
+}
