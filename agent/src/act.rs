@@ -1,61 +1,76 @@
 //! Carries plans out: the only module that writes objects in the replica, and it decides nothing.
 
+mod apply;
+mod examine;
+mod inspect;
+
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
-use futures::StreamExt as _;
-use muster_api::names::MIRROR_MANAGER;
-use muster_api::resource::CLUSTERS;
+use muster_api::names::{MIRROR_MANAGER, POLICIES_MANAGER};
 use muster_api::{Object, marks};
 use muster_engine::event::StepOutcome;
-use muster_engine::evidence::{Deletion, Examination, Findings};
-use muster_engine::plan::{Plan, Source, Step};
-use muster_engine::{Failure, Pin, Target};
+use muster_engine::evidence::Deletion;
+use muster_engine::ledger::{Kept, Ledger};
+use muster_engine::plan::{Cause, Plan, Source, Step};
+use muster_engine::{Failure, Memory, Target};
 use muster_kit::client::{CallError, Client, Preconditions};
 use muster_kit::leader::Claim;
 use tokio::sync::{Semaphore, mpsc, watch};
 
 use crate::failure::failure;
+use crate::ledgers::{self, LedgerError};
 use crate::metrics::Metrics;
+use crate::replica::Replica;
 use crate::session::Open;
-use crate::session::probe::{landmarks, reading};
-use crate::store::{Store, StoreError};
+use crate::store::Store;
 
 /// Calls to an API server under way at once: below what HTTP/2 servers allow on a connection (100), beside watches.
 const IN_FLIGHT: usize = 16;
-/// Entries read at once for an examination: each may be large.
-const READS: usize = 8;
 
 /// What carries plans out.
 #[derive(Clone)]
 pub struct Actor {
-    /// The replica.
-    pub replica: Client,
+    /// The replica, as the agent itself.
+    replica: Client,
+    /// The replica, as the account that applies what policies ask for.
+    applier: Client,
     /// The directory, while there is a session.
-    pub opened: watch::Receiver<Option<Arc<Open>>>,
+    opened: watch::Receiver<Option<Arc<Open>>>,
     /// Whether this process may act.
-    pub claim: watch::Receiver<Claim>,
-    /// Where the pin is kept.
-    pub store: Store,
+    claim: watch::Receiver<Claim>,
+    /// Where the memory is kept.
+    store: Store,
     /// Asks the session to look at the directory.
-    pub doubt: mpsc::Sender<()>,
-    /// Metrics.
-    pub metrics: Metrics,
+    doubt: mpsc::Sender<()>,
+    metrics: Metrics,
     in_flight: Arc<Semaphore>,
+    /// Whether the owner of the replica wants nothing to be written: also what was planned before that.
+    paused: Arc<AtomicBool>,
 }
 
 impl Actor {
-    /// An actor.
+    /// An actor. `opened` gives the directory while there is a session, `claim` says whether this process may act, and
+    /// `doubt` asks the session to look at the directory.
     #[must_use]
     pub fn new(
-        replica: Client,
+        replica: &Replica,
         opened: watch::Receiver<Option<Arc<Open>>>,
         claim: watch::Receiver<Claim>,
         store: Store,
         doubt: mpsc::Sender<()>,
         metrics: Metrics,
     ) -> Self {
-        Self { replica, opened, claim, store, doubt, metrics, in_flight: Arc::new(Semaphore::new(IN_FLIGHT)) }
+        let (replica, applier) = (replica.client.clone(), replica.applier.clone());
+        let in_flight = Arc::new(Semaphore::new(IN_FLIGHT));
+        let paused = Arc::new(AtomicBool::new(false));
+        Self { replica, applier, opened, claim, store, doubt, metrics, in_flight, paused }
+    }
+
+    /// The owner of the replica wants nothing to be written, or wants it again. Holds for all clones.
+    pub fn pause(&self, paused: bool) {
+        self.paused.store(paused, Ordering::Relaxed);
     }
 
     /// Carries out a plan, up to the first step that fails.
@@ -75,63 +90,82 @@ impl Actor {
 
     async fn step(&self, source: Source, step: Step) -> StepOutcome {
         match step {
-            Step::Examine(examination) => self.examine(examination).await,
+            Step::Examine(examination) => {
+                let open = self.opened.borrow().clone();
+                match open {
+                    Some(open) => examine::examine(&open, examination).await,
+                    None => StepOutcome::Failed(
+                        Failure::Unavailable,
+                        "there is no session with the directory".into(),
+                    ),
+                }
+            }
             Step::Probe => {
                 // Full: the session has been asked already.
                 let _ = self.doubt.try_send(());
                 StepOutcome::Asked
             }
+            Step::Look(target) => self.look(source, &target).await,
+            Step::Inspect { namespace } => inspect::inspect(self.client(source), &namespace).await,
             // A process that was paused must not write once another one acts.
             _ if !self.claim.borrow().holds(Instant::now()) => {
                 StepOutcome::Failed(Failure::Fenced, "this process is not the one that acts".into())
             }
-            Step::Create { target, body, cause } => {
-                let Target { resource, namespace, name } = &target;
-                let created = self
-                    .replica
-                    .create(resource, namespace.as_deref(), manager(source), body.into_bytes())
-                    .await;
-                self.account("create", &created);
-                written(created, |object| {
-                    tracing::info!(%resource, name, uid = object.meta.uid, ?cause, of = of(object), "created");
-                })
+            _ if self.paused.load(Ordering::Relaxed) => {
+                StepOutcome::Failed(Failure::Fenced, "the owner of this cluster paused the agent".into())
             }
-            Step::Replace { target, body, cause } => {
-                let Target { resource, namespace, name } = &target;
-                let namespace = namespace.as_deref();
-                let replaced =
-                    self.replica.replace(resource, namespace, name, manager(source), body.into_bytes()).await;
-                self.account("update", &replaced);
-                written(replaced, |object| {
-                    tracing::info!(%resource, name, uid = object.meta.uid, ?cause, of = of(object), "updated");
-                })
+            Step::Create { target, body, cause } => self.create(source, &target, body, cause).await,
+            Step::Replace { target, body, cause } => self.replace(source, &target, body, cause).await,
+            Step::Apply { target, body, cause } => self.apply(source, &target, body, cause).await,
+            Step::Unmark { target, uid } => self.unmark(source, &target, &uid).await,
+            Step::Delete(deletion) => self.delete(source, &deletion).await,
+            Step::Record { ledger, before } => self.record(&ledger, before.as_ref()).await,
+            Step::Settle { kept, applied } => {
+                let settled = ledgers::settle(&self.replica, &kept, &applied).await;
+                self.recorded("patch", settled)
             }
-            Step::Delete(deletion) => self.delete(&deletion).await,
-            Step::Remember(pin) => match self.remember(&pin).await {
-                Ok(()) => StepOutcome::Remembered,
-                Err(error) => StepOutcome::Failed(Failure::Unavailable, error.to_string()),
-            },
+            Step::Forget { policy, uid } => self.forget(&policy, &uid).await,
+            Step::Remember(memory) => self.remember(&memory).await,
         }
     }
 
-    /// What was recorded is changed; a record that its owner removed is not made again here.
-    async fn remember(&self, pin: &Pin) -> Result<(), StoreError> {
-        if let Some(kept) = self.store.load().await? {
-            self.store.save(pin, Some(&kept)).await?;
-            tracing::info!(cluster = pin.cluster, entry = pin.entry, "own entry recorded");
+    /// Who reads and writes what a source asks for.
+    fn client(&self, source: Source) -> &Client {
+        match source {
+            Source::Policies => &self.applier,
+            Source::Mirror | Source::Engine => &self.replica,
         }
-        Ok(())
     }
 
-    async fn delete(&self, deletion: &Deletion) -> StepOutcome {
+    async fn create(&self, source: Source, target: &Target, body: String, cause: Cause) -> StepOutcome {
+        let Target { resource, namespace, name } = target;
+        let (client, namespace) = (self.client(source), namespace.as_deref());
+        let created = client.create(resource, namespace, manager(source), body.into_bytes()).await;
+        self.account("create", &created);
+        written(created, |object| {
+            tracing::info!(%resource, name, uid = object.meta.uid, ?cause, of = of(object), "created");
+        })
+    }
+
+    async fn replace(&self, source: Source, target: &Target, body: String, cause: Cause) -> StepOutcome {
+        let Target { resource, namespace, name } = target;
+        let (client, namespace) = (self.client(source), namespace.as_deref());
+        let replaced = client.replace(resource, namespace, name, manager(source), body.into_bytes()).await;
+        self.account("update", &replaced);
+        written(replaced, |object| {
+            tracing::info!(%resource, name, uid = object.meta.uid, ?cause, of = of(object), "updated");
+        })
+    }
+
+    async fn delete(&self, source: Source, deletion: &Deletion) -> StepOutcome {
         let Target { resource, namespace, name } = deletion.target();
-        let uid = deletion.uid();
+        let (client, namespace, uid) = (self.client(source), namespace.as_deref(), deletion.uid());
         let preconditions = Preconditions { uid: Some(uid.to_owned()), resource_version: None };
-        let deleted = self.replica.delete(resource, namespace.as_deref(), name, &preconditions).await;
+        let deleted = client.delete(resource, namespace, name, &preconditions).await;
         self.account("delete", &deleted);
         match deleted {
             Ok(()) => {
-                tracing::info!(%resource, name, uid, confirmed = %deletion.confirmed(), "deleted");
+                tracing::info!(%resource, namespace, name, uid, confirmed = deletion.because(), "deleted");
                 StepOutcome::Deleted
             }
             Err(error) if error.proves_absence() => StepOutcome::Deleted,
@@ -139,43 +173,62 @@ impl Actor {
         }
     }
 
-    async fn examine(&self, examination: Examination) -> StepOutcome {
-        let open = self.opened.borrow().clone();
-        let Some(open) = open else {
-            return StepOutcome::Failed(
-                Failure::Unavailable,
-                "there is no session with the directory".into(),
-            );
-        };
-        let Examination { pin, entries } = examination;
-        let client = &open.client;
-        let connections = client.connections_opened();
-        let entry = async |name: &str| reading(client.get(&CLUSTERS, None, name).await);
-        let around = async |entries| {
-            let namespace = pin.execution_namespace.is_some().then_some(open.execution_namespace.as_str());
-            let (landmarks, own_entry) = futures::join!(landmarks(client, namespace), entry(&pin.cluster));
-            Findings { landmarks, own_entry, entries }
-        };
-        let before = around(Vec::new()).await;
-        if before.standing(&pin).is_err() {
-            return StepOutcome::Found(before);
+    async fn record(&self, ledger: &Ledger, before: Option<&(String, String)>) -> StepOutcome {
+        let recorded = ledgers::record(&self.replica, ledger, before).await;
+        self.recorded(if before.is_none() { "create" } else { "update" }, recorded)
+    }
+
+    fn recorded(&self, verb: &'static str, recorded: Result<Kept, LedgerError>) -> StepOutcome {
+        match &recorded {
+            Ok(_) => self.count(verb, "ok"),
+            Err(LedgerError::Call(error)) => self.count(verb, error.category()),
+            Err(LedgerError::Unreadable { .. }) => self.count(verb, "malformed"),
+            // It was not tried.
+            Err(LedgerError::TooLarge { .. }) => {}
         }
-        let reads = entries.into_iter().map(async |name| {
-            let reading = entry(&name).await;
-            (name, reading)
-        });
-        let entries = futures::stream::iter(reads).buffered(READS).collect().await;
-        let findings = around(entries).await;
-        if client.connections_opened() != connections {
-            // The reads may have come from two servers.
-            let why = "the connection to the directory changed while it was read";
-            return StepOutcome::Failed(Failure::Unavailable, why.into());
+        match recorded {
+            Ok(kept) => {
+                let policy = &kept.ledger.policy;
+                tracing::info!(policy = policy.name, of = policy.uid, verb, "ledger written");
+                StepOutcome::Recorded(Box::new(kept))
+            }
+            Err(error) => {
+                tracing::debug!(%error, "step failed");
+                StepOutcome::Failed(error.failure(), error.to_string())
+            }
         }
-        StepOutcome::Found(findings)
+    }
+
+    async fn forget(&self, policy: &str, uid: &str) -> StepOutcome {
+        let forgotten = ledgers::forget(&self.replica, policy, uid).await;
+        self.account("delete", &forgotten);
+        match forgotten {
+            Ok(()) => {
+                tracing::info!(of = policy, uid, "ledger removed");
+                StepOutcome::Deleted
+            }
+            Err(error) => failed(&error),
+        }
+    }
+
+    /// What was recorded is changed. A record that its owner removed is not made again here, and then nothing is
+    /// remembered.
+    async fn remember(&self, memory: &Memory) -> StepOutcome {
+        match self.store.change(memory).await {
+            Ok(_) => {
+                let Memory { pin, departed } = memory;
+                tracing::info!(cluster = pin.cluster, entry = pin.entry, ?departed, "state recorded");
+                StepOutcome::Remembered
+            }
+            Err(error) => StepOutcome::Failed(error.failure(), error.to_string()),
+        }
     }
 
     fn account<T>(&self, verb: &'static str, result: &Result<T, CallError>) {
-        let result = result.as_ref().map_or_else(CallError::category, |_| "ok");
+        self.count(verb, result.as_ref().map_or_else(CallError::category, |_| "ok"));
+    }
+
+    fn count(&self, verb: &'static str, result: &'static str) {
         self.metrics.writes.with_label_values(&[verb, result]).inc();
     }
 }
@@ -183,12 +236,15 @@ impl Actor {
 fn manager(source: Source) -> &'static str {
     match source {
         Source::Mirror | Source::Engine => MIRROR_MANAGER,
+        Source::Policies => POLICIES_MANAGER,
     }
 }
 
-/// Directory and entry that a copy was made from, by their UIDs: what justifies it.
+/// What justifies an object: directory and entry that a copy was made from, by their UIDs, or the policy that an
+/// object was made for.
 fn of(object: &Object) -> Option<&str> {
-    object.meta.annotations.get(marks::COPIED_FROM).map(String::as_str)
+    let annotations = &object.meta.annotations;
+    annotations.get(marks::COPIED_FROM).or_else(|| annotations.get(marks::MADE_FOR)).map(String::as_str)
 }
 
 fn written(result: Result<Object, CallError>, log: impl FnOnce(&Object)) -> StepOutcome {

@@ -18,7 +18,7 @@ use muster_kit::lease::{LeaseError, Record, replaced};
 use tokio::sync::{mpsc, watch};
 
 use crate::MANAGER;
-use crate::failure::failure;
+use crate::failure::{failure, told};
 use crate::metrics::Metrics;
 use crate::pulse::Pulse;
 use crate::session::Open;
@@ -63,6 +63,14 @@ impl BeatError {
         }
     }
 
+    /// What people are told. `namespace`: the agent's own, in the replica.
+    fn told(&self, namespace: &str) -> String {
+        match self {
+            Self::Call(error) => told(error, namespace),
+            _ => self.to_string(),
+        }
+    }
+
     fn category(&self) -> &'static str {
         match self {
             Self::Call(error) => error.category(),
@@ -77,6 +85,8 @@ impl BeatError {
 pub struct Heart {
     /// Who holds the Lease: the replica and the install in it, never a pod, else each failover would look like a clone.
     pub identity: String,
+    /// The agent's own namespace in the replica.
+    pub namespace: String,
     /// Whether this process is to speak for the replica.
     pub claim: watch::Receiver<Claim>,
     /// Whether the agent makes progress.
@@ -129,7 +139,8 @@ impl Heart {
                 Err(error) => {
                     seen = seen.filter(|_| matches!(error, BeatError::Other { .. }));
                     let (failure, reason) = error.problem();
-                    Heartbeat::Failed { failure, problem: Problem { reason, message: error.to_string() } }
+                    let message = error.told(&self.namespace);
+                    Heartbeat::Failed { failure, problem: Problem { reason, message } }
                 }
             };
             drop(open);

@@ -12,6 +12,7 @@ pub mod act;
 pub mod failure;
 pub mod heartbeat;
 pub mod index;
+pub mod ledgers;
 pub mod metrics;
 pub mod pulse;
 pub mod replica;

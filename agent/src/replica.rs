@@ -4,10 +4,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use muster_api::cluster::Mode;
-use muster_api::names::IDENTITY_NAMESPACE;
+use muster_api::names::{APPLIERS_NAMESPACE, IDENTITY_NAMESPACE, POLICIES_APPLIER};
 use muster_api::resource::NAMESPACES;
 use muster_engine::time::backoff;
-use muster_kit::client::{CallError, Client, ClientError, ClientOptions};
+use muster_kit::client::{Account, AccountError, CallError, Client, ClientError, ClientOptions};
 use muster_kit::endpoint::{Endpoint, EndpointError};
 use muster_kit::leader::{Claim, Leading};
 use tokio::sync::watch;
@@ -25,6 +25,8 @@ const ASIDE: Duration = Duration::from_secs(5);
 pub struct Replica {
     /// Its client.
     pub client: Client,
+    /// The same, as the account that applies what policies ask for.
+    pub applier: Client,
     /// The agent's own namespace.
     pub namespace: String,
     /// UID of that namespace: what sets this install apart from another one in the same cluster.
@@ -41,7 +43,8 @@ impl Replica {
     /// The same replica for whoever acts: nothing is written to it but under this claim.
     #[must_use]
     pub fn under(&self, claim: &watch::Receiver<Claim>) -> Self {
-        Self { client: self.client.fenced(Arc::new(Leading(claim.clone()))), ..self.clone() }
+        let under = |client: &Client| client.fenced(Arc::new(Leading(claim.clone())));
+        Self { client: under(&self.client), applier: under(&self.applier), ..self.clone() }
     }
 }
 
@@ -70,13 +73,25 @@ pub enum ReplicaError {
     /// There is no client for it.
     #[error(transparent)]
     Client(#[from] ClientError),
+    /// The account that applies what policies ask for has no legal name.
+    #[error(transparent)]
+    Account(#[from] AccountError),
 }
 
-/// A client of the replica. The kubeconfig of the replica is held to the same rules as the directory's.
+/// Clients of the replica, over one connection.
+#[derive(Clone)]
+pub struct Clients {
+    /// As the agent itself.
+    pub own: Client,
+    /// As the account that applies what policies ask for. With it no request is made as the agent, reads included.
+    pub applier: Client,
+}
+
+/// Clients of the replica. The kubeconfig of the replica is held to the same rules as the directory's.
 ///
 /// # Errors
 /// Where the settings lead to no usable credential.
-pub fn client(settings: &Settings, metrics: &Metrics) -> Result<Client, ReplicaError> {
+pub fn clients(settings: &Settings, metrics: &Metrics) -> Result<Clients, ReplicaError> {
     let endpoint = match &settings.replica {
         ReplicaSource::InCluster => Endpoint::in_cluster()?,
         ReplicaSource::File(path) => {
@@ -89,14 +104,16 @@ pub fn client(settings: &Settings, metrics: &Metrics) -> Result<Client, ReplicaE
         }
     };
     let options = ClientOptions { observer: Some(metrics.observer(REPLICA)), ..client_options() };
-    Ok(Client::new(&endpoint, options)?)
+    let own = Client::new(&endpoint, options)?;
+    let applier = own.acting_as(&Account::service_account(APPLIERS_NAMESPACE, POLICIES_APPLIER)?);
+    Ok(Clients { own, applier })
 }
 
 /// Meets the replica: waits until it answers who it is.
-pub async fn meet(settings: &Settings, client: Client) -> Replica {
+pub async fn meet(settings: &Settings, clients: Clients) -> Replica {
     let mut failures = 0;
     loop {
-        match identify(settings, &client).await {
+        match identify(settings, &clients).await {
             Ok(replica) => return replica,
             Err(error) => {
                 failures += 1;
@@ -110,12 +127,14 @@ pub async fn meet(settings: &Settings, client: Client) -> Replica {
     }
 }
 
-async fn identify(settings: &Settings, client: &Client) -> Result<Replica, CallError> {
+async fn identify(settings: &Settings, clients: &Clients) -> Result<Replica, CallError> {
+    let Clients { own: client, applier } = clients;
     let id = client.get(&NAMESPACES, None, IDENTITY_NAMESPACE).await?.meta.uid;
     let install = client.get(&NAMESPACES, None, &settings.namespace).await?.meta.uid;
     let version = tokio::time::timeout(ASIDE, client.kube().apiserver_version()).await;
     Ok(Replica {
         client: client.clone(),
+        applier: applier.clone(),
         namespace: settings.namespace.clone(),
         install,
         id,

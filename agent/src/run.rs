@@ -7,7 +7,7 @@ use std::time::Instant;
 use anyhow::Context as _;
 use futures::future::Either;
 use muster_api::names::{AGENT, LEADER_LEASE, SYSTEM_NAMESPACE};
-use muster_engine::Scope;
+use muster_engine::{Event, Scope};
 use muster_kit::admin::{Admin, Readiness, Served};
 use muster_kit::events::Emitter;
 use muster_kit::leader::{Claim, Election, Elector};
@@ -21,13 +21,13 @@ use crate::heartbeat::Heart;
 use crate::index::Index;
 use crate::metrics::Metrics;
 use crate::pulse::Pulse;
-use crate::replica::{self, Replica};
+use crate::replica::{self, Clients, Replica};
 use crate::report::Reporter;
 use crate::session::{Open, Rejoined, Session, Wiring, source};
 use crate::settings::Settings;
 use crate::standby::{identity, stand_by};
-use crate::store::Store;
-use crate::watches;
+use crate::store::{Kept, Store};
+use crate::watches::{self, Outlet};
 
 /// Events that wait for the engine.
 const QUEUE: usize = 256;
@@ -56,13 +56,13 @@ pub async fn run(settings: Settings) -> anyhow::Result<()> {
         registry: metrics.registry.clone(),
     };
     shutdown.tasks().spawn(admin.serve(served, shutdown.token()));
-    let client = replica::client(&settings, &metrics)?;
+    let clients = replica::clients(&settings, &metrics)?;
     let agent = Agent { settings, metrics, pulse };
     let meeting = readiness.block("replica");
     let (cancel, ended) = (shutdown.token(), shutdown.token().drop_guard());
     let work = shutdown.tasks().spawn(async move {
         let _ended = ended; // also by a panic: the program must not live on without its work
-        let Some(replica) = cancel.run_until_cancelled(agent.meet(client)).await else { return };
+        let Some(replica) = cancel.run_until_cancelled(agent.meet(clients)).await else { return };
         drop(meeting);
         Box::pin(agent.contend(replica, cancel)).await;
     });
@@ -78,8 +78,8 @@ struct Agent {
 
 impl Agent {
     /// Waits for the replica. While it does not answer, there is nothing to make progress with.
-    async fn meet(&self, client: muster_kit::Client) -> Replica {
-        let met = replica::meet(&self.settings, client);
+    async fn meet(&self, clients: Clients) -> Replica {
+        let met = replica::meet(&self.settings, clients);
         match futures::future::select(Box::pin(met), Box::pin(self.idle())).await {
             Either::Left((replica, _)) => replica,
             Either::Right((never, _)) => match never {},
@@ -127,6 +127,31 @@ impl Agent {
         futures::join!(elector.run(contending), work);
     }
 
+    /// Tells the engine what is kept of an earlier life, before anything else: what it wants while the directory is away
+    /// depends on it. Waits until it can be read. `false`: there is nothing to act for any more.
+    async fn recall(
+        &self,
+        replica: &Replica,
+        store: &Store,
+        events: &mpsc::Sender<Event>,
+        claim: &watch::Receiver<Claim>,
+        cancel: &CancellationToken,
+    ) -> bool {
+        let mut claim = claim.clone();
+        let kept = tokio::select! {
+            kept = store.recall() => kept,
+            never = self.idle() => match never {},
+            () = cancel.cancelled() => return false,
+            _ = claim.wait_for(|claim| matches!(claim, Claim::Other { .. })) => return false,
+        };
+        if let Some(Kept { memory, nonce, .. }) = kept {
+            let replica = replica.id.clone();
+            // The engine is gone only when the program ends.
+            let _ = events.send(Event::Recalled { memory, replica, nonce }).await;
+        }
+        true
+    }
+
     /// Acts until `cancel`, until another process acts, or until the replica joins another directory.
     async fn act(&self, replica: &Replica, claim: watch::Receiver<Claim>, cancel: &CancellationToken) {
         let scope = self.settings.mirror.clone();
@@ -139,13 +164,16 @@ impl Agent {
         let replica_links = Link::fixed(replica.client.clone());
         let store = Store::new(replica.client.clone(), &replica.namespace, claim.clone());
         let actor = Actor::new(
-            replica.client.clone(),
+            replica,
             opened.clone(),
             claim.clone(),
             store.clone(),
             doubt.clone(),
             self.metrics.clone(),
         );
+        if !self.recall(replica, &store, &events, &claim, cancel).await {
+            return;
+        }
         let (index, views) = Index::new(scope.clone(), actor, self.metrics.clone(), self.pulse.clone());
         let wiring = Wiring {
             cluster_name: self.settings.cluster_name.clone(),
@@ -159,6 +187,7 @@ impl Agent {
         };
         let heart = Heart {
             identity: format!("{}/{}", replica.id, replica.install),
+            namespace: replica.namespace.clone(),
             claim: claim.clone(),
             pulse: self.pulse.clone(),
             events: events.clone(),
@@ -182,13 +211,13 @@ impl Agent {
             }
         };
         let source = self.settings.directory.clone();
-        let metrics = || self.metrics.clone();
+        let outlet = Outlet { events, metrics: self.metrics.clone(), cancel: stop.clone() };
         futures::join!(
             index.run(inbox, stop.clone()),
             Reporter::new(replica.clone(), views, opened.clone(), emitter, claim.clone()).run(stop.clone()),
-            source::follow(source, replica_links.clone(), offers_sender, metrics(), stop.clone()),
-            watches::replica(replica_links, events.clone(), metrics(), stop.clone()),
-            directory(opened.clone(), scope, directory_links, events, metrics(), stop.clone()),
+            source::follow(source, replica_links, offers_sender, self.metrics.clone(), stop.clone()),
+            watches::replica(replica, outlet.clone()),
+            directory(opened.clone(), scope, directory_links, &replica.namespace, outlet),
             async {
                 stop.run_until_cancelled(heart.beat(opened)).await;
             },
@@ -203,15 +232,14 @@ async fn directory(
     mut opened: watch::Receiver<Option<Arc<Open>>>,
     scope: Scope,
     links: watch::Receiver<Option<Link>>,
-    events: mpsc::Sender<muster_engine::Event>,
-    metrics: Metrics,
-    stop: CancellationToken,
+    namespace: &str,
+    outlet: Outlet,
 ) {
     let first = async {
         let open = opened.wait_for(Option::is_some).await.ok()?;
         open.as_ref().map(|open| open.joined.pin.cluster.clone())
     };
-    if let Some(Some(cluster)) = stop.run_until_cancelled(first).await {
-        Box::pin(watches::directory(&cluster, &scope, links, events, metrics, stop.clone())).await;
+    if let Some(Some(cluster)) = outlet.cancel.clone().run_until_cancelled(first).await {
+        Box::pin(watches::directory(&cluster, &scope, links, namespace, outlet)).await;
     }
 }

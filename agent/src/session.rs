@@ -21,6 +21,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use muster_api::conditions::{CredentialsValid, DirectoryReachable, Reason as _};
+use muster_engine::Memory;
 use muster_engine::event::Problem;
 use muster_engine::event::{Event, Session as Joined};
 use muster_engine::pin::{Mismatch, Pin, Refusal};
@@ -149,9 +150,13 @@ impl Session {
         match offer {
             Offer::Nothing(why) => {
                 self.pending = None;
+                // Whoever removes a credential takes it back: a session that works goes on until the credential ends,
+                // but none begins with it any more.
+                self.fallback = None;
                 self.refuse(DirectoryReachable::SecretMissing, why).await;
                 Ok(())
             }
+            // The fallback stays: what worked is not worse for a bad offer after it.
             Offer::Unusable(why) => {
                 self.pending = None;
                 self.refuse(DirectoryReachable::KubeconfigInvalid, why).await;
@@ -184,7 +189,7 @@ impl Session {
             Ok(open) => self.open(material, open).await,
             Err(error) => {
                 self.attempts = self.attempts.saturating_add(1);
-                let message = format!("{}: {error}", material.origin);
+                let message = format!("{}: {}", material.origin, error.told(self.wiring.store.namespace()));
                 if let Some((first, longest)) = error.wait() {
                     let salt = u64::from(std::process::id());
                     let wait = backoff(self.attempts, first, longest, salt);
@@ -226,23 +231,29 @@ impl Session {
         let client = Client::new(&endpoint, options())?;
         let name = self.wiring.cluster_name.as_deref().or(material.cluster_name.as_deref());
         let facts = probe(&client, name).await?;
-        let (pin, kept) = self.judge(&facts).await?;
+        let (memory, kept) = self.judge(&facts).await?;
         let rights = probe::rights(&client, &facts).await?;
         if let Some(right) = self.needed(&rights).await.difference(&rights).next() {
             return Err(OfferError::Right { user: facts.user, right: *right });
         }
         // Last: a directory whose offer is refused is not the one that was joined.
-        if kept.as_ref().map(|kept| &kept.pin) != Some(&pin) {
-            self.wiring.store.save(&pin, kept.as_ref()).await?;
-            tracing::info!(directory = pin.directory, cluster = pin.cluster, "directory recorded");
-        }
+        let kept = match kept {
+            Some(kept) if kept.memory == memory => kept,
+            before => {
+                let kept = self.wiring.store.save(&memory, before.as_ref()).await?;
+                let Pin { directory, cluster, .. } = &memory.pin;
+                tracing::info!(directory, cluster, "directory recorded");
+                kept
+            }
+        };
+        let Kept { memory: Memory { pin, departed }, nonce, .. } = kept;
         let gate =
             |asks| -> Arc<dyn Gate> { Arc::new(IdentityGate::new(&pin.directory, asks, self.doubt.clone())) };
         Ok(Open {
             beats: Client::new(&endpoint, options())?.fenced(Arc::new(Unopposed(self.wiring.claim.clone()))),
             client,
             gates: [gate(Asks::Always), gate(Asks::EachConnection)],
-            joined: Joined { pin: pin.clone(), replica: self.wiring.replica.clone() },
+            joined: Joined { pin: pin.clone(), replica: self.wiring.replica.clone(), nonce, departed },
             execution_namespace: facts.execution_namespace,
             user: facts.user,
             server: endpoint.server().to_string(),
@@ -253,14 +264,15 @@ impl Session {
 
     /// Whether this is the directory that the replica joined. The record is read anew each time: its owner may have
     /// removed it, to join anew. Gives what is to be recorded before it is used, and what is.
-    async fn judge(&self, facts: &Facts) -> Result<(Pin, Option<Kept>), OfferError> {
+    async fn judge(&self, facts: &Facts) -> Result<(Memory, Option<Kept>), OfferError> {
         let kept = self.wiring.store.load().await?;
-        let recorded = kept.as_ref().map(|kept| &kept.pin);
+        let recorded = kept.as_ref().map(|kept| &kept.memory.pin);
         let pin = Pin::join(recorded, &facts.cluster, &facts.landmarks).map_err(|refusal| match refusal {
             Refusal::Mismatch(mismatch) => OfferError::Mismatch(mismatch),
             Refusal::OtherCluster { joined, offered } => OfferError::OtherCluster { joined, offered },
         })?;
-        Ok((pin, kept))
+        let departed = kept.as_ref().and_then(|kept| kept.memory.departed.clone());
+        Ok((Memory { pin, departed }, kept))
     }
 
     /// The rights that an offer must have: those of the session that works. A session that the directory does not
@@ -308,7 +320,7 @@ impl Session {
         };
         match judged {
             // The record was removed before the directory changed.
-            Ok((pin, _)) if !open.joined.pin.goes_on_as(&pin) => return Err(Rejoined),
+            Ok((Memory { pin, .. }, _)) if !open.joined.pin.goes_on_as(&pin) => return Err(Rejoined),
             Err(
                 error @ OfferError::Mismatch(Mismatch::OtherDirectory { .. } | Mismatch::BeingRemoved { .. }),
             ) => {

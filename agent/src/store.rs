@@ -1,22 +1,31 @@
-//! What the agent must remember: the pin, in `ConfigMap` `muster-agent-state` of its own namespace. Whoever deletes the
-//! `ConfigMap` makes the replica join anew: the next directory that its credential leads to is recorded.
+//! What the agent must remember: its memory, in `ConfigMap` `muster-agent-state` of its own namespace. Whoever deletes
+//! the `ConfigMap` makes the replica join anew: the next directory that its credential leads to is recorded.
 
 use std::collections::BTreeMap;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
+use muster_api::Object;
 use muster_api::names::STATE_CONFIG_MAP;
 use muster_api::resource::CONFIG_MAPS;
-use muster_engine::Pin;
+use muster_engine::time::backoff;
+use muster_engine::{Failure, Memory};
 use muster_kit::client::{CallError, Client};
 use muster_kit::leader::Claim;
 use serde::Deserialize;
+use serde::de::DeserializeOwned;
 use serde_json::json;
 use tokio::sync::watch;
 
 use crate::MANAGER;
+use crate::failure::failure;
 
 /// Key of the pin.
 const PIN: &str = "pin";
+/// Key of why the replica left its directory; absent while it did not.
+const DEPARTED: &str = "departed";
+
+/// First and longest wait before the memory of an earlier life is read again.
+const AGAIN: (Duration, Duration) = (Duration::from_millis(500), Duration::from_secs(8));
 
 /// Why the state cannot be had or kept.
 #[derive(Debug, thiserror::Error)]
@@ -29,13 +38,40 @@ pub enum StoreError {
     Fenced,
     /// There is something that Muster did not write.
     #[error(
-        "unable to read the agent's state: key {PIN} of ConfigMap {STATE_CONFIG_MAP} in namespace {namespace} is not \
+        "unable to read the agent's state: key {key} of ConfigMap {STATE_CONFIG_MAP} in namespace {namespace} is not \
          what the agent wrote; restore it, or delete the ConfigMap to join the directory anew"
     )]
     Malformed {
+        /// The key.
+        key: &'static str,
         /// The agent's namespace.
         namespace: String,
     },
+    /// There is nothing to change: its owner removed it.
+    #[error(
+        "unable to keep the agent's state: ConfigMap {STATE_CONFIG_MAP} in namespace {namespace} was removed"
+    )]
+    Removed {
+        /// The agent's namespace.
+        namespace: String,
+    },
+    /// It is of another directory than what is to be kept in its place.
+    #[error("unable to keep the agent's state: another directory was recorded meanwhile")]
+    Other,
+}
+
+impl StoreError {
+    /// What it means for decisions.
+    #[must_use]
+    pub fn failure(&self) -> Failure {
+        match self {
+            Self::Call(error) => failure(error),
+            Self::Fenced => Failure::Fenced,
+            Self::Malformed { .. } => Failure::Malformed,
+            Self::Removed { .. } => Failure::Absent,
+            Self::Other => Failure::Conflict,
+        }
+    }
 }
 
 /// Keeps the state.
@@ -46,11 +82,13 @@ pub struct Store {
     claim: watch::Receiver<Claim>,
 }
 
-/// The pin as it is kept.
+/// The memory as it is kept.
 #[derive(Clone, Debug)]
 pub struct Kept {
-    /// The pin.
-    pub pin: Pin,
+    /// The memory.
+    pub memory: Memory,
+    /// UID of what keeps it. After each joining anew it is another one: the nonce of the ledgers that are then made.
+    pub nonce: String,
     /// The version of what keeps it: whoever changes it must have seen it.
     version: String,
 }
@@ -62,57 +100,161 @@ impl Store {
         Self { client, namespace: namespace.to_owned(), claim }
     }
 
-    /// Reads the pin. `None`: this replica never joined a directory, or its owner wants it to join anew.
+    /// The agent's own namespace.
+    #[must_use]
+    pub fn namespace(&self) -> &str {
+        &self.namespace
+    }
+
+    /// Reads the memory. `None`: this replica never joined a directory, or its owner wants it to join anew.
     ///
     /// # Errors
     /// Where the state cannot be read. That is not the same as none: nothing may be recorded in its place.
     pub async fn load(&self) -> Result<Option<Kept>, StoreError> {
+        match self.client.get(&CONFIG_MAPS, Some(&self.namespace), STATE_CONFIG_MAP).await {
+            Ok(object) => self.read(&object).map(Some),
+            Err(error) if error.proves_absence() => Ok(None),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Reads the memory of an earlier life, trying until it can be read. What the agent did not write is none: the first
+    /// session says so, and records nothing in its place.
+    pub async fn recall(&self) -> Option<Kept> {
+        let mut failures = 0;
+        loop {
+            match self.load().await {
+                Ok(kept) => return kept,
+                Err(error @ StoreError::Malformed { .. }) => {
+                    tracing::error!(%error, "state not read");
+                    return None;
+                }
+                Err(error) => {
+                    failures += 1;
+                    if failures == 1 {
+                        tracing::warn!(%error, "state not read; trying again");
+                    }
+                    let (first, longest) = AGAIN;
+                    tokio::time::sleep(backoff(failures, first, longest, u64::from(std::process::id())))
+                        .await;
+                }
+            }
+        }
+    }
+
+    /// Keeps a memory in the place of what was read. Where nothing was, somebody else may have kept one meanwhile: then
+    /// it is not overwritten.
+    ///
+    /// # Errors
+    /// Where it could not be written, or where this process may not act.
+    pub async fn save(&self, memory: &Memory, before: Option<&Kept>) -> Result<Kept, StoreError> {
+        if !self.claim.borrow().holds(Instant::now()) {
+            return Err(StoreError::Fenced);
+        }
+        let namespace = Some(self.namespace.as_str());
+        let written = match before {
+            None => {
+                let mut data = data(memory);
+                data.retain(|_, value| value.is_some());
+                let body = json!({
+                    "apiVersion": CONFIG_MAPS.api_version(),
+                    "kind": CONFIG_MAPS.kind,
+                    "metadata": {"name": STATE_CONFIG_MAP, "namespace": self.namespace},
+                    "data": data,
+                });
+                self.client.create(&CONFIG_MAPS, namespace, MANAGER, body.to_string().into_bytes()).await?
+            }
+            Some(kept) => {
+                let body = json!({"metadata": {"resourceVersion": kept.version}, "data": data(memory)});
+                let (name, body) = (STATE_CONFIG_MAP, body.to_string().into_bytes());
+                self.client.merge_patch(&CONFIG_MAPS, namespace, name, None, MANAGER, body).await?
+            }
+        };
+        self.read(&written)
+    }
+
+    /// Keeps a memory in the place of whatever is kept of the same directory. A record that its owner removed is not
+    /// made again.
+    ///
+    /// # Errors
+    /// Where it is not kept then.
+    pub async fn change(&self, memory: &Memory) -> Result<Kept, StoreError> {
+        let removed = || StoreError::Removed { namespace: self.namespace.clone() };
+        let kept = self.load().await?.ok_or_else(removed)?;
+        if !kept.memory.pin.goes_on_as(&memory.pin) {
+            return Err(StoreError::Other);
+        }
+        self.save(memory, Some(&kept)).await
+    }
+
+    fn read(&self, object: &Object) -> Result<Kept, StoreError> {
         #[derive(Deserialize)]
         struct Frame {
             #[serde(default)]
             data: BTreeMap<String, String>,
         }
-        let found = self.client.get(&CONFIG_MAPS, Some(&self.namespace), STATE_CONFIG_MAP).await;
-        let object = match found {
-            Ok(object) => object,
-            Err(error) if error.proves_absence() => return Ok(None),
-            Err(error) => return Err(error.into()),
-        };
-        let malformed = || StoreError::Malformed { namespace: self.namespace.clone() };
-        let frame: Frame = serde_json::from_str(object.raw.get()).map_err(|_| malformed())?;
-        let text = frame.data.get(PIN).ok_or_else(malformed)?;
-        let pin = serde_json::from_str(text).map_err(|_| malformed())?;
-        Ok(Some(Kept { pin, version: object.meta.resource_version }))
+        let malformed = |key| StoreError::Malformed { key, namespace: self.namespace.clone() };
+        let frame: Frame = serde_json::from_str(object.raw.get()).map_err(|_| malformed(PIN))?;
+        let memory = memory(&frame.data).map_err(malformed)?;
+        Ok(Kept { memory, nonce: object.meta.uid.clone(), version: object.meta.resource_version.clone() })
+    }
+}
+
+/// What is written, key by key. In a patch, none takes a key away.
+fn data(memory: &Memory) -> BTreeMap<&'static str, Option<String>> {
+    let Memory { pin, departed } = memory;
+    let departed = departed.as_ref().map(|departed| json!(departed).to_string());
+    BTreeMap::from([(PIN, Some(json!(pin).to_string())), (DEPARTED, departed)])
+}
+
+/// Reads what was written. The error is the key that holds something else.
+fn memory(data: &BTreeMap<String, String>) -> Result<Memory, &'static str> {
+    fn read<T: DeserializeOwned>(text: &str, key: &'static str) -> Result<T, &'static str> {
+        serde_json::from_str(text).map_err(|_| key)
+    }
+    let pin = read(data.get(PIN).ok_or(PIN)?, PIN)?;
+    let departed = data.get(DEPARTED).map(|text| read(text, DEPARTED)).transpose()?;
+    Ok(Memory { pin, departed })
+}
+
+#[cfg(test)]
+mod tests {
+    use muster_engine::Pin;
+    use muster_engine::memory::Departed;
+
+    use super::*;
+
+    fn kept(memory: &Memory) -> BTreeMap<String, String> {
+        data(memory).into_iter().filter_map(|(key, value)| Some((key.to_owned(), value?))).collect()
     }
 
-    /// Keeps a pin in the place of what was read. Where nothing was, somebody else may have kept one meanwhile: then it
-    /// is not overwritten.
-    ///
-    /// # Errors
-    /// Where it could not be written, or where this process may not act.
-    pub async fn save(&self, pin: &Pin, before: Option<&Kept>) -> Result<(), StoreError> {
-        if !self.claim.borrow().holds(Instant::now()) {
-            return Err(StoreError::Fenced);
+    #[test]
+    fn what_is_kept_reads_back_and_so_does_what_earlier_versions_kept() {
+        let pin =
+            Pin { directory: "d".into(), clusters_crd: "c".into(), cluster: "east".into(), ..Pin::default() };
+        for departed in [None, Some(Departed::OwnerLeft), Some(Departed::EntryDeleted("e".into()))] {
+            let memory = Memory { pin: pin.clone(), departed };
+            let kept = kept(&memory);
+            assert_eq!(kept.contains_key(DEPARTED), memory.departed.is_some());
+            assert_eq!(super::memory(&kept), Ok(memory));
         }
-        let text = serde_json::to_string(pin)
-            .map_err(|_| StoreError::Malformed { namespace: self.namespace.clone() })?;
-        let namespace = Some(self.namespace.as_str());
-        match before {
-            None => {
-                let body = json!({
-                    "apiVersion": CONFIG_MAPS.api_version(),
-                    "kind": CONFIG_MAPS.kind,
-                    "metadata": {"name": STATE_CONFIG_MAP, "namespace": self.namespace},
-                    "data": {PIN: text},
-                });
-                self.client.create(&CONFIG_MAPS, namespace, MANAGER, body.to_string().into_bytes()).await?;
-            }
-            Some(kept) => {
-                let body = json!({"metadata": {"resourceVersion": kept.version}, "data": {PIN: text}});
-                let (name, body) = (STATE_CONFIG_MAP, body.to_string().into_bytes());
-                self.client.merge_patch(&CONFIG_MAPS, namespace, name, None, MANAGER, body).await?;
-            }
+        let old = r#"{"directory":"d","clustersCrd":"c","cluster":"east"}"#;
+        let old = BTreeMap::from([(PIN.to_owned(), old.to_owned())]);
+        assert_eq!(super::memory(&old), Ok(Memory { pin, departed: None }));
+    }
+
+    #[test]
+    fn what_the_agent_did_not_write_is_named_and_never_taken() {
+        let pin = json!(Pin::default()).to_string();
+        for (data, key) in [
+            (vec![], PIN),
+            (vec![(PIN, "{}")], PIN),
+            (vec![(DEPARTED, r#""ownerLeft""#)], PIN),
+            (vec![(PIN, pin.as_str()), (DEPARTED, "")], DEPARTED),
+            (vec![(PIN, pin.as_str()), (DEPARTED, r#""elsewhere""#)], DEPARTED),
+        ] {
+            let data = data.into_iter().map(|(key, value)| (key.to_owned(), value.to_owned())).collect();
+            assert_eq!(memory(&data), Err(key), "{data:?}");
         }
-        Ok(())
     }
 }

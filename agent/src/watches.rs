@@ -1,30 +1,54 @@
 //! The watches of both sides, as events for the engine.
 
-use muster_api::resource::CLUSTERS;
-use muster_engine::Scope;
-use muster_engine::event::{Change, DirectoryWatch, Event};
+use muster_api::Resource;
+use muster_api::marks::{PART_OF, POLICY_SET};
+use muster_api::names::AGENT;
+use muster_api::resource::{APPLIED_WORKS, CLUSTERS, POLICIES, REPORTS};
+use muster_engine::event::{Change, DirectoryWatch, Event, ReplicaWatch};
+use muster_engine::{Kind, Scope};
+use muster_kit::client::CallError;
 use muster_kit::watch::{Link, Target, WatchEvent, WatchOptions, Watched, watch};
 use tokio::sync::{mpsc, watch as channel};
 use tokio_util::sync::CancellationToken;
 
-use crate::failure::failure;
+use crate::failure::{failure, told};
+use crate::ledgers::{trial, watched};
 use crate::metrics::Metrics;
+use crate::replica::Replica;
 
-/// Watches the directory: the own entry where the mirror is narrower than everything, and the entries to mirror.
+/// Where events go, and until when.
+#[derive(Clone)]
+pub struct Outlet {
+    /// To the engine.
+    pub events: mpsc::Sender<Event>,
+    /// Metrics.
+    pub metrics: Metrics,
+    /// Ends the watches.
+    pub cancel: CancellationToken,
+}
+
+/// Watches the directory: the own entry where the mirror is narrower than everything, the entries to mirror, and the
+/// policies. `namespace`: the agent's own, in the replica.
 pub async fn directory(
     cluster: &str,
     scope: &Scope,
     links: channel::Receiver<Option<Link>>,
-    events: mpsc::Sender<Event>,
-    metrics: Metrics,
-    cancel: CancellationToken,
+    namespace: &str,
+    outlet: Outlet,
 ) {
+    let wrap = |watch| {
+        let metrics = outlet.metrics.clone();
+        move |event: WatchEvent| {
+            if !matches!(event, WatchEvent::Init | WatchEvent::Listed(_) | WatchEvent::Failed(_)) {
+                metrics.directory_read();
+            }
+            Some(Event::Directory { watch, change: change(event, |error| told(error, namespace)) })
+        }
+    };
     let own = async {
         if *scope != Scope::All {
-            let fields = Some(format!("metadata.name={cluster}"));
-            let wrap = |change| Event::Directory { watch: DirectoryWatch::OwnEntry, change };
-            let target = target(None, fields);
-            follow(target, "own-entry", links.clone(), wrap, &events, &metrics, cancel.clone()).await;
+            let target = Target { fields: Some(format!("metadata.name={cluster}")), ..all(CLUSTERS) };
+            follow(target, "own-entry", links.clone(), wrap(DirectoryWatch::OwnEntry), &outlet).await;
         }
     };
     let entries = async {
@@ -33,46 +57,79 @@ pub async fn directory(
             Scope::All => None,
             Scope::Selected(selector) => Some(selector.to_string()),
         };
-        let wrap = |change| Event::Directory { watch: DirectoryWatch::Entries, change };
-        follow(target(labels, None), "entries", links.clone(), wrap, &events, &metrics, cancel.clone()).await;
+        let target = Target { labels, ..all(CLUSTERS) };
+        follow(target, "entries", links.clone(), wrap(DirectoryWatch::Entries), &outlet).await;
     };
-    futures::join!(own, entries);
+    let policies = follow(all(POLICIES), "policies", links.clone(), wrap(DirectoryWatch::Policies), &outlet);
+    futures::join!(own, entries, policies);
 }
 
-/// Watches the Clusters of the replica.
-pub async fn replica(
-    links: channel::Receiver<Option<Link>>,
-    events: mpsc::Sender<Event>,
-    metrics: Metrics,
-    cancel: CancellationToken,
-) {
-    follow(target(None, None), "copies", links, Event::Replica, &events, &metrics, cancel).await;
+/// Watches the replica: the Clusters and the agent's own report, the ledgers of policies and whether they can be kept,
+/// and what policies made, as the account that applies it.
+pub async fn replica(replica: &Replica, outlet: Outlet) {
+    let own = Link::fixed(replica.client.clone());
+    let applier = Link::fixed(replica.applier.clone());
+    let wrap =
+        |watch| move |event| Some(Event::Replica { watch, change: change(event, ToString::to_string) });
+    let copies = follow(all(CLUSTERS), "copies", own.clone(), wrap(ReplicaWatch::Copies), &outlet);
+    let report = Target {
+        namespace: Some(replica.namespace.clone()),
+        fields: Some(format!("metadata.name={AGENT}")),
+        ..all(REPORTS)
+    };
+    let report = follow(report, "report", own.clone(), wrap(ReplicaWatch::Report), &outlet);
+    let mut mapping = watched::Mapping::new(outlet.metrics.clone());
+    let map = move |event| mapping.map(event).map(Event::Ledgers);
+    let ledgers = follow(all(APPLIED_WORKS), watched::SOURCE, own, map, &outlet);
+    let trial = {
+        let Outlet { events, metrics, cancel } = outlet.clone();
+        trial::follow(replica.client.clone(), events, metrics, cancel)
+    };
+    let made = Kind::ALL.map(|kind| {
+        // A namespace that nobody made for a policy is used where a policy names it.
+        let labels = (kind != Kind::Namespace).then(|| format!("{PART_OF}={POLICY_SET}"));
+        let target = Target { labels, ..all(kind.resource()) };
+        follow(target, label(kind), applier.clone(), wrap(ReplicaWatch::Applied(kind)), &outlet)
+    });
+    futures::join!(copies, report, ledgers, trial, futures::future::join_all(made));
 }
 
-fn target(labels: Option<String>, fields: Option<String>) -> Target {
-    Target { resource: CLUSTERS, namespace: None, labels, fields }
+/// The label of a watch in metrics.
+fn label(kind: Kind) -> &'static str {
+    match kind {
+        Kind::Namespace => "namespaces",
+        Kind::ClusterRole => "clusterroles",
+        Kind::Role => "roles",
+        Kind::ClusterRoleBinding => "clusterrolebindings",
+        Kind::RoleBinding => "rolebindings",
+        Kind::ResourceQuota => "resourcequotas",
+        Kind::LimitRange => "limitranges",
+    }
+}
+
+fn all(resource: Resource) -> Target {
+    Target { resource, namespace: None, labels: None, fields: None }
 }
 
 async fn follow(
     target: Target,
     source: &'static str,
     links: channel::Receiver<Option<Link>>,
-    wrap: impl Fn(Change) -> Event,
-    events: &mpsc::Sender<Event>,
-    metrics: &Metrics,
-    cancel: CancellationToken,
+    mut map: impl FnMut(WatchEvent) -> Option<Event>,
+    outlet: &Outlet,
 ) {
+    let Outlet { events, metrics, cancel } = outlet;
     let (sender, mut watched) = mpsc::channel(16);
-    let watching = watch(target, links, sender, WatchOptions::default(), cancel);
+    let watching = watch(target, links, sender, WatchOptions::default(), cancel.clone());
     let forwarding = async {
         while let Some(Watched { event, .. }) = watched.recv().await {
             if let WatchEvent::Failed(error) = &event {
                 tracing::debug!(source, %error, "watch failed");
                 metrics.watch_errors.with_label_values(&[source, error.category()]).inc();
-            } else if source != "copies" && !matches!(event, WatchEvent::Init | WatchEvent::Listed(_)) {
-                metrics.directory_read();
             }
-            if events.send(wrap(change(event))).await.is_err() {
+            if let Some(event) = map(event)
+                && events.send(event).await.is_err()
+            {
                 return;
             }
         }
@@ -80,7 +137,7 @@ async fn follow(
     futures::join!(watching, forwarding);
 }
 
-fn change(event: WatchEvent) -> Change {
+fn change(event: WatchEvent, told: impl Fn(&CallError) -> String) -> Change {
     match event {
         WatchEvent::Init => Change::ListBegan,
         WatchEvent::Listed(object) => Change::Listed(object),
@@ -88,6 +145,6 @@ fn change(event: WatchEvent) -> Change {
         WatchEvent::Resumed | WatchEvent::Bookmark { .. } => Change::Alive,
         WatchEvent::Applied(object) => Change::Applied(object),
         WatchEvent::Deleted(object) => Change::Gone(object),
-        WatchEvent::Failed(error) => Change::Failed(failure(&error), error.to_string()),
+        WatchEvent::Failed(error) => Change::Failed(failure(&error), told(&error)),
     }
 }

@@ -6,7 +6,8 @@ use futures::future::join_all;
 use muster_api::Object;
 use muster_api::names::{IDENTITY_NAMESPACE, execution_namespace};
 use muster_api::resource::{
-    CLUSTERS, CRDS, LEASES, NAMESPACES, REPORTS, Resource, SELF_SUBJECT_ACCESS_REVIEWS, SELF_SUBJECT_REVIEWS,
+    CLUSTERS, CRDS, LEASES, NAMESPACES, POLICIES, REPORTS, Resource, SELF_SUBJECT_ACCESS_REVIEWS,
+    SELF_SUBJECT_REVIEWS,
 };
 use muster_engine::pin::{Found, Landmarks, Reading};
 use muster_kit::client::{CallError, Client};
@@ -40,6 +41,12 @@ pub enum Right {
     ListEntries,
     /// Watch entries.
     WatchEntries,
+    /// Read one policy: without this no policy is known to be gone.
+    GetPolicies,
+    /// List policies.
+    ListPolicies,
+    /// Watch policies.
+    WatchPolicies,
     /// Renew the heartbeat.
     RenewLease,
     /// Write the report.
@@ -48,8 +55,16 @@ pub enum Right {
 
 /// Without these there is no mirror.
 pub const NEEDED: [Right; 3] = [Right::GetEntries, Right::ListEntries, Right::WatchEntries];
-const ALL: [Right; 5] =
-    [Right::GetEntries, Right::ListEntries, Right::WatchEntries, Right::RenewLease, Right::WriteReport];
+const ALL: [Right; 8] = [
+    Right::GetEntries,
+    Right::ListEntries,
+    Right::WatchEntries,
+    Right::GetPolicies,
+    Right::ListPolicies,
+    Right::WatchPolicies,
+    Right::RenewLease,
+    Right::WriteReport,
+];
 
 impl Right {
     /// The right, as people grant it.
@@ -59,6 +74,9 @@ impl Right {
             Self::GetEntries => "get clusters.multicluster.coreos.com",
             Self::ListEntries => "list clusters.multicluster.coreos.com",
             Self::WatchEntries => "watch clusters.multicluster.coreos.com",
+            Self::GetPolicies => "get clusterpolicies.multicluster.coreos.com",
+            Self::ListPolicies => "list clusterpolicies.multicluster.coreos.com",
+            Self::WatchPolicies => "watch clusterpolicies.multicluster.coreos.com",
             Self::RenewLease => "update the lease of its execution namespace",
             Self::WriteReport => "update the status of the report in its execution namespace",
         }
@@ -92,27 +110,29 @@ pub async fn probe(client: &Client, name: Option<&str>) -> Result<Facts, ProbeEr
         Some(name) => name.to_owned(),
         None => credential::account(&user).map(|account| account.1.to_owned()).ok_or(ProbeError::NoName)?,
     };
-    let crd = CLUSTERS.full_name();
-    let (directory, clusters_crd, entry) = futures::join!(
+    let (directory, clusters_crd, policies_crd, entry) = futures::join!(
         async { client.get(&NAMESPACES, None, IDENTITY_NAMESPACE).await },
-        async { client.get(&CRDS, None, &crd).await },
+        definition(client, CLUSTERS),
+        definition(client, POLICIES),
         async { client.get(&CLUSTERS, None, &cluster).await },
     );
     let directory = landmark(directory, true)?;
     let clusters_crd = landmark(clusters_crd, true)?;
+    // A credential that may read entries alone is a lesser one, and no policy is applied with it.
+    let policies_crd = landmark(policies_crd, false)?;
     let execution_namespace = published(entry.ok().as_ref()).unwrap_or_else(|| execution_namespace(&cluster));
     let namespace = landmark(client.get(&NAMESPACES, None, &execution_namespace).await, false)?;
-    let landmarks = Landmarks { directory, clusters_crd, execution_namespace: Some(namespace) };
+    let landmarks = Landmarks { directory, clusters_crd, policies_crd, execution_namespace: Some(namespace) };
     Ok(Facts { user, cluster, landmarks, execution_namespace })
 }
 
 /// Reads the landmarks alone, for evidence.
 pub async fn landmarks(client: &Client, execution_namespace: Option<&str>) -> Landmarks {
-    let crd = CLUSTERS.full_name();
-    let (directory, clusters_crd) =
-        futures::join!(async { client.get(&NAMESPACES, None, IDENTITY_NAMESPACE).await }, async {
-            client.get(&CRDS, None, &crd).await
-        },);
+    let (directory, clusters_crd, policies_crd) = futures::join!(
+        async { client.get(&NAMESPACES, None, IDENTITY_NAMESPACE).await },
+        definition(client, CLUSTERS),
+        definition(client, POLICIES),
+    );
     let namespace = match execution_namespace {
         Some(name) => Some(reading(client.get(&NAMESPACES, None, name).await).map(found)),
         None => None,
@@ -120,8 +140,13 @@ pub async fn landmarks(client: &Client, execution_namespace: Option<&str>) -> La
     Landmarks {
         directory: reading(directory).map(found),
         clusters_crd: reading(clusters_crd).map(found),
+        policies_crd: reading(policies_crd).map(found),
         execution_namespace: namespace,
     }
+}
+
+async fn definition(client: &Client, resource: Resource) -> Result<Object, CallError> {
+    client.get(&CRDS, None, &resource.full_name()).await
 }
 
 /// What a live read of one object says. Only an answer that names the object proves that it is absent.
@@ -203,6 +228,9 @@ pub async fn rights(client: &Client, facts: &Facts) -> Result<BTreeSet<Right>, P
             Right::GetEntries => ("get", &CLUSTERS, ""),
             Right::ListEntries => ("list", &CLUSTERS, ""),
             Right::WatchEntries => ("watch", &CLUSTERS, ""),
+            Right::GetPolicies => ("get", &POLICIES, ""),
+            Right::ListPolicies => ("list", &POLICIES, ""),
+            Right::WatchPolicies => ("watch", &POLICIES, ""),
             Right::RenewLease => ("update", &LEASES, ""),
             Right::WriteReport => ("update", &REPORTS, "status"),
         };

@@ -8,6 +8,7 @@ use muster_kit::client::CallError;
 
 use super::kubeconfig::KubeconfigError;
 use super::probe::{ProbeError, Right};
+use crate::failure::told;
 use crate::store::StoreError;
 
 /// First and longest wait before a directory that did not answer, or was not the recorded one, is asked again. A
@@ -39,6 +40,14 @@ pub(super) enum OfferError {
 }
 
 impl OfferError {
+    /// What people are told. `namespace`: the agent's own.
+    pub(super) fn told(&self, namespace: &str) -> String {
+        match self {
+            Self::Probe(ProbeError::Call(error)) => told(error, namespace),
+            _ => self.to_string(),
+        }
+    }
+
     pub(super) fn reason(&self) -> DirectoryReachable {
         match self {
             Self::Kubeconfig(_) | Self::Client(_) | Self::Probe(ProbeError::NoName) => {
@@ -51,7 +60,9 @@ impl OfferError {
                 DirectoryReachable::Forbidden
             }
             Self::Probe(_)
-            | Self::Store(StoreError::Call(_) | StoreError::Fenced)
+            | Self::Store(
+                StoreError::Call(_) | StoreError::Fenced | StoreError::Removed { .. } | StoreError::Other,
+            )
             | Self::Mismatch(Mismatch::Unknown { .. }) => DirectoryReachable::Unreachable,
             Self::Mismatch(Mismatch::BeingRemoved { .. }) => DirectoryReachable::BeingRemoved,
             Self::Mismatch(Mismatch::OtherDirectory { .. })

@@ -1,0 +1,70 @@
+//! Objects that policies ask for. Each call, reads included, is made as the account that applies policies: what it may
+//! not do is not done.
+
+use muster_api::marks::{MADE_FOR, PART_OF};
+use muster_engine::event::StepOutcome;
+use muster_engine::plan::{Cause, Source};
+use muster_engine::{Failure, Target};
+use muster_kit::client::CallError;
+use serde_json::json;
+
+use super::{Actor, failed, manager, of, written};
+
+impl Actor {
+    pub(super) async fn apply(
+        &self,
+        source: Source,
+        target: &Target,
+        body: String,
+        cause: Cause,
+    ) -> StepOutcome {
+        let Target { resource, namespace, name } = target;
+        let (client, namespace) = (self.client(source), namespace.as_deref());
+        let applied = client.apply(resource, namespace, name, manager(source), body.into_bytes()).await;
+        self.account("patch", &applied);
+        let Err(CallError::Conflict { .. } | CallError::AlreadyExists { .. }) = &applied else {
+            return written(applied, |object| {
+                let uid = &object.meta.uid;
+                tracing::info!(%resource, namespace, name, uid, ?cause, of = of(object), "applied");
+            });
+        };
+        match self.look(source, target).await {
+            StepOutcome::Missing => {
+                let why = format!(
+                    "{resource} {name}: it is not as it was, and was not there when it was looked for"
+                );
+                StepOutcome::Failed(Failure::Conflict, why)
+            }
+            outcome => outcome,
+        }
+    }
+
+    /// Reads an object, live.
+    pub(super) async fn look(&self, source: Source, target: &Target) -> StepOutcome {
+        let Target { resource, namespace, name } = target;
+        match self.client(source).get(resource, namespace.as_deref(), name).await {
+            Ok(object) => StepOutcome::Present(object),
+            Err(error) if error.proves_absence() => StepOutcome::Missing,
+            Err(error) => failed(&error),
+        }
+    }
+
+    /// Takes label and mark off. An object that is gone bears neither.
+    pub(super) async fn unmark(&self, source: Source, target: &Target, uid: &str) -> StepOutcome {
+        let Target { resource, namespace, name } = target;
+        let (client, namespace) = (self.client(source), namespace.as_deref());
+        let body =
+            json!({"metadata": {"uid": uid, "labels": {PART_OF: null}, "annotations": {MADE_FOR: null}}});
+        let body = body.to_string().into_bytes();
+        let patched = client.merge_patch(resource, namespace, name, None, manager(source), body).await;
+        self.account("patch", &patched);
+        match patched {
+            Ok(_) => {
+                tracing::info!(%resource, namespace, name, uid, "let go");
+                StepOutcome::Unmarked
+            }
+            Err(error) if error.proves_absence() => StepOutcome::Unmarked,
+            Err(error) => failed(&error),
+        }
+    }
+}

@@ -1,0 +1,171 @@
+//! The ledgers of policies, as `AppliedWork`s of the replica. Only this module knows how one is laid out; what it means
+//! is `muster_engine::ledger`'s.
+//!
+//! The spec is written before the objects and the status after them: [`record`], [`settle`], [`forget`]. What the
+//! replica keeps is followed by [`watched`], and [`trial`] tells whether it keeps all of it.
+
+mod layout;
+pub mod trial;
+pub mod watched;
+
+use std::fmt::Write as _;
+
+use muster_api::Object;
+use muster_api::names::POLICY_LEDGER;
+use muster_api::resource::APPLIED_WORKS;
+use muster_engine::Failure;
+use muster_engine::item::ItemError;
+use muster_engine::ledger::{Applied, Kept, Ledger, Phase};
+use muster_kit::client::{CallError, Client, Preconditions};
+use serde_json::json;
+
+use crate::MANAGER;
+use crate::failure::failure;
+
+/// Most bytes of what is recorded before the objects (`spec`). etcd takes 1.45 MiB for an object as a whole.
+pub const LARGEST: usize = 1_363_148; // 1.3 MiB
+
+/// Why a ledger was not written or read.
+#[derive(Debug, thiserror::Error)]
+pub enum LedgerError {
+    /// The call failed.
+    #[error(transparent)]
+    Call(#[from] CallError),
+    /// There is more to record than an object can hold.
+    #[error(
+        "unable to record what policy {policy} asks for: it takes {bytes} bytes, and {LARGEST} are the most"
+    )]
+    TooLarge {
+        /// Name of the policy.
+        policy: String,
+        /// Bytes that it takes.
+        bytes: usize,
+    },
+    /// What the replica keeps is not what Muster wrote.
+    #[error("unable to read ledger {name}: {why}")]
+    Unreadable {
+        /// Name of the `AppliedWork`.
+        name: String,
+        /// Why.
+        why: Unreadable,
+    },
+}
+
+/// Why an `AppliedWork` of a policy's name is no ledger that Muster wrote. Nothing of its content is repeated.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Unreadable {
+    /// Its spec lacks a field, or has one of another type.
+    #[error("its spec is malformed")]
+    Malformed,
+    /// A field says what Muster would not have written there.
+    #[error("{0} is not what Muster wrote")]
+    Field(&'static str),
+    /// An option is unknown, or has an unknown value: a later version of Muster may have written it.
+    #[error("it has an option that this version does not know")]
+    Option,
+    /// A manifest is none that Muster wrote.
+    #[error(transparent)]
+    Manifest(#[from] ItemError),
+}
+
+impl LedgerError {
+    /// What it means for decisions.
+    #[must_use]
+    pub fn failure(&self) -> Failure {
+        match self {
+            Self::Call(error) => failure(error),
+            Self::TooLarge { .. } => Failure::TooLarge,
+            Self::Unreadable { .. } => Failure::Malformed,
+        }
+    }
+}
+
+/// The name of the `AppliedWork` that keeps the ledger of a policy of this UID.
+#[must_use]
+pub fn name(policy: &str) -> String {
+    format!("{POLICY_LEDGER}{policy}")
+}
+
+/// Reads an `AppliedWork`. `None`: it is not a policy's ledger, but a Work's or another tool's.
+///
+/// # Errors
+/// Where it has the name of one, and is not what Muster wrote.
+pub fn read(object: &Object) -> Result<Option<Kept>, LedgerError> {
+    let Some(policy) = object.meta.name.strip_prefix(POLICY_LEDGER) else { return Ok(None) };
+    let ledger = layout::ledger(policy, &object.raw)
+        .map_err(|why| LedgerError::Unreadable { name: object.meta.name.clone(), why })?;
+    let (uid, version) = (object.meta.uid.clone(), object.meta.resource_version.clone());
+    Ok(Some(Kept { ledger, uid, version }))
+}
+
+/// Writes the part that goes before the objects: anew, or in place of what has this UID and resourceVersion.
+///
+/// # Errors
+/// Where it is not kept then, or not as it was written.
+pub async fn record(
+    client: &Client,
+    ledger: &Ledger,
+    before: Option<&(String, String)>,
+) -> Result<Kept, LedgerError> {
+    let name = name(&ledger.policy.uid);
+    let spec = layout::spec(ledger);
+    // What takes away is let through: it records no more than was there before.
+    if spec.len() > LARGEST && ledger.phase == Phase::Applying {
+        return Err(LedgerError::TooLarge { policy: ledger.policy.name.clone(), bytes: spec.len() });
+    }
+    let metadata = match before {
+        None => json!({"name": name}),
+        Some((uid, version)) => json!({"name": name, "uid": uid, "resourceVersion": version}),
+    };
+    let body = body(&metadata, &spec);
+    let written = match before {
+        None => client.create(&APPLIED_WORKS, None, MANAGER, body).await?,
+        Some(_) => client.replace(&APPLIED_WORKS, None, &name, MANAGER, body).await?,
+    };
+    kept(&written)
+}
+
+/// Writes the part that comes after the objects.
+///
+/// # Errors
+/// Where it is not kept then, or where somebody changed the ledger meanwhile.
+pub async fn settle(client: &Client, kept: &Kept, applied: &[Applied]) -> Result<Kept, LedgerError> {
+    let name = name(&kept.ledger.policy.uid);
+    // The UID would guard nothing here: servers give no heed to it in the status of a custom resource.
+    let body = json!({
+        "metadata": {"resourceVersion": kept.version},
+        "status": layout::status(&kept.ledger, applied),
+    });
+    let body = body.to_string().into_bytes();
+    let written = client.merge_patch(&APPLIED_WORKS, None, &name, Some("status"), MANAGER, body).await?;
+    self::kept(&written)
+}
+
+/// Removes the ledger of a policy, if it is the one of this UID. One that is gone already counts as removed.
+///
+/// # Errors
+/// Where it is still there, or another one is.
+pub async fn forget(client: &Client, policy: &str, uid: &str) -> Result<(), CallError> {
+    let preconditions = Preconditions { uid: Some(uid.to_owned()), resource_version: None };
+    match client.delete(&APPLIED_WORKS, None, &name(policy), &preconditions).await {
+        Err(error) if error.proves_absence() => Ok(()),
+        outcome => outcome,
+    }
+}
+
+fn body(metadata: &serde_json::Value, spec: &str) -> Vec<u8> {
+    let mut body = String::with_capacity(spec.len() + 512);
+    let (version, kind) = (APPLIED_WORKS.api_version(), &APPLIED_WORKS.kind);
+    let _ =
+        write!(body, r#"{{"apiVersion":"{version}","kind":"{kind}","metadata":{metadata},"spec":{spec}}}"#); // writing to a String cannot fail
+    body.into_bytes()
+}
+
+/// What a server answered to the writing of a ledger.
+fn kept(written: &Object) -> Result<Kept, LedgerError> {
+    let unreadable = |why| LedgerError::Unreadable { name: written.meta.name.clone(), why };
+    read(written)?.ok_or_else(|| unreadable(Unreadable::Field("its name")))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,206 @@
+//! A ledger as the JSON of an `AppliedWork`, and back.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use muster_api::applied_work::{
+    self, AppliedResource, AppliedWorkSpec, LedgerManifest, LedgerResource, LedgerSource, SourceKind,
+};
+use muster_api::resource::Scope;
+use muster_engine::item::Item;
+use muster_engine::ledger::{Applied, Ledger, Phase};
+use muster_engine::mark::Maker;
+use muster_engine::{Kind, Target};
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
+use super::Unreadable;
+
+/// The option that takes namespaces away with the last policy that names them: the annotation of the policy, without
+/// its prefix.
+const NAMESPACE_DELETION: (&str, &str) = ("namespace-deletion", "delete");
+
+/// Place of an applied object that is in no manifest any more.
+const NOWHERE: i64 = -1;
+
+/// What is written before the objects, as JSON.
+pub(super) fn spec(ledger: &Ledger) -> String {
+    let (option, value) = NAMESPACE_DELETION;
+    let options = ledger.delete_namespaces.then(|| (option.to_owned(), value.to_owned()));
+    let spec = AppliedWorkSpec {
+        work_name: ledger.policy.name.clone(),
+        work_namespace: String::new(),
+        ledger: Some(applied_work::Ledger {
+            source: LedgerSource {
+                kind: SourceKind::ClusterPolicy,
+                uid: ledger.policy.uid.clone(),
+                generation: ledger.generation,
+                resource_version: ledger.resource_version.clone(),
+            },
+            directory_id: ledger.directory.clone(),
+            replica_id: ledger.replica.clone(),
+            nonce: ledger.nonce.clone(),
+            phase: match ledger.phase {
+                Phase::Applying => applied_work::Phase::Applying,
+                Phase::Deleting => applied_work::Phase::Deleting,
+            },
+            options: options.into_iter().collect(),
+            manifests: ledger.items.iter().map(|item| LedgerManifest(item.manifest())).collect(),
+            resources: ledger.resources.iter().map(resource).collect(),
+        }),
+    };
+    // It is made of strings, numbers and JSON: it cannot fail to be JSON. Nothing would be refused by the server.
+    serde_json::to_string(&spec).unwrap_or_default()
+}
+
+/// What is written after the objects. The list is there also where it is empty: none means that it was lost.
+pub(super) fn status(ledger: &Ledger, applied: &[Applied]) -> serde_json::Value {
+    let places: HashMap<&Target, usize> =
+        ledger.items.iter().enumerate().map(|(place, item)| (&item.target, place)).collect();
+    let entry = |Applied { target, uid, fields }: &Applied| {
+        let LedgerResource { group, version, kind, resource, namespace, name, .. } = resource(target);
+        let ordinal = places.get(target).and_then(|place| i64::try_from(*place).ok()).unwrap_or(NOWHERE);
+        let (uid, digest) = (uid.clone(), fields.clone());
+        AppliedResource { ordinal, group, version, kind, resource, namespace, name, uid, digest }
+    };
+    let applied: Vec<_> = applied.iter().map(entry).collect();
+    serde_json::json!({"appliedResources": applied})
+}
+
+fn resource(target: &Target) -> LedgerResource {
+    let Target { resource, namespace, name } = target;
+    LedgerResource {
+        group: resource.group.to_string(),
+        version: resource.version.to_string(),
+        kind: resource.kind.to_string(),
+        resource: resource.plural.to_string(),
+        namespace: namespace.clone().unwrap_or_default(),
+        name: name.clone(),
+        uid: String::new(),
+    }
+}
+
+/// Reads the ledger of a policy of this UID.
+pub(super) fn ledger(policy: &str, raw: &RawValue) -> Result<Ledger, Unreadable> {
+    #[derive(Deserialize)]
+    struct Frame<'a> {
+        spec: AppliedWorkSpec,
+        #[serde(borrow, default)]
+        status: Option<&'a RawValue>,
+    }
+    let frame: Frame<'_> = serde_json::from_str(raw.get()).map_err(|_| Unreadable::Malformed)?;
+    let AppliedWorkSpec { work_name, work_namespace, ledger } = frame.spec;
+    let ledger = ledger.ok_or(Unreadable::Field("spec.ledger"))?;
+    let LedgerSource { kind, uid, generation, resource_version } = ledger.source;
+    for (field, right) in [
+        ("spec.workName", !work_name.is_empty()),
+        ("spec.workNamespace", work_namespace.is_empty()),
+        ("spec.ledger.source.kind", kind == SourceKind::ClusterPolicy),
+        ("spec.ledger.source.uid", !uid.is_empty() && uid == policy),
+    ] {
+        if !right {
+            return Err(Unreadable::Field(field));
+        }
+    }
+    let resources = targets(&ledger.resources)?;
+    let items = items(&ledger.manifests, &resources)?;
+    Ok(Ledger {
+        policy: Maker { name: work_name, uid },
+        generation,
+        resource_version,
+        directory: ledger.directory_id,
+        replica: ledger.replica_id,
+        nonce: ledger.nonce,
+        phase: match ledger.phase {
+            applied_work::Phase::Applying => Phase::Applying,
+            applied_work::Phase::Deleting => Phase::Deleting,
+        },
+        delete_namespaces: delete_namespaces(&ledger.options)?,
+        items,
+        resources,
+        applied: frame.status.and_then(applied),
+    })
+}
+
+fn delete_namespaces(options: &BTreeMap<String, String>) -> Result<bool, Unreadable> {
+    let known = |(option, value): (&String, &String)| (option.as_str(), value.as_str()) == NAMESPACE_DELETION;
+    if options.iter().all(known) { Ok(!options.is_empty()) } else { Err(Unreadable::Option) }
+}
+
+fn targets(resources: &[LedgerResource]) -> Result<Vec<Target>, Unreadable> {
+    let wrong = Unreadable::Field("spec.ledger.resources");
+    let targets: Option<Vec<_>> = resources.iter().map(target).collect();
+    let targets = targets.ok_or_else(|| wrong.clone())?;
+    let distinct: BTreeSet<_> = targets.iter().collect();
+    if distinct.len() == targets.len() { Ok(targets) } else { Err(wrong) }
+}
+
+/// An object of a kind that policies make; `None` for all else.
+fn target(entry: &LedgerResource) -> Option<Target> {
+    let LedgerResource { group, version, kind, resource: plural, namespace, name, .. } = entry;
+    let resource = Kind::ALL.map(Kind::resource).into_iter().find(|resource| {
+        resource.kind == *kind
+            && resource.group == *group
+            && resource.version == *version
+            && resource.plural == *plural
+    })?;
+    let namespaced = resource.scope == Scope::Namespaced;
+    if name.is_empty() || namespaced == namespace.is_empty() {
+        return None;
+    }
+    Some(Target { resource, namespace: namespaced.then(|| namespace.clone()), name: name.clone() })
+}
+
+/// Reads the manifests. Each is of one of the resources, and no two are of the same.
+fn items(manifests: &[LedgerManifest], resources: &[Target]) -> Result<Vec<Item>, Unreadable> {
+    #[derive(Deserialize)]
+    struct Frame {
+        kind: String,
+        metadata: FrameMeta,
+    }
+    #[derive(Deserialize)]
+    struct FrameMeta {
+        name: String,
+        #[serde(default)]
+        namespace: Option<String>,
+    }
+    let wrong = Unreadable::Field("spec.ledger.manifests");
+    let key =
+        |target: &Target| (target.resource.kind.to_string(), target.namespace.clone(), target.name.clone());
+    let mut left: HashMap<_, _> = resources.iter().map(|target| (key(target), &target.resource)).collect();
+    manifests
+        .iter()
+        .map(|LedgerManifest(manifest)| {
+            let frame: Frame = serde_json::from_str(manifest.get()).map_err(|_| wrong.clone())?;
+            let FrameMeta { name, namespace } = frame.metadata;
+            let resource = left.remove(&(frame.kind, namespace, name)).ok_or_else(|| wrong.clone())?;
+            Ok(Item::read(resource.clone(), manifest)?)
+        })
+        .collect()
+}
+
+/// Reads what is there. Where anything of it is not what Muster wrote, all of it counts as lost: it is found again by
+/// the marks.
+fn applied(status: &RawValue) -> Option<Vec<Applied>> {
+    #[derive(Deserialize)]
+    #[serde(rename_all = "camelCase")]
+    struct Frame {
+        applied_resources: Vec<AppliedResource>,
+    }
+    let Frame { applied_resources } = serde_json::from_str(status.get()).ok()?;
+    applied_resources
+        .into_iter()
+        .map(|entry| {
+            let AppliedResource { group, version, kind, resource, namespace, name, uid, digest, .. } = entry;
+            let target = target(&LedgerResource {
+                group,
+                version,
+                kind,
+                resource,
+                namespace,
+                name,
+                uid: String::new(),
+            })?;
+            (!uid.is_empty()).then_some(Applied { target, uid, fields: digest })
+        })
+        .collect()
+}

@@ -1,0 +1,218 @@
+use muster_api::Scope;
+use muster_api::resource::{
+    CLUSTER_ROLE_BINDINGS, CLUSTER_ROLES, LIMIT_RANGES, NAMESPACES, RESOURCE_QUOTAS, ROLE_BINDINGS, ROLES,
+    Resource,
+};
+use muster_engine::Target;
+use muster_engine::event::Change;
+use muster_engine::item::Item;
+use muster_engine::mark::Maker;
+use muster_kit::watch::WatchEvent;
+use serde_json::value::RawValue;
+use serde_json::{Value, json};
+
+use super::watched::Mapping;
+use super::*;
+use crate::metrics::Metrics;
+
+const UID: &str = "0a1b";
+
+fn target(resource: Resource, name: &str) -> Target {
+    let namespace = (resource.scope == Scope::Namespaced).then(|| "web".to_owned());
+    Target { resource, namespace, name: name.to_owned() }
+}
+
+fn ledger() -> Ledger {
+    let mut items: Vec<_> = [
+        NAMESPACES,
+        CLUSTER_ROLES,
+        ROLES,
+        CLUSTER_ROLE_BINDINGS,
+        ROLE_BINDINGS,
+        RESOURCE_QUOTAS,
+        LIMIT_RANGES,
+    ]
+    .into_iter()
+    .map(|resource| Item::new(target(resource, "a")).with("spec", json!({"n": [1, "x", null]})))
+    .collect();
+    items[0].labels.insert("team".into(), "web".into());
+    items[4].annotations.insert("note".into(), "line\nbreak \"quoted\"".into());
+    let mut resources: Vec<_> = items.iter().map(|item| item.target.clone()).collect();
+    resources.push(target(ROLE_BINDINGS, "of-an-earlier-state"));
+    Ledger {
+        policy: Maker { name: "web-api".into(), uid: UID.into() },
+        generation: 7,
+        resource_version: "812".into(),
+        directory: "d".into(),
+        replica: "r".into(),
+        nonce: "n".into(),
+        phase: Phase::Applying,
+        delete_namespaces: true,
+        items,
+        resources,
+        applied: None,
+    }
+}
+
+fn applied(ledger: &Ledger) -> Vec<Applied> {
+    let numbered = ledger.resources.iter().enumerate();
+    numbered
+        .map(|(n, target)| Applied { target: target.clone(), uid: format!("u{n}"), fields: format!("f{n}") })
+        .collect()
+}
+
+fn object(name: &str, spec: &Value, status: &Value) -> Object {
+    let text = json!({
+        "apiVersion": "multicluster.x-k8s.io/v1alpha1", "kind": "AppliedWork",
+        "metadata": {"name": name, "uid": "object", "resourceVersion": "9"}, "spec": spec, "status": status,
+    });
+    Object::parse(RawValue::from_string(text.to_string()).unwrap()).unwrap()
+}
+
+fn spec(ledger: &Ledger) -> Value {
+    serde_json::from_str(&layout::spec(ledger)).unwrap()
+}
+
+fn read_back(ledger: &Ledger, status: &Value) -> Ledger {
+    let kept = read(&object(&name(UID), &spec(ledger), status)).unwrap().unwrap();
+    assert_eq!((kept.uid.as_str(), kept.version.as_str()), ("object", "9"));
+    kept.ledger
+}
+
+#[test]
+fn a_ledger_reads_back_as_it_was_written() {
+    let whole = ledger();
+    assert_eq!(read_back(&whole, &Value::Null), whole);
+    for applied in [applied(&whole), Vec::new()] {
+        let status = layout::status(&whole, &applied);
+        assert_eq!(read_back(&whole, &status), Ledger { applied: Some(applied), ..whole.clone() });
+    }
+    let deleting =
+        Ledger { phase: Phase::Deleting, delete_namespaces: false, items: Vec::new(), ..whole.clone() };
+    assert_eq!(read_back(&deleting, &Value::Null), deleting);
+    let bare = Ledger { resources: Vec::new(), ..deleting };
+    assert_eq!(read_back(&bare, &Value::Null), bare);
+}
+
+#[test]
+fn it_is_laid_out_as_the_standard_and_the_definition_say() {
+    let whole = ledger();
+    let spec = spec(&whole);
+    assert_eq!((&spec["workName"], &spec["workNamespace"]), (&json!("web-api"), &json!("")));
+    let source = json!({"kind": "ClusterPolicy", "uid": UID, "generation": 7, "resourceVersion": "812"});
+    assert_eq!(spec["ledger"]["source"], source);
+    assert_eq!(spec["ledger"]["options"], json!({"namespace-deletion": "delete"}));
+    assert_eq!(spec["ledger"]["manifests"][0]["metadata"], json!({"name": "a", "labels": {"team": "web"}}));
+    let namespace = json!({"version": "v1", "kind": "Namespace", "resource": "namespaces", "name": "a"});
+    assert_eq!(spec["ledger"]["resources"][0], namespace);
+    let status = layout::status(&whole, &applied(&whole));
+    let binding = json!({
+        "ordinal": 4, "group": "rbac.authorization.k8s.io", "version": "v1", "kind": "RoleBinding",
+        "resource": "rolebindings", "namespace": "web", "name": "a", "uid": "u4", "digest": "f4",
+    });
+    assert_eq!(status["appliedResources"][4], binding);
+    assert_eq!(status["appliedResources"][7]["ordinal"], -1, "no manifest asks for it any more");
+    let kept = Ledger { delete_namespaces: false, ..whole };
+    assert_eq!(self::spec(&kept)["ledger"].get("options"), None);
+}
+
+#[test]
+fn what_is_of_a_work_or_of_another_tool_is_no_ledger_of_a_policy() {
+    for (name, spec) in [
+        ("web-api", spec(&ledger())),
+        ("muster-policies", json!({"workName": "a", "workNamespace": "b"})),
+        ("anything", Value::Null),
+    ] {
+        assert!(read(&object(name, &spec, &Value::Null)).unwrap().is_none(), "{name}");
+    }
+}
+
+fn why(edit: impl FnOnce(&mut Value)) -> Unreadable {
+    let mut spec = spec(&ledger());
+    edit(&mut spec);
+    match read(&object(&name(UID), &spec, &Value::Null)) {
+        Err(LedgerError::Unreadable { why, .. }) => why,
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn what_muster_did_not_write_is_refused_with_its_place() {
+    assert_eq!(why(|spec| *spec = Value::Null), Unreadable::Malformed);
+    assert_eq!(why(|spec| spec["ledger"]["phase"] = json!("Paused")), Unreadable::Malformed);
+    assert_eq!(why(|spec| spec["ledger"]["source"] = json!({})), Unreadable::Malformed);
+    let cases: [(&str, &str, Value); 15] = [
+        ("/ledger", "spec.ledger", Value::Null),
+        ("/workName", "spec.workName", json!("")),
+        ("/workNamespace", "spec.workNamespace", json!("web")),
+        ("/ledger/source/kind", "spec.ledger.source.kind", json!("Work")),
+        ("/ledger/source/uid", "spec.ledger.source.uid", json!("another")),
+        ("/ledger/resources/0/kind", "spec.ledger.resources", json!("Secret")),
+        ("/ledger/resources/0/version", "spec.ledger.resources", json!("v2")),
+        ("/ledger/resources/0/resource", "spec.ledger.resources", json!("secrets")),
+        ("/ledger/resources/0/name", "spec.ledger.resources", json!("")),
+        ("/ledger/resources/4/namespace", "spec.ledger.resources", json!("")),
+        ("/ledger/resources/4/group", "spec.ledger.resources", json!("")),
+        ("/ledger/resources/7/name", "spec.ledger.resources", json!("a")), // twice
+        ("/ledger/resources/4/name", "spec.ledger.manifests", json!("b")), // not of the manifest any more
+        ("/ledger/manifests/0", "spec.ledger.manifests", json!({"kind": "Namespace"})),
+        ("/ledger/manifests/0/kind", "spec.ledger.manifests", json!("Secret")),
+    ];
+    for (pointer, field, value) in cases {
+        let edit = |spec: &mut Value| *spec.pointer_mut(pointer).unwrap() = value.clone();
+        assert_eq!(why(edit), Unreadable::Field(field), "{pointer} = {value}");
+    }
+    let twice = |spec: &mut Value| {
+        let first = spec["ledger"]["manifests"][0].clone();
+        spec["ledger"]["manifests"].as_array_mut().unwrap().push(first);
+    };
+    assert_eq!(why(twice), Unreadable::Field("spec.ledger.manifests"));
+    for options in [json!({"namespace-deletion": "retain"}), json!({"later": "x"})] {
+        assert_eq!(why(|spec| spec["ledger"]["options"] = options), Unreadable::Option);
+    }
+    let namespaced = |spec: &mut Value| {
+        spec["ledger"]["manifests"][0]["apiVersion"] = json!("v2");
+    };
+    assert!(matches!(why(namespaced), Unreadable::Manifest(_)));
+    let hidden = why(|spec| spec["ledger"]["manifests"][0] = json!({"hunter2": {"kind": "x"}}));
+    assert!(!hidden.to_string().contains("hunter2"), "{hidden}");
+}
+
+#[test]
+fn a_status_that_muster_did_not_write_counts_as_lost() {
+    let whole = ledger();
+    let right = layout::status(&whole, &applied(&whole));
+    for (pointer, value) in [
+        ("", json!({})),
+        ("", json!("x")),
+        ("/appliedResources", json!({})),
+        ("/appliedResources/0/uid", json!("")),
+        ("/appliedResources/0/kind", json!("Secret")),
+        ("/appliedResources/0/ordinal", json!("first")),
+    ] {
+        let mut status = right.clone();
+        *status.pointer_mut(pointer).unwrap() = value.clone();
+        assert_eq!(read_back(&whole, &status).applied, None, "{pointer} = {value}");
+    }
+}
+
+#[test]
+fn a_ledger_that_became_unreadable_goes_from_sight_and_comes_back() {
+    let mut mapping = Mapping::new(Metrics::new().unwrap());
+    let good = || object(&name(UID), &spec(&ledger()), &Value::Null);
+    let bad = || object(&name(UID), &json!({"workName": "a", "workNamespace": ""}), &Value::Null);
+    let other = || object("a-work", &json!({"workName": "a", "workNamespace": "b"}), &Value::Null);
+    assert!(matches!(mapping.map(WatchEvent::Init), Some(Change::ListBegan)));
+    assert!(mapping.map(WatchEvent::Listed(other())).is_none());
+    assert!(mapping.map(WatchEvent::Listed(bad())).is_none(), "it was never shown");
+    assert!(matches!(mapping.map(WatchEvent::Applied(good())), Some(Change::Applied(_))));
+    let gone = mapping.map(WatchEvent::Applied(bad()));
+    assert!(
+        matches!(&gone, Some(Change::Gone(kept)) if kept.ledger.policy == ledger().policy && kept.uid == "object"),
+        "{gone:?}"
+    );
+    assert!(mapping.map(WatchEvent::Deleted(bad())).is_none(), "it is gone already");
+    assert!(matches!(mapping.map(WatchEvent::Applied(good())), Some(Change::Applied(_))));
+    assert!(matches!(mapping.map(WatchEvent::Deleted(bad())), Some(Change::Gone(_))), "whatever it was last");
+    assert!(mapping.map(WatchEvent::Deleted(other())).is_none());
+}
