@@ -28,6 +28,8 @@ pub struct View {
     pub conditions: Vec<Condition>,
     /// The mirror.
     pub mirror: Counts,
+    /// The policies: applied here, objects that are there for them, and those of which something waits for evidence.
+    pub policies: (usize, usize, usize),
     /// When the credential ends.
     pub credential_expires: Option<Timestamp>,
     /// Hand edits undone since the process started.
@@ -95,7 +97,9 @@ impl Index {
 
     fn take(&mut self, event: Event) {
         let now = self.now();
-        for plan in self.engine.on(event, now) {
+        let plans = self.engine.on(event, now);
+        self.actor.pause(self.engine.is_paused());
+        for plan in plans {
             self.carry_out(plan);
         }
     }
@@ -121,8 +125,10 @@ impl Index {
     }
 
     fn tell(&mut self) {
+        let told = self.engine.told(self.now().mono);
         let view = View {
             conditions: self.engine.conditions(self.now()),
+            policies: (told.policies, told.objects, told.unconfirmed),
             mirror: self.engine.counts(),
             credential_expires: self.engine.credential_expires(),
             corrected: self.engine.corrected(),
@@ -130,7 +136,9 @@ impl Index {
         let gauge = |count: usize| i64::try_from(count).unwrap_or(i64::MAX);
         self.metrics.objects.with_label_values(&["entries"]).set(gauge(view.mirror.entries));
         self.metrics.objects.with_label_values(&["copies"]).set(gauge(view.mirror.in_step));
-        self.metrics.frozen_deletions.set(gauge(view.mirror.unconfirmed));
+        self.metrics.objects.with_label_values(&["policies"]).set(gauge(told.policies));
+        self.metrics.objects.with_label_values(&["policy-objects"]).set(gauge(told.objects));
+        self.metrics.frozen_deletions.set(gauge(view.mirror.unconfirmed + told.unconfirmed));
         // This engine's own: the process may have had another one before.
         let corrected = view.corrected.saturating_sub(self.view.borrow().corrected);
         self.metrics.drift_corrected.inc_by(corrected);
@@ -166,6 +174,6 @@ fn same(old: &View, new: &View) -> bool {
         (condition.type_.clone(), condition.status, condition.reason.clone(), condition.message.clone())
     };
     old.conditions.iter().map(said).eq(new.conditions.iter().map(said))
-        && (old.mirror, old.credential_expires, old.corrected)
-            == (new.mirror, new.credential_expires, new.corrected)
+        && (old.mirror, old.policies, old.credential_expires, old.corrected)
+            == (new.mirror, new.policies, new.credential_expires, new.corrected)
 }

@@ -14,7 +14,8 @@ use muster_api::condition::Condition;
 use muster_api::conditions::{Acting, ConditionType, Severity};
 use muster_api::events::EventReason;
 use muster_api::report::{
-    AgentReport, ClusterReportStatus, CredentialReport, DirectoryReport, MirrorReport, ReplicaReport,
+    AgentReport, ClusterReportStatus, CredentialReport, DirectoryReport, MirrorReport, PoliciesReport,
+    ReplicaReport,
 };
 use muster_kit::events::{Emitter, Kind};
 use muster_kit::leader::Claim;
@@ -171,6 +172,12 @@ impl Reporter {
             copies: count(view.mirror.in_step),
             conflicts: count(view.mirror.conflicts),
             frozen_deletions: count(view.mirror.unconfirmed),
+        });
+        let (applied, objects, frozen) = view.policies;
+        status.policies = Some(PoliciesReport {
+            applied: count(applied),
+            objects: count(objects),
+            frozen_deletions: count(frozen),
         });
         if let Some(open) = open {
             status.cluster = Some(open.joined.pin.cluster.clone());

@@ -23,6 +23,8 @@ mod mirror;
 #[cfg(test)]
 mod planes;
 #[cfg(test)]
+mod policies;
+#[cfg(test)]
 mod process;
 #[cfg(test)]
 mod proxy;

@@ -2,7 +2,8 @@
 
 use muster_api::condition::{Condition, Status};
 use muster_api::conditions::{
-    ConditionType, CredentialsValid, EntryPresent, HeartbeatAccepted, MirrorInSync, Reason as _,
+    ConditionType, CredentialsValid, EntryPresent, HeartbeatAccepted, MirrorInSync, PoliciesApplied,
+    Reason as _,
 };
 use muster_api::events::EventReason;
 use muster_api::report::ClusterReportStatus;
@@ -24,13 +25,17 @@ pub(crate) fn news(
             news.push((reason, format!("{}: {}.", condition.reason, condition.message)));
         }
     }
-    let frozen =
-        |status: &ClusterReportStatus| status.mirror.as_ref().map_or(0, |mirror| mirror.frozen_deletions);
-    if frozen(after) > 0 && frozen(before) == 0 {
-        news.push((EventReason::DeletionFrozen, format!("{} copies are kept.", frozen(after))));
+    let frozen = |status: &ClusterReportStatus| {
+        let copies = status.mirror.as_ref().map_or(0, |mirror| mirror.frozen_deletions);
+        (copies, status.policies.as_ref().map_or(0, |policies| policies.frozen_deletions))
+    };
+    if frozen(after) != (0, 0) && frozen(before) == (0, 0) {
+        let (copies, policies) = frozen(after);
+        let note = format!("Kept: {copies} copies, and what {policies} policies made.");
+        news.push((EventReason::DeletionFrozen, note));
     }
     if corrected > 0 {
-        news.push((EventReason::DriftCorrected, format!("{corrected} copies were put back.")));
+        news.push((EventReason::DriftCorrected, format!("{corrected} objects were put back.")));
     }
     news
 }
@@ -63,6 +68,16 @@ fn event(condition: &Condition, old: Option<&Condition>) -> Option<EventReason> 
         (ConditionType::MirrorInSync, _) if is(MirrorInSync::Conflict.as_str()) => {
             Some(EventReason::CopyConflict)
         }
+        (ConditionType::PoliciesApplied, _) if is(PoliciesApplied::NamespaceRetained.as_str()) => {
+            Some(EventReason::NamespaceKept)
+        }
+        (ConditionType::PoliciesApplied, Status::False)
+            if !is(PoliciesApplied::Pending.as_str()) && !is(PoliciesApplied::Left.as_str()) =>
+        {
+            Some(EventReason::PolicyRefused)
+        }
+        (ConditionType::LedgerUsable, Status::False) => Some(EventReason::LedgerLost),
+        (ConditionType::Deregistered, Status::True) => Some(EventReason::DirectoryLeft),
         (ConditionType::Acting, Status::False) => Some(EventReason::SecondInstall),
         (ConditionType::HeartbeatAccepted, _) if !is(HeartbeatAccepted::Accepted.as_str()) => {
             Some(EventReason::HeartbeatRefused)
@@ -74,7 +89,7 @@ fn event(condition: &Condition, old: Option<&Condition>) -> Option<EventReason> 
 #[cfg(test)]
 mod tests {
     use jiff::Timestamp;
-    use muster_api::conditions::{Acting, DirectoryReachable};
+    use muster_api::conditions::{Acting, Deregistered, DirectoryReachable, LedgerUsable};
     use muster_api::report::MirrorReport;
 
     use super::*;
@@ -116,6 +131,34 @@ mod tests {
             assert_eq!(reasons(&valid(CredentialsValid::Valid), &valid(*reason)), [told], "{reason:?}");
             assert_eq!(reasons(&valid(*reason), &valid(CredentialsValid::Valid)), []);
         }
+    }
+
+    #[test]
+    fn what_becomes_of_policies_is_told() {
+        let says = |reason| status(vec![Condition::new(reason, "m", Timestamp::UNIX_EPOCH.into())]);
+        for reason in PoliciesApplied::ALL {
+            let told = match reason {
+                PoliciesApplied::NamespaceRetained => Some(EventReason::NamespaceKept),
+                PoliciesApplied::Invalid
+                | PoliciesApplied::TooLarge
+                | PoliciesApplied::Conflict
+                | PoliciesApplied::Forbidden
+                | PoliciesApplied::DefinitionsNotAllowed => Some(EventReason::PolicyRefused),
+                _ => None,
+            };
+            let told: Vec<_> = told.into_iter().collect();
+            assert_eq!(reasons(&status(vec![]), &says(*reason)), told, "{reason:?}");
+        }
+        let says = |reason| status(vec![Condition::new(reason, "m", Timestamp::UNIX_EPOCH.into())]);
+        assert_eq!(
+            reasons(&says(Deregistered::Leaving), &says(Deregistered::OwnerLeft)),
+            [EventReason::DirectoryLeft]
+        );
+        let says = |reason| status(vec![Condition::new(reason, "m", Timestamp::UNIX_EPOCH.into())]);
+        assert_eq!(
+            reasons(&says(LedgerUsable::Usable), &says(LedgerUsable::Pruned)),
+            [EventReason::LedgerLost]
+        );
     }
 
     #[test]

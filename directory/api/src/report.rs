@@ -44,6 +44,9 @@ pub struct ClusterReportStatus {
     /// The copies of the directory's Cluster entries. The counts are written every 10 seconds at most.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub mirror: Option<MirrorReport>,
+    /// What policies made in the cluster. The counts are written every 10 seconds at most.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub policies: Option<PoliciesReport>,
 }
 
 /// The directory that the agent reads.
@@ -122,6 +125,25 @@ pub struct MirrorReport {
     #[cfg_attr(feature = "schema", schemars(range(min = 0)))]
     pub conflicts: i64,
     /// Copies that were kept, although the directory told of a deletion, since its state does not confirm it.
+    #[serde(default)]
+    #[cfg_attr(feature = "schema", schemars(range(min = 0)))]
+    pub frozen_deletions: i64,
+}
+
+/// What policies made in the cluster that the agent serves.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "camelCase")]
+pub struct PoliciesReport {
+    /// Policies that are applied in the cluster.
+    #[serde(default)]
+    #[cfg_attr(feature = "schema", schemars(range(min = 0)))]
+    pub applied: i64,
+    /// Objects that are there for them and as they should be.
+    #[serde(default)]
+    #[cfg_attr(feature = "schema", schemars(range(min = 0)))]
+    pub objects: i64,
+    /// Policies of which something is to go, but is kept, since the state of the directory does not confirm it.
     #[serde(default)]
     #[cfg_attr(feature = "schema", schemars(range(min = 0)))]
     pub frozen_deletions: i64,

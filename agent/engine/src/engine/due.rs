@@ -9,6 +9,12 @@ use crate::plan::{Plan, Source, Step};
 use crate::time::Now;
 
 impl Engine {
+    /// Whether the owner of the replica wants nothing to be written.
+    #[must_use]
+    pub fn is_paused(&self) -> bool {
+        self.owner.is_some_and(|owner| owner.paused)
+    }
+
     /// Whether anything may be written: the owner of the replica was heard, and did not say no.
     pub(super) fn may_write(&self) -> bool {
         self.owner.is_some_and(|owner| !owner.paused)

@@ -1,0 +1,107 @@
+//! Policies of the directory, applied in a replica.
+
+use std::collections::BTreeMap;
+
+use muster_tests::ControlPlane;
+use muster_tests::agent::AgentProcess;
+use serde_json::Value;
+
+use crate::fleet::{Fleet, until};
+
+/// Path of the collection of policies.
+pub(crate) const POLICIES: &str = "/apis/multicluster.coreos.com/v1/clusterpolicies";
+/// Path of the collection of ledgers.
+pub(crate) const LEDGERS: &str = "/apis/multicluster.x-k8s.io/v1alpha1/appliedworks";
+/// The user as whom the agent applies what policies ask for.
+pub(crate) const APPLIER: &str = "system:serviceaccount:muster-appliers:policies";
+
+/// The kinds that policies make, with the path of all objects of each.
+const KINDS: [(&str, &str); 7] = [
+    ("Namespace", "/api/v1/namespaces"),
+    ("ClusterRole", "/apis/rbac.authorization.k8s.io/v1/clusterroles"),
+    ("Role", "/apis/rbac.authorization.k8s.io/v1/roles"),
+    ("ClusterRoleBinding", "/apis/rbac.authorization.k8s.io/v1/clusterrolebindings"),
+    ("RoleBinding", "/apis/rbac.authorization.k8s.io/v1/rolebindings"),
+    ("ResourceQuota", "/api/v1/resourcequotas"),
+    ("LimitRange", "/api/v1/limitranges"),
+];
+
+/// The two policies of the documented walk-through, as written there.
+pub(crate) const DOCUMENTED: &str = r#"
+kind: ClusterPolicy
+apiVersion: multicluster.coreos.com/v1
+metadata:
+  name: ldap-group-admin
+spec:
+  selector:
+    cloud: aws
+  authorization:
+    clusterBindings:
+    - clusterRole: admin
+      groups: ["Operations"]
+---
+kind: ClusterPolicy
+apiVersion: multicluster.coreos.com/v1
+metadata:
+  name: web-api
+spec:
+  selector:
+    cloud: aws
+  namespaces:
+  - name: "api-prod"
+    authorization:
+      bindings:
+      - clusterRole: view
+        users: ["random-user"]
+        groups: ["SupportTeam"]
+      - clusterRole: edit
+        groups: ["APIDevelopers"]
+      - clusterRole: admin
+        users: ["joe-team-lead"]
+  - name: "api-test"
+    authorization:
+      bindings:
+      - clusterRole: admin
+        groups: ["APIDevelopers"]
+"#;
+
+
+/// All objects of the kinds that policies make, by kind, namespace and name, in the form `RoleBinding api-prod/NAME`.
+pub(crate) fn objects(plane: &ControlPlane) -> BTreeMap<String, Value> {
+    let mut objects = BTreeMap::new();
+    for (kind, path) in KINDS {
+        let list = plane.api().get(path).unwrap();
+        for object in list["items"].as_array().unwrap() {
+            let meta = &object["metadata"];
+            let name = meta["name"].as_str().unwrap();
+            let name = meta["namespace"].as_str().map_or(name.to_owned(), |ns| format!("{ns}/{name}"));
+            objects.insert(format!("{kind} {name}"), object.clone());
+        }
+    }
+    objects
+}
+
+/// Those of them that bear Muster's label.
+pub(crate) fn made(plane: &ControlPlane) -> BTreeMap<String, Value> {
+    let labelled = |object: &Value| {
+        object["metadata"]["labels"]["applyset.kubernetes.io/part-of"] == "muster-policies"
+    };
+    objects(plane).into_iter().filter(|(_, object)| labelled(object)).collect()
+}
+
+/// How many of each kind there are, as in `4 RoleBinding`.
+pub(crate) fn count(objects: &BTreeMap<String, Value>) -> BTreeMap<&str, usize> {
+    let mut counts = BTreeMap::new();
+    for key in objects.keys() {
+        *counts.entry(key.split(' ').next().unwrap()).or_insert(0) += 1;
+    }
+    counts
+}
+
+/// Waits until the replica holds so many objects that bear Muster's label.
+pub(crate) fn until_made(fleet: &Fleet, agent: &AgentProcess, number: usize) {
+    until(agent, &format!("{number} objects of policies"), || {
+        let made = made(&fleet.replica);
+        if made.len() == number { Ok(()) } else { Err(format!("{:?}", made.keys())) }
+    });
+}
