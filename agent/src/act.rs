@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
 use muster_api::names::{MIRROR_MANAGER, POLICIES_MANAGER};
+use muster_api::resource::{GROUP, NAMESPACES, Resource};
 use muster_api::{Object, marks};
 use muster_engine::event::StepOutcome;
 use muster_engine::evidence::Deletion;
@@ -106,7 +107,9 @@ impl Actor {
                 StepOutcome::Asked
             }
             Step::Look(target) => self.look(source, &target).await,
-            Step::Inspect { namespace } => inspect::inspect(self.client(source), &namespace).await,
+            Step::Inspect { namespace } => {
+                inspect::inspect(self.client(source, &NAMESPACES), &namespace).await
+            }
             // A process that was paused must not write once another one acts.
             _ if !self.claim.borrow().holds(Instant::now()) => {
                 StepOutcome::Failed(Failure::Fenced, "this process is not the one that acts".into())
@@ -129,17 +132,18 @@ impl Actor {
         }
     }
 
-    /// Who reads and writes what a source asks for.
-    fn client(&self, source: Source) -> &Client {
+    /// Who reads and writes objects of a resource for a source. Copies of the directory's objects are the agent's own
+    /// affair: they grant nothing, so no grant of the replica's owner is needed for them.
+    fn client(&self, source: Source, resource: &Resource) -> &Client {
         match source {
-            Source::Policies => &self.applier,
-            Source::Mirror | Source::Engine => &self.replica,
+            Source::Policies if resource.group != GROUP => &self.applier,
+            Source::Policies | Source::Mirror | Source::Engine => &self.replica,
         }
     }
 
     async fn create(&self, source: Source, target: &Target, body: String, cause: Cause) -> StepOutcome {
         let Target { resource, namespace, name } = target;
-        let (client, namespace) = (self.client(source), namespace.as_deref());
+        let (client, namespace) = (self.client(source, resource), namespace.as_deref());
         let created = client.create(resource, namespace, manager(source), body.into_bytes()).await;
         self.account("create", &created);
         written(created, |object| {
@@ -149,7 +153,7 @@ impl Actor {
 
     async fn replace(&self, source: Source, target: &Target, body: String, cause: Cause) -> StepOutcome {
         let Target { resource, namespace, name } = target;
-        let (client, namespace) = (self.client(source), namespace.as_deref());
+        let (client, namespace) = (self.client(source, resource), namespace.as_deref());
         let replaced = client.replace(resource, namespace, name, manager(source), body.into_bytes()).await;
         self.account("update", &replaced);
         written(replaced, |object| {
@@ -159,7 +163,7 @@ impl Actor {
 
     async fn delete(&self, source: Source, deletion: &Deletion) -> StepOutcome {
         let Target { resource, namespace, name } = deletion.target();
-        let (client, namespace, uid) = (self.client(source), namespace.as_deref(), deletion.uid());
+        let (client, namespace, uid) = (self.client(source, resource), namespace.as_deref(), deletion.uid());
         let preconditions = Preconditions { uid: Some(uid.to_owned()), resource_version: None };
         let deleted = client.delete(resource, namespace, name, &preconditions).await;
         self.account("delete", &deleted);

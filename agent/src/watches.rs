@@ -80,7 +80,7 @@ pub async fn replica(replica: &Replica, outlet: Outlet) {
     let report = follow(report, "report", own.clone(), wrap(ReplicaWatch::Report), &outlet);
     let mut mapping = watched::Mapping::new(outlet.metrics.clone());
     let map = move |event| mapping.map(event).map(Event::Ledgers);
-    let ledgers = follow(all(APPLIED_WORKS), watched::SOURCE, own, map, &outlet);
+    let ledgers = follow(all(APPLIED_WORKS), watched::SOURCE, own.clone(), map, &outlet);
     let trial = {
         let Outlet { events, metrics, cancel } = outlet.clone();
         trial::follow(replica.client.clone(), events, metrics, cancel)
@@ -89,7 +89,8 @@ pub async fn replica(replica: &Replica, outlet: Outlet) {
         // A namespace that nobody made for a policy is used where a policy names it.
         let labels = (kind != Kind::Namespace).then(|| format!("{PART_OF}={POLICY_SET}"));
         let target = Target { labels, ..all(kind.resource()) };
-        follow(target, label(kind), applier.clone(), wrap(ReplicaWatch::Applied(kind)), &outlet)
+        let link = if kind == Kind::Copy { own.clone() } else { applier.clone() };
+        follow(target, label(kind), link, wrap(ReplicaWatch::Applied(kind)), &outlet)
     });
     futures::join!(copies, report, ledgers, trial, futures::future::join_all(made));
 }
@@ -104,6 +105,7 @@ fn label(kind: Kind) -> &'static str {
         Kind::RoleBinding => "rolebindings",
         Kind::ResourceQuota => "resourcequotas",
         Kind::LimitRange => "limitranges",
+        Kind::Copy => "policy-copies",
     }
 }
 

@@ -1,8 +1,9 @@
-//! The kinds of objects that policies make.
+//! The kinds of objects that policies make in a replica.
 
 use muster_api::Resource;
 use muster_api::resource::{
-    CLUSTER_ROLE_BINDINGS, CLUSTER_ROLES, LIMIT_RANGES, NAMESPACES, RESOURCE_QUOTAS, ROLE_BINDINGS, ROLES,
+    CLUSTER_ROLE_BINDINGS, CLUSTER_ROLES, LIMIT_RANGES, NAMESPACES, POLICIES, RESOURCE_QUOTAS, ROLE_BINDINGS,
+    ROLES,
 };
 
 /// The kinds that policies make, in the order in which they are made.
@@ -22,11 +23,13 @@ pub enum Kind {
     ResourceQuota,
     /// `LimitRange`.
     LimitRange,
+    /// `ClusterPolicy`: the copy of the policy itself, by which people in the replica see what is asked for.
+    Copy,
 }
 
 impl Kind {
     /// All kinds.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::Namespace,
         Self::ClusterRole,
         Self::Role,
@@ -34,6 +37,7 @@ impl Kind {
         Self::RoleBinding,
         Self::ResourceQuota,
         Self::LimitRange,
+        Self::Copy,
     ];
 
     /// The resource.
@@ -47,6 +51,7 @@ impl Kind {
             Self::RoleBinding => ROLE_BINDINGS,
             Self::ResourceQuota => RESOURCE_QUOTAS,
             Self::LimitRange => LIMIT_RANGES,
+            Self::Copy => POLICIES,
         }
     }
 

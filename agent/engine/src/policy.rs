@@ -15,6 +15,7 @@ use std::collections::BTreeMap;
 
 use muster_api::names::is_subdomain;
 use muster_api::policy::{self as api, ClusterAuthorization, PolicyNamespace};
+use muster_api::resource::POLICIES;
 use muster_api::{Object, marks};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
@@ -23,6 +24,7 @@ use serde_json::value::RawValue;
 
 use crate::item::Item;
 use crate::selector::Selector;
+use crate::target::Target;
 
 pub use compile::MOST_ITEMS;
 pub use flaw::Flaw;
@@ -49,6 +51,8 @@ pub struct Policy {
     pub delete_namespaces: bool,
     /// What it asks for, in the order in which it is to be made; no target twice.
     pub items: Vec<Item>,
+    /// The policy itself as an object of the replica: its spec, and nothing that people note on it.
+    copy: Item,
 }
 
 /// Why a policy cannot be followed. No message repeats more of the policy than a short excerpt.
@@ -117,7 +121,7 @@ impl Policy {
             }
         };
         let reader = Reader { policy: &meta.name };
-        let spec = reader.spec(&object.raw)?;
+        let (spec, whole) = reader.spec(&object.raw)?;
         let selector = reader.selector(spec.selector)?;
         let authorization: Option<ClusterAuthorization> = match spec.authorization {
             Some(raw) => Some(reader.part("spec.authorization", raw)?),
@@ -138,7 +142,21 @@ impl Policy {
             selector,
             delete_namespaces,
             items,
+            copy: Item::new(copy(&meta.name)).with("spec", whole),
         })
+    }
+
+    /// The read-only copy of the policy for a replica of this directory, marked as one.
+    #[must_use]
+    pub fn copy(&self, directory: &str) -> Item {
+        let mut copy = self.copy.clone();
+        copy.annotations.insert(marks::COPIED_FROM.into(), marks::copied_from(directory, &self.uid));
+        copy
+    }
+
+    /// All objects that it asks for where it selects a cluster, its copy included.
+    pub fn targets(&self) -> impl Iterator<Item = &Target> {
+        self.items.iter().chain([&self.copy]).map(|item| &item.target)
     }
 
     /// Whether it selects a cluster whose entry has these labels.
@@ -146,6 +164,10 @@ impl Policy {
     pub fn matches(&self, labels: &BTreeMap<String, String>) -> bool {
         self.selector.matches(labels)
     }
+}
+
+fn copy(name: &str) -> Target {
+    Target { resource: POLICIES, namespace: None, name: name.to_owned() }
 }
 
 // === impl Reader ===
@@ -167,7 +189,7 @@ struct Reader<'a> {
 }
 
 impl Reader<'_> {
-    fn spec<'a>(&self, raw: &'a RawValue) -> Result<Spec<'a>, PolicyError> {
+    fn spec<'a>(&self, raw: &'a RawValue) -> Result<(Spec<'a>, Value), PolicyError> {
         #[derive(Deserialize)]
         struct Frame<'a> {
             #[serde(borrow, default)]
@@ -181,7 +203,9 @@ impl Reader<'_> {
         let frame: Frame<'a> =
             serde_json::from_str(raw.get()).map_err(|error| malformed(&flaw::excerpt(&error.to_string())))?;
         let spec = frame.spec.ok_or_else(|| malformed("is missing"))?;
-        serde_json::from_str(spec.get()).map_err(|error| malformed(&flaw::excerpt(&error.to_string())))
+        let read = |error: serde_json::Error| malformed(&flaw::excerpt(&error.to_string()));
+        let whole = serde_json::from_str(spec.get()).map_err(read)?;
+        Ok((serde_json::from_str(spec.get()).map_err(read)?, whole))
     }
 
     fn part<T: DeserializeOwned>(&self, field: &str, raw: &RawValue) -> Result<T, PolicyError> {

@@ -1,5 +1,5 @@
-//! Objects that policies ask for. Each call, reads included, is made as the account that applies policies: what it may
-//! not do is not done.
+//! Objects that policies ask for. Each call about what they grant, reads included, is made as the account that applies
+//! policies: what it may not do is not done.
 
 use muster_api::marks::{MADE_FOR, PART_OF};
 use muster_engine::event::StepOutcome;
@@ -19,7 +19,7 @@ impl Actor {
         cause: Cause,
     ) -> StepOutcome {
         let Target { resource, namespace, name } = target;
-        let (client, namespace) = (self.client(source), namespace.as_deref());
+        let (client, namespace) = (self.client(source, resource), namespace.as_deref());
         let applied = client.apply(resource, namespace, name, manager(source), body.into_bytes()).await;
         self.account("patch", &applied);
         let Err(CallError::Conflict { .. } | CallError::AlreadyExists { .. }) = &applied else {
@@ -42,7 +42,7 @@ impl Actor {
     /// Reads an object, live.
     pub(super) async fn look(&self, source: Source, target: &Target) -> StepOutcome {
         let Target { resource, namespace, name } = target;
-        match self.client(source).get(resource, namespace.as_deref(), name).await {
+        match self.client(source, resource).get(resource, namespace.as_deref(), name).await {
             Ok(object) => StepOutcome::Present(object),
             Err(error) if error.proves_absence() => StepOutcome::Missing,
             Err(error) => failed(&error),
@@ -52,7 +52,7 @@ impl Actor {
     /// Takes label and mark off. An object that is gone bears neither.
     pub(super) async fn unmark(&self, source: Source, target: &Target, uid: &str) -> StepOutcome {
         let Target { resource, namespace, name } = target;
-        let (client, namespace) = (self.client(source), namespace.as_deref());
+        let (client, namespace) = (self.client(source, resource), namespace.as_deref());
         let body =
             json!({"metadata": {"uid": uid, "labels": {PART_OF: null}, "annotations": {MADE_FOR: null}}});
         let body = body.to_string().into_bytes();

@@ -22,7 +22,7 @@ pub(super) const ANYONE: [&str; 3] = [
 /// The agent in its replica, wherever it looks.
 const REPLICA: [&str; 7] = [
     "create,delete,get,list,patch,update,watch appliedworks.multicluster.x-k8s.io",
-    "create,delete,get,list,update,watch clusterpolicies.multicluster.coreos.com",
+    "create,delete,get,list,patch,watch clusterpolicies.multicluster.coreos.com",
     "create,delete,get,list,update,watch clusters.multicluster.coreos.com",
     "get namespaces kube-system",
     "get namespaces muster-system",

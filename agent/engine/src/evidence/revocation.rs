@@ -146,7 +146,7 @@ impl Findings {
         if policy.generation < ledger.generation {
             return unproven("an older generation was read than the ledger records");
         }
-        let keeps: BTreeSet<Target> = policy.items.into_iter().map(|item| item.target).collect();
+        let keeps: BTreeSet<Target> = policy.targets().cloned().collect();
         if ledger.resources.iter().all(|target| keeps.contains(target)) {
             return PolicyVerdict::Stands;
         }

@@ -39,7 +39,7 @@ impl Policies {
             let right = self
                 .mark(wanted)
                 .is_some_and(|mark| slot.is_some_and(|slot| slot.is_right(&mark) || slot.is_let_go()));
-            objects += usize::from(right);
+            objects += usize::from(right && Kind::of(&target.resource) != Some(Kind::Copy));
             let used = Kind::of(&target.resource) == Some(Kind::Namespace)
                 && slot.is_some_and(|slot| slot.observed.as_ref().is_some_and(|observed| !observed.deleting))
                 && slot.is_some_and(|slot| !slot.is_own(&self.nonces()));
