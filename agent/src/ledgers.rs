@@ -107,12 +107,7 @@ pub async fn record(
     ledger: &Ledger,
     before: Option<&(String, String)>,
 ) -> Result<Kept, LedgerError> {
-    let name = name(&ledger.policy.uid);
-    let spec = layout::spec(ledger);
-    // What takes away is let through: it records no more than was there before.
-    if spec.len() > LARGEST && ledger.phase == Phase::Applying {
-        return Err(LedgerError::TooLarge { policy: ledger.policy.name.clone(), bytes: spec.len() });
-    }
+    let (name, spec) = (name(&ledger.policy.uid), fitting(ledger)?);
     let metadata = match before {
         None => json!({"name": name}),
         Some((uid, version)) => json!({"name": name, "uid": uid, "resourceVersion": version}),
@@ -151,6 +146,15 @@ pub async fn forget(client: &Client, policy: &str, uid: &str) -> Result<(), Call
         Err(error) if error.proves_absence() => Ok(()),
         outcome => outcome,
     }
+}
+
+/// The spec of a ledger, if it is not too large. What takes away is let through: it records no more than was there before.
+fn fitting(ledger: &Ledger) -> Result<String, LedgerError> {
+    let spec = layout::spec(ledger);
+    if spec.len() > LARGEST && ledger.phase == Phase::Applying {
+        return Err(LedgerError::TooLarge { policy: ledger.policy.name.clone(), bytes: spec.len() });
+    }
+    Ok(spec)
 }
 
 fn body(metadata: &serde_json::Value, spec: &str) -> Vec<u8> {

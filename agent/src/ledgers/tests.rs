@@ -216,3 +216,17 @@ fn a_ledger_that_became_unreadable_goes_from_sight_and_comes_back() {
     assert!(matches!(mapping.map(WatchEvent::Deleted(bad())), Some(Change::Gone(_))), "whatever it was last");
     assert!(mapping.map(WatchEvent::Deleted(other())).is_none());
 }
+
+#[test]
+fn what_etcd_would_not_take_is_not_sent_and_what_takes_away_is() {
+    let mut large = ledger();
+    large.items[0].annotations.insert("note".into(), String::new());
+    let least = layout::spec(&large).len();
+    large.items[0].annotations.insert("note".into(), "x".repeat(LARGEST - least));
+    assert_eq!(fitting(&large).unwrap().len(), LARGEST);
+    large.items[0].annotations.insert("note".into(), "x".repeat(LARGEST - least + 1));
+    let error = fitting(&large).unwrap_err();
+    assert_eq!(error.failure(), Failure::TooLarge);
+    assert!(error.to_string().len() < 200, "{error}");
+    assert!(fitting(&Ledger { phase: Phase::Deleting, ..large }).is_ok());
+}

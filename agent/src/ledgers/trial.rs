@@ -55,7 +55,7 @@ pub async fn follow(
     let watching = watch::watch(target, links, sender, WatchOptions::default(), cancel.clone());
     let trying = async {
         let mut trials = Trials { client, events, definition: Definition::Unseen, told: None, failures: 0 };
-        let mut next = Some(Instant::now());
+        let mut next: Option<Instant> = None;
         loop {
             let event = tokio::select! {
                 event = watched.recv() => match event {
@@ -68,12 +68,12 @@ pub async fn follow(
                 tracing::debug!(%error, "watch of the definition of ledgers failed");
                 metrics.watch_errors.with_label_values(&["definition", error.category()]).inc();
             }
-            let changed = match event {
-                Some(event) if !trials.definition.learn(&event) => continue,
-                event => event.is_some(),
-            };
+            if event.as_ref().is_some_and(|event| !trials.definition.learn(event)) {
+                continue;
+            }
+            let settled = (event.is_some() && trials.told.is_some()).then_some(SETTLED);
             next = match trials.run().await {
-                Ok(wait) => wait.or_else(|| changed.then_some(SETTLED)).map(|wait| Instant::now() + wait),
+                Ok(wait) => wait.or(settled).map(|wait| Instant::now() + wait),
                 Err(Closed) => return,
             };
         }
@@ -116,6 +116,8 @@ impl Definition {
                 *self = Self::Gone;
                 true
             }
+            // It may not be watched: the trial alone tells.
+            WatchEvent::Failed(_) => *self == Self::Unseen,
             _ => false,
         }
     }
@@ -244,6 +246,7 @@ fn full() -> Ledger {
 #[cfg(test)]
 mod tests {
     use muster_api::Object;
+    use muster_kit::client::Attempt;
 
     use super::*;
 
@@ -295,12 +298,21 @@ mod tests {
     #[test]
     fn each_change_of_the_definition_is_tried_and_its_absence_is_known() {
         let mut known = Definition::Unseen;
+        let attempt = Attempt { verb: "watch", resource: "x".into(), name: None };
+        let failed = || {
+            WatchEvent::Failed(CallError::Forbidden {
+                attempt: Box::new(attempt.clone()),
+                message: "no".into(),
+            })
+        };
         let complete = || WatchEvent::Complete { resource_version: "1".into() };
         for (event, due, then) in [
+            (failed(), true, Definition::Unseen),
             (WatchEvent::Init, false, Definition::Unseen),
             (complete(), true, Definition::Gone),
             (WatchEvent::Applied(definition(false)), true, Definition::Served),
             (WatchEvent::Resumed, false, Definition::Served),
+            (failed(), false, Definition::Served),
             (WatchEvent::Applied(definition(true)), true, Definition::Gone),
             (WatchEvent::Deleted(definition(true)), true, Definition::Gone),
             (WatchEvent::Init, false, Definition::Unseen),

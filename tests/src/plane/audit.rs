@@ -45,11 +45,12 @@ pub struct AuditEvent {
 
 impl AuditEvent {
     /// Whether it was to change something. Reviews (`selfsubjectaccessreviews` and the like) are created but change
-    /// nothing.
+    /// nothing, and neither does a dry run.
     #[must_use]
     pub fn writes(&self) -> bool {
         matches!(self.verb.as_str(), "create" | "update" | "patch" | "delete" | "deletecollection")
             && !self.resource.ends_with("reviews")
+            && !self.uri.contains("dryRun=All")
     }
 }
 
@@ -205,5 +206,7 @@ mod tests {
         assert!(event.writes());
         let review = AuditEvent { resource: "selfsubjectaccessreviews".to_owned(), ..event.clone() };
         assert!(!review.writes());
+        let dry = AuditEvent { uri: "/api/v1/namespaces?dryRun=All".to_owned(), ..event.clone() };
+        assert!(!dry.writes());
     }
 }
