@@ -1,12 +1,14 @@
 //! Policies of the directory, applied in a replica.
 
+mod documented;
+
 use std::collections::BTreeMap;
 
 use muster_tests::ControlPlane;
 use muster_tests::agent::AgentProcess;
-use serde_json::Value;
+use serde_json::{Value, json};
 
-use crate::fleet::{Fleet, until};
+use crate::fleet::{Fleet, quietly, until};
 
 /// Path of the collection of policies.
 pub(crate) const POLICIES: &str = "/apis/multicluster.coreos.com/v1/clusterpolicies";
@@ -65,7 +67,6 @@ spec:
         groups: ["APIDevelopers"]
 "#;
 
-
 /// All objects of the kinds that policies make, by kind, namespace and name, in the form `RoleBinding api-prod/NAME`.
 pub(crate) fn objects(plane: &ControlPlane) -> BTreeMap<String, Value> {
     let mut objects = BTreeMap::new();
@@ -83,9 +84,8 @@ pub(crate) fn objects(plane: &ControlPlane) -> BTreeMap<String, Value> {
 
 /// Those of them that bear Muster's label.
 pub(crate) fn made(plane: &ControlPlane) -> BTreeMap<String, Value> {
-    let labelled = |object: &Value| {
-        object["metadata"]["labels"]["applyset.kubernetes.io/part-of"] == "muster-policies"
-    };
+    let labelled =
+        |object: &Value| object["metadata"]["labels"]["applyset.kubernetes.io/part-of"] == "muster-policies";
     objects(plane).into_iter().filter(|(_, object)| labelled(object)).collect()
 }
 
@@ -103,5 +103,48 @@ pub(crate) fn until_made(fleet: &Fleet, agent: &AgentProcess, number: usize) {
     until(agent, &format!("{number} objects of policies"), || {
         let made = made(&fleet.replica);
         if made.len() == number { Ok(()) } else { Err(format!("{:?}", made.keys())) }
+    });
+}
+
+/// Makes a policy, or gives one of that name another spec, as `kubectl apply` does.
+pub(crate) fn put_policy(fleet: &Fleet, name: &str, spec: &Value) {
+    put_policy_with(fleet, name, &json!({}), spec);
+}
+
+/// The same with annotations.
+pub(crate) fn put_policy_with(fleet: &Fleet, name: &str, annotations: &Value, spec: &Value) {
+    let policy = json!({
+        "apiVersion": "multicluster.coreos.com/v1", "kind": "ClusterPolicy",
+        "metadata": {"name": name, "annotations": annotations}, "spec": spec,
+    });
+    fleet.directory.apply(&policy.to_string()).unwrap();
+}
+
+/// Deletes a policy.
+pub(crate) fn drop_policy(fleet: &Fleet, name: &str) {
+    fleet.directory.api().delete(&format!("{POLICIES}/{name}")).unwrap();
+}
+
+/// Waits until the replica's API server gives this answer to the question whether somebody may do something there, as
+/// `kubectl auth can-i` asks it: `who` is the user and the groups of a SubjectAccessReview.
+pub(crate) fn until_may(
+    fleet: &Fleet,
+    who: &Value,
+    verb: &str,
+    resource: &str,
+    namespace: &str,
+    answer: bool,
+) {
+    let mut review = json!({
+        "apiVersion": "authorization.k8s.io/v1", "kind": "SubjectAccessReview", "spec": who,
+    });
+    let group = if resource.ends_with("bindings") { "rbac.authorization.k8s.io" } else { "" };
+    review["spec"]["resourceAttributes"] =
+        json!({"verb": verb, "group": group, "resource": resource, "namespace": namespace});
+    let path = "/apis/authorization.k8s.io/v1/subjectaccessreviews";
+    quietly(&format!("{who} may {verb} {resource} in {namespace:?}: {answer}"), || {
+        let status =
+            fleet.replica.api().create(path, &review).map_err(|error| error.to_string())?["status"].clone();
+        if status["allowed"] == answer { Ok(()) } else { Err(status.to_string()) }
     });
 }
