@@ -24,10 +24,10 @@ mod told;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use muster_api::Object;
 use muster_api::names::POLICIES_MANAGER;
+use muster_api::{Object, marks};
 
-use self::bundle::{Bundle, Source};
+use self::bundle::{Bundle, Source, Trying};
 use self::slot::{Known, Slot};
 use crate::event::Change;
 use crate::evidence::Departure;
@@ -88,6 +88,8 @@ pub struct Policies {
     union_is_stale: bool,
     touched: BTreeSet<Target>,
     stirred: BTreeSet<String>,
+    /// Those of which something may not go yet, since others are about to record that they want it.
+    waiting: BTreeSet<String>,
     timers: BTreeSet<(Duration, Timer)>,
     /// Namespaces that were released since this process began.
     retained: BTreeSet<String>,
@@ -114,6 +116,10 @@ impl Policies {
         if self.home.as_ref() != Some(&home) {
             self.home = Some(home);
             self.union_is_stale = true;
+            let kept: Vec<Kept> = self.bundles.values().filter_map(|bundle| bundle.kept.clone()).collect();
+            for kept in kept {
+                self.know(&kept);
+            }
             self.stir_all();
         }
     }
@@ -122,12 +128,21 @@ impl Policies {
 
     /// The directory shows a policy.
     pub fn show(&mut self, object: &Object) {
-        self.shown.show(&object.meta.uid);
         let meta = &object.meta;
+        if meta.annotations.contains_key(marks::COPIED_FROM) {
+            return; // the directory is a replica of another one, and copies are not its policies
+        }
+        self.shown.show(&meta.uid);
         let policy = Maker { name: meta.name.clone(), uid: meta.uid.clone() };
         let version = meta.resource_version.parse().unwrap_or(0);
         let source = match Policy::read(object) {
-            Ok(policy) => Source::Valid(Box::new(policy)),
+            Ok(mut policy) => {
+                // Where directory and replica are one cluster, the policy is there already.
+                if let Some(home) = self.home.as_ref().filter(|home| home.directory != home.replica) {
+                    policy.items.push(policy.copy(&home.directory));
+                }
+                Source::Valid(Box::new(policy))
+            }
             Err(error) => Source::Invalid(error),
         };
         let bundle = self.bundles.entry(policy.uid.clone()).or_insert_with(|| Bundle::new(policy));
@@ -194,17 +209,38 @@ impl Policies {
         {
             return; // older than what was written here
         }
-        let same_replica = self.home.as_ref().is_none_or(|home| home.replica == kept.ledger.replica);
-        for applied in kept.ledger.applied.iter().flatten().filter(|_| same_replica) {
-            let slot = self.slots.entry(applied.target.clone()).or_default();
+        self.union_is_stale |= bundle.kept.as_ref().is_none_or(|old| !old.ledger.same_record(&kept.ledger));
+        if let Some(Trying::Record(tried)) = &bundle.trying
+            && tried.same_record(&kept.ledger)
+        {
+            (bundle.recorded, bundle.trying) = (Some(kept.ledger.clone()), None);
+        }
+        self.know(&kept);
+        if let Some(bundle) = self.bundles.get_mut(&uid) {
+            bundle.kept = Some(kept);
+        }
+        self.stirred.insert(uid);
+    }
+
+    /// What a ledger says of what is there. One of another directory, or of a replica that this one is a copy of, says
+    /// nothing; and a namespace that nobody asks for any more may have been released already.
+    fn know(&mut self, kept: &Kept) {
+        let Kept { ledger, .. } = kept;
+        let home = self.home.as_ref();
+        if home.is_none_or(|home| home.directory != ledger.directory || home.replica != ledger.replica) {
+            return;
+        }
+        for applied in ledger.applied.iter().flatten() {
+            let target = &applied.target;
+            if target.rank() == 0 && !ledger.items.iter().any(|item| item.target == *target) {
+                continue;
+            }
+            let slot = self.slots.entry(target.clone()).or_default();
             slot.known.get_or_insert_with(|| Known {
                 uid: applied.uid.clone(),
                 fields: (!applied.fields.is_empty()).then(|| applied.fields.clone()),
             });
         }
-        self.union_is_stale |= bundle.kept.as_ref().is_none_or(|old| !old.ledger.same_record(&kept.ledger));
-        bundle.kept = Some(kept);
-        self.stirred.insert(uid);
     }
 
     fn unkeep(&mut self, policy: &str, object: &str) {
@@ -212,7 +248,9 @@ impl Policies {
         if bundle.kept.as_ref().is_some_and(|kept| kept.uid == object) {
             // What this process has seen recorded, it knows without the record.
             let lost = bundle.kept.take().map(|kept| kept.ledger);
-            if bundle.recorded.is_none() {
+            if matches!(bundle.trying, Some(Trying::Forget)) {
+                (bundle.recorded, bundle.trying) = (None, None);
+            } else if bundle.recorded.is_none() {
                 bundle.recorded = lost;
             }
             self.union_is_stale = true;
@@ -234,12 +272,17 @@ impl Policies {
                 view.shown.clear();
                 return;
             }
-            Change::Listed(object) | Change::Applied(object) => {
+            Change::Listed(object) => {
+                let target = target(kind, &object);
+                view.shown.insert(target.clone());
+                self.observe(target, &object, true);
+            }
+            Change::Applied(object) => {
                 let target = target(kind, &object);
                 if view.listing.is_under_way() {
                     view.shown.insert(target.clone());
                 }
-                self.observe(target, &object);
+                self.observe(target, &object, false);
             }
             Change::Gone(object) => {
                 let target = target(kind, &object);
@@ -269,12 +312,17 @@ impl Policies {
         }
     }
 
-    fn observe(&mut self, target: Target, object: &Object) {
+    fn observe(&mut self, target: Target, object: &Object, listed: bool) {
         let observed = Observed::read(object, &target, POLICIES_MANAGER);
         // Namespaces are all watched: most of them are nobody's business here.
         let concerns = self.users.contains_key(&target) || observed.labelled || observed.mark.is_some();
         if concerns || target.rank() == 0 {
-            self.slots.entry(target.clone()).or_default().observe(observed);
+            let slot = self.slots.entry(target.clone()).or_default();
+            if listed {
+                slot.list(observed);
+            } else {
+                slot.observe(observed);
+            }
             self.touch(target);
         }
     }
@@ -345,17 +393,21 @@ impl Policies {
         bundle.ledger().is_some_and(|ledger| home.is_some_and(|home| home.directory == ledger.directory))
     }
 
-    /// Whether all views of the replica are complete: without them everything would look as if it were missing.
+    /// Whether all views of the replica are complete: without them everything would look as if it were missing. Grants
+    /// do not wait for the view of copies, which grant nothing.
     fn sees(&self) -> bool {
-        self.ledgers.is_complete()
-            && Kind::ALL
-                .iter()
-                .all(|kind| self.views.get(kind).is_some_and(|view| view.listing.is_complete()))
+        let sees = |kind: &Kind| *kind == Kind::Copy || self.sees_kind(*kind);
+        self.ledgers.is_complete() && Kind::ALL.iter().all(sees)
+    }
+
+    fn sees_kind(&self, kind: Kind) -> bool {
+        self.views.get(&kind).is_some_and(|view| view.listing.is_complete())
     }
 
     /// The nonces by which marks are known.
     fn nonces(&self) -> Vec<&str> {
-        let ledgers = self.bundles.values().filter_map(|bundle| Some(bundle.ledger()?.nonce.as_str()));
+        let ours = self.bundles.values().filter(|bundle| self.is_ours(bundle));
+        let ledgers = ours.filter_map(|bundle| Some(bundle.ledger()?.nonce.as_str()));
         let set: BTreeSet<&str> = self.home.iter().map(|home| home.nonce.as_str()).chain(ledgers).collect();
         set.into_iter().collect()
     }

@@ -2,6 +2,8 @@
 
 mod copying;
 mod deleting;
+mod policies;
+mod world;
 
 use std::collections::BTreeMap;
 

@@ -34,6 +34,8 @@ pub(super) struct Bundle {
     pub(super) kept: Option<Kept>,
     /// What this process last had recorded: the ledger is put back to it where somebody else changed or removed it.
     pub(super) recorded: Option<Ledger>,
+    /// What was last to be done about the ledger, until it is known to be done.
+    pub(super) trying: Option<Trying>,
     /// The plan under way about the ledger.
     pub(super) plan: Option<PlanId>,
     /// Why the last write of the ledger failed.
@@ -43,6 +45,15 @@ pub(super) struct Bundle {
     pub(super) revocation: Option<(Revocation, Duration)>,
     /// Why the last live reads proved nothing.
     pub(super) doubt: Option<String>,
+}
+
+/// What was to be done about a ledger. The outcome may be lost on the way back: then it shows in what the replica keeps.
+#[derive(Debug)]
+pub(super) enum Trying {
+    /// It was to say this.
+    Record(Box<Ledger>),
+    /// It was to go.
+    Forget,
 }
 
 /// What is wanted of a policy.
@@ -64,6 +75,7 @@ impl Bundle {
             lost: false,
             kept: None,
             recorded: None,
+            trying: None,
             plan: None,
             failure: None,
             pace: Pace::default(),
@@ -77,6 +89,8 @@ impl Bundle {
         match &self.source {
             _ if self.lost => Demand::Nothing,
             Some(Source::Valid(policy)) if policy.deleting => Demand::Nothing,
+            // The directory was restored to an older state.
+            Some(Source::Valid(policy)) if policy.generation < self.generation() => Demand::Keep,
             Some(Source::Valid(policy)) => match labels {
                 None => Demand::Keep,
                 Some(labels) if policy.matches(labels) => Demand::Apply(policy),
@@ -89,18 +103,22 @@ impl Bundle {
     /// The directory shows the policy. An older state of it than one seen or recorded before is not taken. Returns
     /// whether it says anything new.
     pub(super) fn show(&mut self, generation: i64, version: u64, source: Source) -> bool {
-        let recorded = self.kept.as_ref().map_or(0, |kept| kept.ledger.generation);
         let seen = match &self.source {
             Some(Source::Valid(policy)) => policy.version,
             _ => 0,
         };
-        if generation < recorded || version < seen {
+        if generation < self.generation() || version < seen {
             return false;
         }
         self.lost = false;
         self.revocation = None;
         self.source = Some(source);
         true
+    }
+
+    /// The generation that was recorded; 0 where none was.
+    fn generation(&self) -> i64 {
+        self.ledger().or(self.recorded.as_ref()).map_or(0, |ledger| ledger.generation)
     }
 
     /// Whether nothing is known of the policy that is worth keeping.
@@ -122,17 +140,25 @@ impl Bundle {
     }
 
     /// The ledger that a policy asks for. What earlier states asked for stays in it until it is gone; `orphans` are
-    /// objects that bear the policy's mark and are in no ledger.
-    pub(super) fn ledger_of(&self, policy: &Policy, home: &Home, orphans: BTreeSet<Target>) -> Ledger {
+    /// objects that bear the policy's mark and are in no ledger; `gone` says what is known to be gone.
+    pub(super) fn ledger_of(
+        &self,
+        policy: &Policy,
+        home: &Home,
+        orphans: BTreeSet<Target>,
+        gone: impl Fn(&Target) -> bool,
+    ) -> Ledger {
         let wanted: BTreeSet<&Target> = policy.items.iter().map(|item| &item.target).collect();
         let before = self.ledger().or(self.recorded.as_ref());
-        let gone = |target: &&Target| {
+        // What is there is from before the record: what an earlier record asked for may be there and not be in it.
+        let settled = |target: &Target| {
             before.and_then(|ledger| ledger.applied.as_ref()).is_some_and(|applied| {
-                !before.is_some_and(|ledger| ledger.items.iter().any(|item| item.target == **target))
-                    && !applied.iter().any(|applied| applied.target == **target)
+                !before.is_some_and(|ledger| ledger.items.iter().any(|item| item.target == *target))
+                    && !applied.iter().any(|applied| applied.target == *target)
             })
         };
-        let old = before.into_iter().flat_map(|ledger| &ledger.resources).filter(|target| !gone(target));
+        let old = before.into_iter().flat_map(|ledger| &ledger.resources);
+        let old = old.filter(|target| !(settled(target) && gone(target)));
         let rest: BTreeSet<Target> =
             old.cloned().chain(orphans).filter(|target| !wanted.contains(target)).collect();
         Ledger {
@@ -153,7 +179,8 @@ impl Bundle {
     /// Whether the ledger records what a policy asks for. A later resourceVersion alone is no difference.
     pub(super) fn records(&self, policy: &Policy, home: &Home) -> bool {
         self.ledger().is_some_and(|ledger| {
-            ledger.generation == policy.generation
+            ledger.phase == Phase::Applying
+                && ledger.generation == policy.generation
                 && ledger.delete_namespaces == policy.delete_namespaces
                 && ledger.replica == home.replica
                 && ledger.nonce == home.nonce

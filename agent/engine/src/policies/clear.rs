@@ -3,9 +3,11 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+use super::bundle::Demand;
 use super::due::{Work, salt};
-use super::{Policies, Timer};
+use super::{Context, Policies, Timer};
 use crate::evidence::Revocation;
+use crate::kind::Kind;
 use crate::ledger::Ledger;
 use crate::plan::Step;
 use crate::target::Target;
@@ -19,6 +21,8 @@ enum Clear {
     Done,
     /// Nothing now: something is under way, or there is no evidence.
     Wait,
+    /// Nothing until others have recorded what they want.
+    Claimed,
     /// Nothing before then.
     Later(Duration),
     /// This.
@@ -27,12 +31,17 @@ enum Clear {
 
 impl Policies {
     /// All that a ledger which is to go records. Returns whether nothing is left.
-    pub(super) fn clear_all(&mut self, uid: &str, now: Duration, steps: &mut Vec<(Work, Step)>) -> bool {
+    pub(super) fn clear_all(
+        &mut self,
+        uid: &str,
+        context: Context<'_>,
+        steps: &mut Vec<(Work, Step)>,
+    ) -> bool {
         let Some(ledger) = self.bundles.get(uid).and_then(|bundle| bundle.ledger()) else { return false };
         let revocation = Revocation::recorded(ledger);
         let targets: BTreeSet<&Target> = ledger.resources.iter().collect();
-        let clears = self.judge_each(ledger, revocation.as_ref(), &targets, now);
-        self.carry(clears, steps)
+        let clears = self.judge_each(ledger, revocation.as_ref(), &targets, context);
+        self.carry(uid, clears, steps)
     }
 
     /// What a ledger records beside what is wanted. Returns whether nothing of it is left. New grants come before old
@@ -40,7 +49,7 @@ impl Policies {
     pub(super) fn clear_leftovers(
         &mut self,
         uid: &str,
-        now: Duration,
+        context: Context<'_>,
         steps: &mut Vec<(Work, Step)>,
     ) -> bool {
         let Some(bundle) = self.bundles.get(uid) else { return true };
@@ -53,12 +62,20 @@ impl Policies {
         }
         let tried = wanted.iter().all(|target| self.is_tried(target));
         let revocation = bundle.revocation.as_ref().map(|(revocation, _)| revocation).filter(|_| tried);
-        let clears = self.judge_each(ledger, revocation, &targets, now);
-        self.carry(clears, steps)
+        let clears = self.judge_each(ledger, revocation, &targets, context);
+        self.carry(uid, clears, steps)
     }
 
     /// Whether a wanted object is there, or was tried and cannot be.
     fn is_tried(&self, target: &Target) -> bool {
+        // What is to be in a namespace that is not there waits for it: then it is the namespace that was tried.
+        if let Some(namespace) = &target.namespace
+            && !self.namespace_is_there(namespace)
+        {
+            let namespace = super::namespace(namespace);
+            let slot = self.slots.get(&namespace);
+            return slot.is_some_and(|slot| slot.failure.is_some() || slot.observed.is_some());
+        }
         let Some(slot) = self.slots.get(target) else { return false };
         let mark = self.wanted.get(target).and_then(|wanted| self.mark(wanted));
         let right = mark.is_some_and(|mark| slot.is_right(&mark));
@@ -73,14 +90,14 @@ impl Policies {
         ledger: &Ledger,
         revocation: Option<&Revocation>,
         targets: &BTreeSet<&Target>,
-        now: Duration,
+        context: Context<'_>,
     ) -> Vec<(Target, Clear)> {
         // From the last rank to the first, and a rank begins when the one behind it is done.
         let mut clears: Vec<(Target, Clear)> = Vec::new();
         for rank in [2, 1, 0] {
             let begun = clears.len();
             for target in targets.iter().filter(|target| target.rank() == rank) {
-                clears.push(((*target).clone(), self.judge(ledger, revocation, target, now)));
+                clears.push(((*target).clone(), self.judge(ledger, revocation, target, context)));
             }
             if !clears[begun..].iter().all(|(_, clear)| matches!(clear, Clear::Done)) {
                 // Further ranks are not looked at: something is left in any case.
@@ -90,12 +107,21 @@ impl Policies {
         clears
     }
 
-    fn carry(&mut self, clears: Vec<(Target, Clear)>, steps: &mut Vec<(Work, Step)>) -> bool {
+    fn carry(&mut self, uid: &str, clears: Vec<(Target, Clear)>, steps: &mut Vec<(Work, Step)>) -> bool {
         let mut done = true;
         for (target, clear) in clears {
             match clear {
-                Clear::Done => continue,
+                Clear::Done => {
+                    // What nobody wants any more, and was refused before, is no trouble now.
+                    if let Some(slot) =
+                        self.slots.get_mut(&target).filter(|_| !self.wanted.contains_key(&target))
+                    {
+                        slot.failure = None;
+                    }
+                    continue;
+                }
                 Clear::Wait => {}
+                Clear::Claimed => drop(self.waiting.insert(uid.to_owned())),
                 Clear::Later(at) => drop(self.timers.insert((at, Timer::Slot(target)))),
                 // Another policy's ledger may have asked for the same a moment ago.
                 Clear::Act(_)
@@ -114,10 +140,14 @@ impl Policies {
         ledger: &Ledger,
         revocation: Option<&Revocation>,
         target: &Target,
-        now: Duration,
+        context: Context<'_>,
     ) -> Clear {
+        let now = context.now;
         if self.wanted.contains_key(target) {
             return Clear::Done; // others want it: it is theirs now
+        }
+        if self.is_claimed(ledger, target, context) {
+            return Clear::Claimed;
         }
         let confirmed = ledger
             .applied
@@ -161,6 +191,22 @@ impl Policies {
             Some(deletion) => Clear::Act(Step::Delete(deletion)),
             None => Clear::Wait,
         }
+    }
+
+    /// Whether another policy wants what several may share, and its ledger does not say so yet, or not any more.
+    fn is_claimed(&self, ledger: &Ledger, target: &Target, context: Context<'_>) -> bool {
+        if context.departure.is_some() || !Kind::of(&target.resource).is_some_and(Kind::is_shared) {
+            return false;
+        }
+        let others = self.bundles.iter().filter(|(uid, _)| **uid != ledger.policy.uid);
+        others.into_iter().any(|(_, bundle)| {
+            let lost = bundle.recorded.as_ref().filter(|_| bundle.kept.is_none());
+            let asked = match bundle.demand(context.labels) {
+                Demand::Apply(policy) => Some(&policy.items),
+                _ => lost.map(|ledger| &ledger.items),
+            };
+            asked.is_some_and(|items| items.iter().any(|item| item.target == *target))
+        })
     }
 
     /// Namespaces that are to go and are not seen to be empty, with what is in them.

@@ -6,13 +6,14 @@ use std::time::Duration;
 
 use muster_api::marks;
 
-use super::bundle::Demand;
+use super::bundle::{Demand, Trying};
 use super::slot::Next;
 use super::{Context, Policies, Timer};
 use crate::failure::Failure;
 use crate::item::Guard;
+use crate::kind::Kind;
 use crate::ledger::{Applied, Ledger, Phase};
-use crate::mark::Maker;
+use crate::mark::{Maker, Mark};
 use crate::plan::{Cause, PlanId, Step};
 use crate::target::Target;
 
@@ -28,6 +29,10 @@ pub enum Work {
         target: Target,
         /// Why.
         cause: Cause,
+        /// The mark that it gets.
+        mark: Mark,
+        /// The resourceVersion that it was last seen with, where it was there.
+        before: Option<String>,
     },
     /// Something is found out about an object that is to go, or it goes.
     Clear {
@@ -60,7 +65,8 @@ impl Policies {
         if !self.sees() || self.home.is_none() {
             return steps;
         }
-        let stirred = std::mem::take(&mut self.stirred);
+        let mut stirred = std::mem::take(&mut self.stirred);
+        stirred.append(&mut self.waiting);
         let touched = std::mem::take(&mut self.touched);
         for target in touched {
             self.slot_due(&target, context.now, &mut steps);
@@ -103,6 +109,9 @@ impl Policies {
             return;
         };
         let Some(mark) = self.mark(wanted) else { return };
+        if !Kind::of(&target.resource).is_some_and(|kind| self.sees_kind(kind)) {
+            return; // its completion touches all
+        }
         if let Some(namespace) = &target.namespace
             && !self.namespace_is_there(namespace)
         {
@@ -125,10 +134,11 @@ impl Policies {
         let body =
             item.body(&[(marks::PART_OF, marks::POLICY_SET)], &[(marks::MADE_FOR, &mark.text())], guard);
         let step = Step::Apply { target: target.clone(), body, cause };
-        steps.push((Work::Write { target: target.clone(), cause }, step));
+        let before = slot.observed.as_ref().map(|observed| observed.version.clone());
+        steps.push((Work::Write { target: target.clone(), cause, mark, before }, step));
     }
 
-    fn namespace_is_there(&self, name: &str) -> bool {
+    pub(super) fn namespace_is_there(&self, name: &str) -> bool {
         let target = super::namespace(name);
         let observed = self.slots.get(&target).and_then(|slot| slot.observed.as_ref());
         observed.is_some_and(|observed| !observed.deleting)
@@ -143,8 +153,7 @@ impl Policies {
             self.slots.remove(target);
             return;
         }
-        let maker = slot.observed.as_ref().and_then(|observed| observed.mark.as_ref()?.maker.clone());
-        if let Some(maker) = maker.filter(|_| slot.is_own(&nonces)) {
+        if let Some(maker) = slot.maker(&nonces).cloned() {
             self.stirred.insert(maker.uid.clone());
             self.bundles.entry(maker.uid.clone()).or_insert_with(|| super::Bundle::new(maker));
         }
@@ -154,13 +163,17 @@ impl Policies {
     pub(super) fn orphans(&self, policy: &str) -> BTreeSet<Target> {
         let nonces = self.nonces();
         let orphans = self.slots.iter().filter(|(target, slot)| {
-            let mark = slot.observed.as_ref().and_then(|observed| observed.mark.as_ref());
-            let maker = mark.and_then(|mark| mark.maker.as_ref());
-            maker.is_some_and(|maker| maker.uid == policy)
-                && !self.users.contains_key(*target)
-                && slot.is_own(&nonces)
+            slot.maker(&nonces).is_some_and(|maker| maker.uid == policy) && !self.users.contains_key(*target)
         });
         orphans.map(|(target, _)| target.clone()).collect()
+    }
+
+    /// Whether nothing of Muster's is known to be there.
+    fn is_gone(&self, target: &Target) -> bool {
+        self.slots.get(target).is_none_or(|slot| {
+            let expected = slot.known.is_some() && !slot.absent && target.rank() > 0;
+            slot.plan.is_none() && !expected && !slot.is_own(&self.nonces())
+        })
     }
 
     // === policies ===
@@ -185,6 +198,13 @@ impl Policies {
             Some(step) => step,
             None => return,
         };
+        if let Some(bundle) = self.bundles.get_mut(uid) {
+            bundle.trying = match &step {
+                Step::Record { ledger, .. } => Some(Trying::Record(ledger.clone())),
+                Step::Forget { .. } => Some(Trying::Forget),
+                _ => None,
+            };
+        }
         steps.push((Work::Ledger { policy: uid.to_owned() }, step));
     }
 
@@ -197,6 +217,14 @@ impl Policies {
     ) -> Option<Step> {
         let bundle = self.bundles.get_mut(uid)?;
         let home = self.home.clone()?;
+        if let (Some(kept), Some(recorded)) = (&bundle.kept, &bundle.recorded)
+            && !recorded.same_record(&kept.ledger)
+        {
+            // Somebody else changed the record. Nothing follows from that.
+            let (ledger, before) =
+                (Box::new(recorded.clone()), Some((kept.uid.clone(), kept.version.clone())));
+            return Some(Step::Record { ledger, before });
+        }
         if bundle.kept.as_ref().is_some_and(|kept| kept.ledger.directory != home.directory) {
             return None; // another directory's: left alone
         }
@@ -206,37 +234,35 @@ impl Policies {
         let bundle = &self.bundles[uid];
         let Some(kept) = &bundle.kept else { return self.first_record(uid, context, &home) };
         let before = Some((kept.uid.clone(), kept.version.clone()));
-        if kept.ledger.phase == Phase::Deleting {
+        let left = context.departure.is_some_and(|departure| departure.ends(&kept.ledger));
+        let demand = bundle.demand(context.labels);
+        // What was to go and is asked for again is recorded anew, below. Who leaves keeps all namespaces.
+        let again = matches!(demand, Demand::Apply(_)) && !left;
+        let spare = left && kept.ledger.delete_namespaces;
+        if kept.ledger.phase == Phase::Deleting && !again && !spare {
             self.removals.set(uid, false, context.now);
             let (policy, object) = (uid.to_owned(), kept.uid.clone());
-            return self.clear_all(uid, context.now, steps).then_some(Step::Forget { policy, uid: object });
+            return self.clear_all(uid, context, steps).then_some(Step::Forget { policy, uid: object });
         }
-        let left = context.departure.is_some_and(|departure| departure.ends(&kept.ledger));
-        let revoked = bundle.revocation.as_ref().is_some_and(|(revocation, _)| revocation.is_whole());
+        // The policy may be back since it was looked into.
+        let revoked = matches!(demand, Demand::Nothing)
+            && bundle.revocation.as_ref().is_some_and(|(revocation, _)| revocation.is_whole());
         if left || revoked {
             self.removals.set(uid, false, context.now);
             let resources = kept.ledger.resources.clone();
             let (phase, items) = (Phase::Deleting, Vec::new());
-            // Who leaves keeps all namespaces.
             let delete_namespaces = kept.ledger.delete_namespaces && !left;
             let ledger = Ledger { phase, delete_namespaces, items, resources, ..kept.ledger.clone() };
             return Some(Step::Record { ledger: Box::new(ledger), before });
         }
-        let demand = bundle.demand(context.labels);
         if let Demand::Apply(policy) = &demand
             && !bundle.records(policy, &home)
         {
-            let ledger = bundle.ledger_of(policy, &home, self.orphans(uid));
+            let ledger = bundle.ledger_of(policy, &home, self.orphans(uid), |target| self.is_gone(target));
             return Some(Step::Record { ledger: Box::new(ledger), before });
         }
-        // Somebody else changed the record.
-        if let Some(recorded) =
-            bundle.recorded.as_ref().filter(|recorded| !recorded.same_record(&kept.ledger))
-        {
-            return Some(Step::Record { ledger: Box::new(recorded.clone()), before });
-        }
         let nothing = matches!(demand, Demand::Nothing);
-        let leftovers = !nothing && !self.clear_leftovers(uid, context.now, steps);
+        let leftovers = !nothing && !self.clear_leftovers(uid, context, steps);
         let ask = nothing || leftovers && self.bundles[uid].revocation.is_none();
         self.removals.set(uid, ask, context.now);
         if leftovers {
@@ -249,12 +275,17 @@ impl Policies {
     fn first_record(&mut self, uid: &str, context: Context<'_>, home: &super::Home) -> Option<Step> {
         let bundle = &self.bundles[uid];
         self.removals.set(uid, false, context.now);
-        if context.departure.is_some() {
-            return None;
-        }
         let orphans = self.orphans(uid);
         let ledger = match bundle.demand(context.labels) {
-            Demand::Apply(policy) => bundle.ledger_of(policy, home, orphans),
+            // What is left of a lost ledger goes, too.
+            _ if context.departure.is_some() => {
+                if bundle.recorded.is_none() && orphans.is_empty() {
+                    return None;
+                }
+                let lost = bundle.recorded.clone().unwrap_or_else(|| rebuilt(&bundle.policy, home, orphans));
+                Ledger { phase: Phase::Deleting, delete_namespaces: false, items: Vec::new(), ..lost }
+            }
+            Demand::Apply(policy) => bundle.ledger_of(policy, home, orphans, |target| self.is_gone(target)),
             _ => match &bundle.recorded {
                 // It was lost, and this process knows what it said.
                 Some(recorded) => recorded.clone(),

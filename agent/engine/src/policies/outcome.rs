@@ -10,6 +10,7 @@ use crate::event::StepOutcome;
 use crate::evidence::{Findings, PolicyVerdict};
 use crate::failure::Failure;
 use crate::ledger::Kept;
+use crate::mark::Mark;
 use crate::observed::Observed;
 use crate::pin::{Pin, Reading};
 use crate::plan::Cause;
@@ -19,7 +20,10 @@ impl Policies {
     /// A plan ended. Returns whether it put right what somebody else had changed.
     pub fn done(&mut self, work: Work, outcome: StepOutcome, now: Duration) -> bool {
         match work {
-            Work::Write { target, cause } => self.written(target, cause, outcome, now),
+            Work::Write { target, cause, mark, before } => {
+                let cause = (cause, before.as_deref());
+                self.written(target, cause, &mark, outcome, now)
+            }
             Work::Clear { target } => {
                 self.cleared(target, outcome, now);
                 false
@@ -31,16 +35,26 @@ impl Policies {
         }
     }
 
-    fn written(&mut self, target: Target, cause: Cause, outcome: StepOutcome, now: Duration) -> bool {
-        let mark = self.wanted.get(&target).and_then(|wanted| self.mark(wanted));
+    fn written(
+        &mut self,
+        target: Target,
+        cause: (Cause, Option<&str>),
+        mark: &Mark,
+        outcome: StepOutcome,
+        now: Duration,
+    ) -> bool {
+        let nonces: Vec<String> = self.nonces().into_iter().map(str::to_owned).collect();
+        let nonces: Vec<&str> = nonces.iter().map(String::as_str).collect();
         let slot = self.slots.entry(target.clone()).or_default();
         slot.plan = None;
         let mut corrected = false;
         match outcome {
             StepOutcome::Written(object) => {
                 let observed = Observed::read(&object, &target, POLICIES_MANAGER);
+                let kept =
+                    observed.labelled && observed.mark.as_ref() == Some(mark) && observed.fields.is_some();
                 corrected = slot.written(observed, cause, now);
-                if mark.is_some_and(|mark| !slot.is_right(&mark)) {
+                if !kept {
                     let why = "the replica does not keep what is written: an admission webhook changes it";
                     slot.failed(
                         Failure::Invalid,
@@ -55,8 +69,10 @@ impl Policies {
             }
             StepOutcome::Present(object) => {
                 let observed = Observed::read(&object, &target, POLICIES_MANAGER);
-                let own = slot.known.as_ref().is_some_and(|known| known.uid == observed.uid);
-                if own || observed.labelled || observed.mark.is_some() {
+                if slot.observed.as_ref().is_some_and(|before| before.uid != observed.uid) {
+                    slot.observed = None; // it is gone, and this has taken its place
+                }
+                if observed.labelled || slot.knows(&observed, &nonces) {
                     slot.observe(observed);
                 } else {
                     // No watch will show when it goes.
@@ -70,7 +86,12 @@ impl Policies {
                     );
                 }
             }
-            StepOutcome::Failed(failure, message) => slot.failed(failure, message, now, salt(&target)),
+            StepOutcome::Failed(failure, message) => {
+                if failure == Failure::Conflict {
+                    slot.observed = None; // it was looked for, and is not there
+                }
+                slot.failed(failure, message, now, salt(&target));
+            }
             _ => {}
         }
         self.touch(target);
@@ -134,6 +155,7 @@ impl Policies {
                 bundle.failure = None;
                 bundle.pace.succeeded();
                 bundle.recorded = Some(kept.ledger.clone());
+                bundle.trying = None;
                 self.settled(&kept);
                 self.keep(*kept);
             }
@@ -141,6 +163,7 @@ impl Policies {
                 bundle.failure = None;
                 bundle.pace.succeeded();
                 bundle.recorded = None;
+                bundle.trying = None;
                 bundle.kept = None;
                 bundle.revocation = None;
                 self.union_is_stale = true;

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::failure::Failure;
-use crate::mark::Mark;
+use crate::mark::{Maker, Mark};
 use crate::observed::Observed;
 use crate::pace::Pace;
 use crate::plan::{Cause, PlanId};
@@ -51,9 +51,20 @@ pub(super) enum Next {
 impl Slot {
     /// Whether what is there is Muster's: by its UID, or by a mark with one of the nonces in use.
     pub(super) fn is_own(&self, nonces: &[&str]) -> bool {
-        let Some(observed) = &self.observed else { return false };
+        self.observed.as_ref().is_some_and(|observed| self.knows(observed, nonces))
+    }
+
+    /// Whether an object is Muster's, in the same way.
+    pub(super) fn knows(&self, observed: &Observed, nonces: &[&str]) -> bool {
         self.known.as_ref().is_some_and(|known| known.uid == observed.uid)
             || observed.mark.as_ref().is_some_and(|mark| nonces.contains(&mark.nonce.as_str()))
+    }
+
+    /// The policy that what is there was made for, by its mark. What goes already, and what the owner of the replica took
+    /// over, is nobody's any more.
+    pub(super) fn maker(&self, nonces: &[&str]) -> Option<&Maker> {
+        let observed = self.observed.as_ref().filter(|observed| !observed.deleting && !observed.let_go)?;
+        observed.mark.as_ref()?.maker.as_ref().filter(|_| self.is_own(nonces))
     }
 
     /// Whether the owner of the replica took the object over.
@@ -98,14 +109,24 @@ impl Slot {
         }
     }
 
-    /// A watch, or a write, shows the object.
-    pub(super) fn observe(&mut self, observed: Observed) {
+    /// A listing shows the object. It is right whatever was known before, also after the replica was restored to an
+    /// older state.
+    pub(super) fn list(&mut self, observed: Observed) {
         self.absent = false;
         self.foreign = false;
         if self.observed.as_ref() != Some(&observed) {
             self.inspected = None;
         }
         self.observed = Some(observed);
+    }
+
+    /// A watch, a write or a live read shows the object. An older state than one seen before is not taken.
+    pub(super) fn observe(&mut self, observed: Observed) {
+        let number = |observed: &Observed| observed.version.parse::<u64>().unwrap_or(0);
+        let newer = |seen: &Observed| seen.uid == observed.uid && number(seen) > number(&observed);
+        if !self.observed.as_ref().is_some_and(newer) {
+            self.list(observed);
+        }
     }
 
     /// The replica does not show the object of this UID any more.
@@ -115,9 +136,15 @@ impl Slot {
         }
     }
 
-    /// A write succeeded. Returns whether it put right what somebody else had changed.
-    pub(super) fn written(&mut self, observed: Observed, cause: Cause, now: Duration) -> bool {
-        let noop = self.observed.as_ref().is_some_and(|before| before.version == observed.version);
+    /// A write succeeded; `cause`: why it was made, and the resourceVersion before it. Returns whether it put right what
+    /// somebody else had changed.
+    pub(super) fn written(
+        &mut self,
+        observed: Observed,
+        (cause, before): (Cause, Option<&str>),
+        now: Duration,
+    ) -> bool {
+        let noop = before == Some(observed.version.as_str());
         self.reassured |= noop;
         self.known = Some(Known { uid: observed.uid.clone(), fields: observed.fields.clone() });
         self.observe(observed);

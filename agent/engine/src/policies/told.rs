@@ -154,7 +154,8 @@ impl Policies {
         });
         let foreign =
             foreign.map(|target| format!("{} is there already, and is not Muster's", describe(target)));
-        let clashes = self.clashes.iter().map(|clash| {
+        // A policy and its namesake of another time are no news.
+        let clashes = self.clashes.iter().filter(|clash| clash.policy != clash.with).map(|clash| {
             let (policy, with) = (&clash.policy, &clash.with);
             format!("policy {policy} yields to {with} over {} of {}", clash.field, describe(&clash.target))
         });

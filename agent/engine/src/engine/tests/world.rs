@@ -1,0 +1,487 @@
+//! A directory with entries and policies, a replica that applies on the server's side and keeps ledgers, and an engine
+//! between them. Every write is told in [`PolicyWorld::log`], every read in [`PolicyWorld::reads`].
+
+mod carry;
+mod replica;
+
+use std::collections::{BTreeMap, VecDeque};
+
+use jiff::Timestamp;
+use muster_api::{Object, marks};
+use serde_json::{Value, json};
+
+use super::super::*;
+use super::{landmark, object, unreachable};
+use crate::event::{Change, DirectoryWatch, ReplicaWatch};
+use crate::kind::Kind;
+use crate::ledger::Kept;
+use crate::pin::{Landmarks, Pin};
+use crate::target::Target;
+
+/// Most events and steps between two moments at rest.
+const MOST: usize = 20_000;
+
+/// What a process leaves behind that ends at a step.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Crash {
+    /// The step was carried out, and nobody heard of it.
+    Unheard,
+    /// The step was not carried out.
+    Undone,
+}
+
+pub(super) struct PolicyWorld {
+    pub(super) engine: Engine,
+    scope: Scope,
+    pub(super) now: Duration,
+    pub(super) version: u64,
+    /// Whether there is a session.
+    pub(super) online: bool,
+    // === the directory ===
+    pub(super) entries: BTreeMap<String, Value>,
+    pub(super) policies: BTreeMap<String, Value>,
+    pub(super) landmarks: Landmarks,
+    pub(super) unreadable: bool,
+    // === the replica ===
+    pub(super) objects: BTreeMap<Target, Value>,
+    pub(super) ledgers: BTreeMap<String, Kept>,
+    pub(super) copies: BTreeMap<String, Value>,
+    pub(super) report: Option<Value>,
+    pub(super) memory: Option<Memory>,
+    pub(super) nonce: String,
+    /// What else is in namespaces.
+    pub(super) content: BTreeMap<String, String>,
+    /// Why writes of the objects of this kind fail.
+    pub(super) refused: BTreeMap<String, (crate::Failure, String)>,
+    /// Most items that a ledger can hold.
+    pub(super) largest: usize,
+    // === what is under way ===
+    events: VecDeque<Event>,
+    held: VecDeque<Event>,
+    pub(super) plans: VecDeque<Plan>,
+    /// Plans wait instead of being carried out.
+    pub(super) deferring: bool,
+    /// What watches of the replica show waits.
+    pub(super) lagging: Option<VecDeque<Event>>,
+    /// Outcomes are heard before what watches show of them, and the newest plan is carried out first.
+    pub(super) done_first: bool,
+    /// The next step that writes ends the process, or its outcome is lost on the way.
+    pub(super) crash: Option<(usize, Crash)>,
+    pub(super) lose_outcome_of: Option<&'static str>,
+    pub(super) dead: bool,
+    // === what was done ===
+    pub(super) log: Vec<String>,
+    /// The same of the copies of policies.
+    pub(super) copied: Vec<String>,
+    pub(super) reads: Vec<String>,
+    pub(super) probed: usize,
+}
+
+/// An object as tests name it: `Kind NAMESPACE/NAME`, without the hash of a generated name.
+pub(super) fn say(target: &Target) -> String {
+    let name = match target.name.rsplit_once('-') {
+        Some((name, hash)) if hash.len() == 8 && hash.bytes().all(|byte| byte.is_ascii_hexdigit()) => name,
+        _ => &target.name,
+    };
+    let namespace = target.namespace.as_ref().map_or_else(String::new, |namespace| format!("{namespace}/"));
+    format!("{} {namespace}{name}", target.resource.kind)
+}
+
+impl PolicyWorld {
+    pub(super) fn new(scope: Scope) -> Self {
+        let landmarks = Landmarks {
+            directory: landmark("d"),
+            clusters_crd: landmark("c"),
+            policies_crd: landmark("p"),
+            execution_namespace: Some(landmark("x")),
+        };
+        let mut world = Self {
+            engine: Engine::new(scope.clone()),
+            scope,
+            now: Duration::from_secs(1),
+            version: 100,
+            online: false,
+            entries: BTreeMap::new(),
+            policies: BTreeMap::new(),
+            landmarks,
+            unreadable: false,
+            objects: BTreeMap::new(),
+            ledgers: BTreeMap::new(),
+            copies: BTreeMap::new(),
+            report: None,
+            memory: None,
+            nonce: "n".into(),
+            content: BTreeMap::new(),
+            refused: BTreeMap::new(),
+            largest: usize::MAX,
+            events: VecDeque::new(),
+            held: VecDeque::new(),
+            plans: VecDeque::new(),
+            deferring: false,
+            lagging: None,
+            done_first: false,
+            crash: None,
+            lose_outcome_of: None,
+            dead: false,
+            log: Vec::new(),
+            copied: Vec::new(),
+            reads: Vec::new(),
+            probed: 0,
+        };
+        world.enter("own", &json!({"cloud": "aws"}));
+        world
+    }
+
+    /// A world with these policies, in step, and a clean log.
+    pub(super) fn in_step(policies: &[(&str, Value)]) -> Self {
+        let mut world = Self::new(Scope::None);
+        for (name, spec) in policies {
+            world.policy(name, spec);
+        }
+        world.start(true);
+        world.tick(1);
+        world.forget();
+        world
+    }
+
+    /// The log begins anew.
+    pub(super) fn forget(&mut self) {
+        self.log.clear();
+        self.copied.clear();
+        self.reads.clear();
+    }
+
+    pub(super) fn note(&mut self, line: String) {
+        if line.contains("ClusterPolicy") { self.copied.push(line) } else { self.log.push(line) }
+    }
+
+    /// What was written since the log began, which begins anew. Copies of policies are told only where nothing else was
+    /// written.
+    pub(super) fn written(&mut self) -> Vec<String> {
+        self.reads.clear();
+        let (log, copied) = (std::mem::take(&mut self.log), std::mem::take(&mut self.copied));
+        if log.is_empty() { copied } else { log }
+    }
+
+    /// What was deleted or released since the log began.
+    pub(super) fn gone(&self) -> Vec<&str> {
+        let ends = |line: &&String| line.starts_with("delete") || line.starts_with("unmark");
+        self.log.iter().filter(ends).map(String::as_str).collect()
+    }
+
+    pub(super) fn next_version(&mut self) -> String {
+        self.version += 1;
+        self.version.to_string()
+    }
+
+    // === the process ===
+
+    /// The process begins, and reads what there is.
+    pub(super) fn start(&mut self, online: bool) {
+        self.engine = Engine::new(self.scope.clone());
+        (self.dead, self.online) = (false, false);
+        self.events.clear();
+        self.plans.clear();
+        if let Some(memory) = self.memory.clone() {
+            let (replica, nonce) = ("r".into(), self.nonce.clone());
+            self.send(Event::Recalled { memory, replica, nonce });
+        }
+        let directory_first = self.done_first;
+        if online && directory_first {
+            self.connect();
+        }
+        self.list_report();
+        self.send(Event::LedgerTried(Ok(())));
+        self.list_replica();
+        if online && !directory_first {
+            self.connect();
+        }
+    }
+
+    /// The process ends, and another one begins.
+    pub(super) fn restart(&mut self, online: bool) {
+        self.forget();
+        self.start(online);
+    }
+
+    pub(super) fn session(&mut self) -> Session {
+        let pin = Pin {
+            directory: "d".into(),
+            clusters_crd: "c".into(),
+            policies_crd: Some("p".into()),
+            execution_namespace: Some("x".into()),
+            cluster: "own".into(),
+            entry: None,
+        };
+        let memory = self.memory.get_or_insert(Memory { pin, departed: None }).clone();
+        Session { pin: memory.pin, replica: "r".into(), nonce: self.nonce.clone(), departed: memory.departed }
+    }
+
+    pub(super) fn connect(&mut self) {
+        let session = self.session();
+        self.online = true;
+        self.send(Event::Opened(session));
+        self.list_directory();
+    }
+
+    pub(super) fn disconnect(&mut self) {
+        self.online = false;
+        self.send(Event::Closed(unreachable()));
+    }
+
+    pub(super) fn send(&mut self, event: Event) {
+        self.events.push_back(event);
+        self.run();
+    }
+
+    /// What waits is taken in and carried out, until nothing is left to do.
+    pub(super) fn run(&mut self) {
+        for _ in 0..MOST {
+            if self.dead {
+                self.events.clear();
+                self.plans.clear();
+                return;
+            }
+            if let Some(event) = self.events.pop_front() {
+                let now = Now { mono: self.now, wall: Timestamp::UNIX_EPOCH };
+                let plans = self.engine.on(event, now);
+                assert!(plans.is_empty() || !self.is_paused(), "while paused: {plans:?}");
+                self.plans.extend(plans);
+                continue;
+            }
+            if self.deferring && !self.plans.is_empty() {
+                return;
+            }
+            let next = if self.done_first { self.plans.pop_back() } else { self.plans.pop_front() };
+            match next {
+                Some(plan) => self.carry_out(plan),
+                None => {
+                    let wake = self.engine.wake();
+                    assert!(wake.is_none_or(|wake| wake > self.now), "busy at {:?}: {wake:?}", self.now);
+                    return;
+                }
+            }
+        }
+        panic!("no end: {:#?}", &self.log[self.log.len().saturating_sub(40)..]);
+    }
+
+    /// What a watch of the replica shows.
+    pub(super) fn show(&mut self, event: Event) {
+        match &mut self.lagging {
+            Some(waiting) => waiting.push_back(event),
+            None => self.events.push_back(event),
+        }
+    }
+
+    /// What waited is shown.
+    pub(super) fn catch_up(&mut self) {
+        self.events.extend(self.lagging.take().into_iter().flatten());
+        self.run();
+    }
+
+    /// Time passes, as the agent lets it pass: a tick when one is wanted, and one every half second.
+    pub(super) fn tick(&mut self, seconds: u64) {
+        let end = self.now + Duration::from_secs(seconds);
+        while self.now < end {
+            let next = self.now + Duration::from_millis(500);
+            self.now = self.engine.wake().map_or(next, |wake| wake.clamp(self.now, next)).min(end);
+            self.send(Event::Tick);
+            assert!(!self.plans.is_empty() || self.engine.wake().is_none_or(|wake| wake > self.now));
+        }
+    }
+
+    // === the directory ===
+
+    /// An entry is made or changed.
+    pub(super) fn enter(&mut self, name: &str, labels: &Value) {
+        let uid = match self.entries.get(name) {
+            Some(entry) => entry["metadata"]["uid"].clone(),
+            None => format!("uid-{name}-{}", self.next_version()).into(),
+        };
+        let version = self.next_version();
+        let entry = json!({"metadata": {"name": name, "uid": uid, "resourceVersion": version,
+            "labels": labels}, "spec": {}});
+        self.entries.insert(name.into(), entry.clone());
+        self.tell_entry(Change::Applied(object(&entry)));
+    }
+
+    /// An entry goes.
+    pub(super) fn leave(&mut self, name: &str) {
+        if let Some(entry) = self.entries.remove(name) {
+            self.tell_entry(Change::Gone(object(&entry)));
+        }
+    }
+
+    fn entries_watch(&self) -> DirectoryWatch {
+        if self.scope == Scope::None { DirectoryWatch::OwnEntry } else { DirectoryWatch::Entries }
+    }
+
+    fn tell_entry(&mut self, change: Change) {
+        if self.online {
+            self.send(Event::Directory { watch: self.entries_watch(), change });
+        }
+    }
+
+    pub(super) fn tell_policy(&mut self, change: Change) {
+        if self.online {
+            self.send(Event::Directory { watch: DirectoryWatch::Policies, change });
+        }
+    }
+
+    /// A policy is made, or has another spec.
+    pub(super) fn policy(&mut self, name: &str, spec: &Value) {
+        self.edit_policy(name, |policy| policy["spec"] = spec.clone());
+    }
+
+    pub(super) fn edit_policy(&mut self, name: &str, edit: impl FnOnce(&mut Value)) {
+        let version = self.next_version();
+        let new = json!({"metadata": {"name": name, "uid": format!("uid-{name}-{version}"), "generation": 0,
+            "annotations": {}}});
+        let policy = self.policies.entry(name.to_owned()).or_insert(new);
+        let before = policy["spec"].clone();
+        edit(policy);
+        if policy["spec"] != before {
+            policy["metadata"]["generation"] =
+                (policy["metadata"]["generation"].as_i64().unwrap() + 1).into();
+        }
+        policy["metadata"]["resourceVersion"] = version.into();
+        let policy = object(policy);
+        self.tell_policy(Change::Applied(policy));
+    }
+
+    pub(super) fn delete_policy(&mut self, name: &str) {
+        let policy = self.policies.remove(name).unwrap();
+        self.tell_policy(Change::Gone(object(&policy)));
+    }
+
+    pub(super) fn uid(&self, policy: &str) -> String {
+        self.policies[policy]["metadata"]["uid"].as_str().unwrap().to_owned()
+    }
+
+    /// The directory is listed anew.
+    pub(super) fn list_directory(&mut self) {
+        for (watch, objects) in [
+            (self.entries_watch(), self.entries.values().map(object).collect::<Vec<_>>()),
+            (DirectoryWatch::Policies, self.policies.values().map(object).collect()),
+        ] {
+            let own = |object: &Object| watch != DirectoryWatch::OwnEntry || object.meta.name == "own";
+            let listed = objects.into_iter().filter(own).map(Change::Listed);
+            for change in [Change::ListBegan].into_iter().chain(listed).chain([Change::ListComplete]) {
+                self.send(Event::Directory { watch, change });
+            }
+        }
+    }
+
+    // === the replica ===
+
+    /// The replica is listed anew, all of it.
+    pub(super) fn list_replica(&mut self) {
+        let copies: Vec<_> = self.copies.values().map(object).map(Change::Listed).collect();
+        for change in [Change::ListBegan].into_iter().chain(copies).chain([Change::ListComplete]) {
+            self.send(Event::Replica { watch: ReplicaWatch::Copies, change });
+        }
+        for kind in Kind::ALL {
+            self.list_kind(kind);
+        }
+        let ledgers: Vec<_> = self.ledgers.values().cloned().map(Change::Listed).collect();
+        for change in [Change::ListBegan].into_iter().chain(ledgers).chain([Change::ListComplete]) {
+            self.send(Event::Ledgers(change));
+        }
+    }
+
+    pub(super) fn list_kind(&mut self, kind: Kind) {
+        let watch = ReplicaWatch::Applied(kind);
+        let shown: Vec<_> = self
+            .objects
+            .iter()
+            .filter(|(target, value)| target.resource == kind.resource() && Self::is_shown(target, value))
+            .map(|(_, value)| Change::Listed(object(value)))
+            .collect();
+        for change in [Change::ListBegan].into_iter().chain(shown).chain([Change::ListComplete]) {
+            self.send(Event::Replica { watch, change });
+        }
+    }
+
+    pub(super) fn list_report(&mut self) {
+        let watch = ReplicaWatch::Report;
+        let listed = self.report.iter().map(object).map(Change::Listed).collect::<Vec<_>>();
+        for change in [Change::ListBegan].into_iter().chain(listed).chain([Change::ListComplete]) {
+            self.send(Event::Replica { watch, change });
+        }
+    }
+
+    /// The owner of the replica says something, or nothing any more.
+    pub(super) fn say_as_owner(&mut self, annotations: &Value) {
+        let version = self.next_version();
+        let report = json!({"metadata": {"name": "directory-sync", "uid": "rep", "resourceVersion": version,
+            "annotations": annotations}});
+        let change = Change::Applied(object(&report));
+        self.report = Some(report);
+        self.send(Event::Replica { watch: ReplicaWatch::Report, change });
+    }
+
+    fn is_paused(&self) -> bool {
+        self.report.as_ref().is_some_and(|report| !report["metadata"]["annotations"][marks::PAUSE].is_null())
+    }
+
+    pub(super) fn condition(&self, kind: &str) -> (String, String) {
+        let now = Now { mono: self.now, wall: Timestamp::UNIX_EPOCH };
+        let conditions = self.engine.conditions(now);
+        let found = conditions.into_iter().find(|condition| condition.type_ == kind);
+        found.map(|condition| (condition.reason, condition.message)).unwrap_or_default()
+    }
+
+    pub(super) fn reason(&self, kind: &str) -> String {
+        self.condition(kind).0
+    }
+}
+
+impl PolicyWorld {
+    /// A plan that waits is carried out.
+    pub(super) fn carry(&mut self, plan: Plan) {
+        self.carry_out(plan);
+        self.run();
+    }
+
+    /// The oldest plan that waits is carried out.
+    pub(super) fn carry_next(&mut self) {
+        let plan = self.plans.pop_front().expect("nothing waits");
+        self.carry(plan);
+    }
+
+    /// All plans that wait are carried out, the newest first, and not what comes of them.
+    pub(super) fn carry_all(&mut self) {
+        for plan in std::mem::take(&mut self.plans).into_iter().rev() {
+            self.carry(plan);
+        }
+    }
+}
+
+impl PolicyWorld {
+    /// A plan is carried out, and what came of it is not heard of yet.
+    pub(super) fn hold_outcome(&mut self, plan: Plan) {
+        assert!(self.events.is_empty());
+        self.carry_out(plan);
+        self.held = std::mem::take(&mut self.events);
+    }
+
+    /// What was held back is heard.
+    pub(super) fn hear(&mut self) {
+        self.events.append(&mut self.held);
+        self.run();
+    }
+
+    /// All is carried out, and each time the write that is named waits until nothing else is left to do.
+    pub(super) fn carry_slowly(&mut self, last: &str) {
+        let name = last.split_once(' ').unwrap().1;
+        let is_last = |plan: &Plan| matches!(&plan.steps[0], crate::Step::Record { ledger, .. } if ledger.policy.name == name);
+        for _ in 0..1000 {
+            let place = self.plans.iter().position(|plan| !is_last(plan)).unwrap_or(0);
+            let Some(plan) = self.plans.remove(place) else { break };
+            self.carry(plan);
+        }
+        self.deferring = false;
+        self.run();
+        assert!(self.log.iter().any(|line| line == last), "{:?}", self.log);
+    }
+}
