@@ -108,16 +108,38 @@ pub async fn record(
     before: Option<&(String, String)>,
 ) -> Result<Kept, LedgerError> {
     let (name, spec) = (name(&ledger.policy.uid), fitting(ledger)?);
-    let metadata = match before {
-        None => json!({"name": name}),
-        Some((uid, version)) => json!({"name": name, "uid": uid, "resourceVersion": version}),
+    let Some(before) = before else {
+        let created = client.create(&APPLIED_WORKS, None, MANAGER, body(&json!({"name": name}), &spec)).await;
+        return match created {
+            Err(error @ CallError::AlreadyExists { .. }) => {
+                let there = client.get(&APPLIED_WORKS, None, &name).await?;
+                let before = ruin(&there).ok_or(error)?;
+                replace(client, &name, &spec, &before).await
+            }
+            created => kept(&created?),
+        };
     };
-    let body = body(&metadata, &spec);
-    let written = match before {
-        None => client.create(&APPLIED_WORKS, None, MANAGER, body).await?,
-        Some(_) => client.replace(&APPLIED_WORKS, None, &name, MANAGER, body).await?,
-    };
-    kept(&written)
+    replace(client, &name, &spec, before).await
+}
+
+async fn replace(
+    client: &Client,
+    name: &str,
+    spec: &str,
+    (uid, version): &(String, String),
+) -> Result<Kept, LedgerError> {
+    let metadata = json!({"name": name, "uid": uid, "resourceVersion": version});
+    kept(&client.replace(&APPLIED_WORKS, None, name, MANAGER, body(&metadata, spec)).await?)
+}
+
+/// UID and resourceVersion of what bears the name of a ledger and can be read by no version of Muster: while another
+/// tool's definition was in the place of Muster's, whoever wrote to it made the server drop the ledger. It is of no use
+/// to anybody, and in the way. What a later version may have written is left alone.
+fn ruin(there: &Object) -> Option<(String, String)> {
+    match read(there) {
+        Ok(_) | Err(LedgerError::Unreadable { why: Unreadable::Option, .. }) => None,
+        Err(_) => Some((there.meta.uid.clone(), there.meta.resource_version.clone())),
+    }
 }
 
 /// Writes the part that comes after the objects.

@@ -179,6 +179,20 @@ fn what_muster_did_not_write_is_refused_with_its_place() {
 }
 
 #[test]
+fn only_what_nobody_can_read_any_more_is_written_over() {
+    let there = |edit: fn(&mut Value)| {
+        let mut spec = spec(&ledger());
+        edit(&mut spec);
+        ruin(&object(&name(UID), &spec, &Value::Null))
+    };
+    assert_eq!(there(|_| ()), None, "it is a ledger");
+    assert_eq!(there(|spec| spec["ledger"]["options"] = json!({"later": "x"})), None);
+    let ruined = Some(("object".to_owned(), "9".to_owned()));
+    assert_eq!(there(|spec| drop(spec.as_object_mut().unwrap().remove("ledger"))), ruined);
+    assert_eq!(there(|spec| spec["ledger"]["source"]["uid"] = json!("another")), ruined);
+}
+
+#[test]
 fn a_status_that_muster_did_not_write_counts_as_lost() {
     let whole = ledger();
     let right = layout::status(&whole, &applied(&whole));

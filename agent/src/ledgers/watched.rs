@@ -15,7 +15,7 @@ use crate::metrics::Metrics;
 pub const SOURCE: &str = "ledgers";
 
 /// Turns objects into ledgers. What is no ledger of a policy is not shown; one that cannot be read is shown as one that
-/// is not there. It is never written over, since it is in the way of a new one of its name.
+/// is not there: where one is wanted, it is written over.
 pub struct Mapping {
     metrics: Metrics,
     /// What was shown and is there, by the name of its object, without the lists.
