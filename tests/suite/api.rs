@@ -270,6 +270,7 @@ fn tables_have_useful_columns() {
         "conditions": [
             condition("DirectoryReachable", "True", "Reachable"),
             condition("MirrorInSync", "True", "InSync"),
+            condition("PoliciesApplied", "True", "Applied"),
         ],
         "directory": {"id": "6f0e6a52-6a4c-4b62-9d2e-000000000000", "server": "https://directory.example.com:6443"},
         "credential": {"user": "system:serviceaccount:muster-agents:east", "expires": "2026-12-21T09:00:00Z"},

@@ -166,6 +166,11 @@ const REPORT: Definition = Definition {
             type_: "integer",
             ..column("Copies", ".status.mirror.copies", "Copies of entries that are right")
         },
+        column(
+            "Policies",
+            r#".status.conditions[?(@.type=="PoliciesApplied")].reason"#,
+            "Whether what policies ask for is there, and if not, why",
+        ),
         // Not of type date: tables show that as an age, and a time to come as invalid.
         column(
             "Credential until",

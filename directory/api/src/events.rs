@@ -61,11 +61,11 @@ events! {
         "A Cluster of an entry's name is here, and is no copy. It was left alone.",
         "Delete or rename the local Cluster if the copy is wanted.";
     DriftCorrected: Normal,
-        "A copy was edited or deleted in the replica, and was put back.",
-        "Make the change in the directory instead.";
+        "A copy, or an object that policies made, was edited or deleted in the replica, and was put back.",
+        "Make the change in the directory instead, or let go of the object: docs/policies.md says how.";
     DeletionFrozen: Warning,
-        "The directory told of a deletion, but its state does not confirm it, so the copy was kept.",
-        "Read the condition MirrorInSync: its message says what is missing in the directory.";
+        "The directory told of a deletion, but its state does not confirm it, so the copy, or what the policy made, was kept.",
+        "Read the conditions MirrorInSync and PoliciesApplied: the message says what is missing in the directory.";
     CredentialExpiring: Warning,
         "The credential for the directory ends soon.",
         "Put a new credential into the Secret.";

@@ -80,21 +80,24 @@ metrics! {
     Heartbeats: Counter "muster_heartbeats_total" ["result"]
         "Renewals of this cluster's Lease in the directory.";
     Objects: Gauge "muster_objects" ["source"]
-        "Objects that the agent knows.";
+        "Objects that the agent knows: `entries` of the directory that are mirrored and `copies` of them that are right, `policies` that apply here and `policy-objects` that are there for them and right.";
     Writes: Counter "muster_writes_total" ["verb", "result"]
-        "Objects written to or deleted in the replica.";
+        "Objects written to or deleted in the replica, ledgers included, and attempts that failed.";
     DriftCorrected: Counter "muster_drift_corrected_total" []
         "Objects put back after a change by hand.";
     FrozenDeletions: Gauge "muster_frozen_deletions" []
-        "Deletions that the directory told of, but whose evidence is not complete: they are not carried out.";
+        "Copies that are to go, and policies of which something is to go, where evidence is not complete: nothing of them is deleted.";
 }
 
 /// What the labels say, in the order of `docs/conditions.md`.
 pub const LABELS: &[(&str, &str)] = &[
-    ("category", "What kind of error it was, such as `timeout`, `forbidden` or `expired`."),
+    ("category", "What kind of error it was, such as `unreachable`, `deadline`, `forbidden` or `gone`."),
     ("result", "What came of it: `ok`, or the category of the error."),
     ("side", "Which API server: `directory` or `replica`."),
-    ("source", "What was read, such as `entries`, `copies` or `secret`."),
+    (
+        "source",
+        "What was read: on the side of the directory `entries`, `own-entry` and `policies`; in the replica `secret`, `report`, `copies`, `ledgers`, `definition` (the CRD of the ledgers), `policy-copies`, and the kinds that policies make.",
+    ),
     (
         "verb",
         "The verb of the request, as the API has it: `get`, `list`, `watch`, `create`, `update`, `patch` or `delete`.",

@@ -281,12 +281,12 @@ ldap-group-admin   {"cloud":"aws"}
 web-api            {"cloud":"aws"}
 "#;
 pub(super) const REPORTS: &str = "\
-NAMESPACE             NAME   CLUSTER   DIRECTORY   MIRROR   COPIES   CREDENTIAL UNTIL       VERSION
-muster-cluster-east   east   east      Reachable   InSync   20       2026-12-21T09:00:00Z   v1.36.3
+NAMESPACE             NAME   CLUSTER   DIRECTORY   MIRROR   COPIES   POLICIES   CREDENTIAL UNTIL       VERSION
+muster-cluster-east   east   east      Reachable   InSync   20       Applied    2026-12-21T09:00:00Z   v1.36.3
 muster-cluster-west   west
 ";
 pub(super) const REPORTS_WIDE: &str = "\
-NAMESPACE             NAME   CLUSTER   DIRECTORY   MIRROR   COPIES   CREDENTIAL UNTIL       VERSION   AGENT   MODE   USER
-muster-cluster-east   east   east      Reachable   InSync   20       2026-12-21T09:00:00Z   v1.36.3   0.1.0   Pull   system:serviceaccount:muster-agents:east
+NAMESPACE             NAME   CLUSTER   DIRECTORY   MIRROR   COPIES   POLICIES   CREDENTIAL UNTIL       VERSION   AGENT   MODE   USER
+muster-cluster-east   east   east      Reachable   InSync   20       Applied    2026-12-21T09:00:00Z   v1.36.3   0.1.0   Pull   system:serviceaccount:muster-agents:east
 muster-cluster-west   west
 ";

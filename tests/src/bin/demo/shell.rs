@@ -46,9 +46,23 @@ impl Shell {
         expected: &str,
         check: impl Fn(&str) -> bool,
     ) -> Result<String> {
+        self.ends(command, expected, |succeeded, said| succeeded && check(said))
+    }
+
+    /// Asks with `kubectl auth can-i` until it answers `yes`, or `no`, which it says by failing.
+    pub(crate) fn may(&self, question: &str, answer: bool) -> Result<()> {
+        let (command, word) =
+            (format!("kubectl --context replica auth can-i {question}"), if answer { "yes" } else { "no" });
+        self.ends(&command, &format!("the answer {word}"), |succeeded, said| {
+            succeeded == answer && said.trim() == word
+        })
+        .map(drop)
+    }
+
+    fn ends(&self, command: &str, expected: &str, check: impl Fn(bool, &str) -> bool) -> Result<String> {
         print(&format!("$ {command}"))?;
         let look = || match self.execute(command) {
-            Ok((true, said)) if check(&said) => Ok(said),
+            Ok((succeeded, said)) if check(succeeded, &said) => Ok(said),
             Ok((_, said)) => Err(format!("\n{said}")),
             Err(error) => Err(format!("{error:#}")),
         };

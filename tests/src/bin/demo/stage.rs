@@ -82,6 +82,19 @@ impl Stage {
         Ok(())
     }
 
+    /// Stops the directory as a power cut would.
+    pub(crate) fn stop_directory(&self) -> Result<()> {
+        let pids: Vec<String> = self.directory.server_pids().all().iter().map(u32::to_string).collect();
+        println!("$ kill -9 {}", pids.join(" "));
+        Ok(self.directory.kill()?)
+    }
+
+    /// Starts the directory again, where it was.
+    pub(crate) fn start_directory(&self) -> Result<()> {
+        println!("# The servers of the directory are started again.");
+        Ok(self.directory.restart()?)
+    }
+
     /// The end of each log, for a step that failed.
     pub(crate) fn tails(&self) -> String {
         let log = self.agent.as_ref().map(AgentProcess::log).unwrap_or_default();

@@ -1,5 +1,7 @@
 //! The walk-through itself.
 
+mod policies;
+
 use anyhow::{Context, Result, ensure};
 
 use crate::shell::{has_row, rows};
@@ -14,7 +16,7 @@ pub(crate) struct Step {
 }
 
 /// All steps, in order.
-pub(crate) const STEPS: [Step; 9] = [
+pub(crate) const STEPS: [Step; 13] = [
     Step { title: "Install: the same file in every cluster, one more in the directory", play: install },
     Step { title: "The agent waits for its Secret", play: agent },
     Step { title: "The list of clusters, in the directory", play: entries },
@@ -27,6 +29,10 @@ pub(crate) const STEPS: [Step; 9] = [
         play: rotation,
     },
     Step { title: "Heartbeat and report", play: report },
+    Step { title: "A policy: namespaces and grants in each cluster that it selects", play: policies::apply },
+    Step { title: "A grant that is deleted by hand comes back", play: policies::drift },
+    Step { title: "The directory is stopped, and what it asked for holds", play: policies::cut_off },
+    Step { title: "The policy is deleted: its grants go, its namespaces stay", play: policies::revoke },
 ];
 
 /// The directory, which is a cluster of its own list too.
@@ -238,9 +244,14 @@ fn report(stage: &mut Stage) -> Result<()> {
             || has_row(said, "muster-cluster-east-coast-production", &["Reachable", "InSync", "2", "Hosted"])
     })?;
     shell
-        .until(&format!("{LOCAL_REPORT} {CONDITIONS}"), "every condition to be True", |said| {
-            !said.trim().is_empty() && said.lines().all(|line| line.contains(" True "))
-        })
+        .until(
+            &format!("{LOCAL_REPORT} {CONDITIONS}"),
+            "every condition to be True, but that the cluster left",
+            |said| {
+                has_row(said, "PoliciesApplied", &["True", "NoneSelected"])
+                    && said.lines().all(|line| line.contains(" True ") || line == "Deregistered False Member")
+            },
+        )
         .map(drop)
 }
 
