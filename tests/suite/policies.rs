@@ -1,6 +1,16 @@
 //! Policies of the directory, applied in a replica.
 
+mod bench;
+mod definitions;
 mod documented;
+mod edits;
+mod leave;
+mod limits;
+mod namespaces;
+mod overlap;
+mod pause;
+mod same_cluster;
+mod writes;
 
 use std::collections::BTreeMap;
 
@@ -8,7 +18,7 @@ use muster_tests::ControlPlane;
 use muster_tests::agent::AgentProcess;
 use serde_json::{Value, json};
 
-use crate::fleet::{Fleet, quietly, until};
+use crate::fleet::{Fleet, quietly, until, version};
 
 /// Path of the collection of policies.
 pub(crate) const POLICIES: &str = "/apis/multicluster.coreos.com/v1/clusterpolicies";
@@ -29,43 +39,7 @@ const KINDS: [(&str, &str); 7] = [
 ];
 
 /// The two policies of the documented walk-through, as written there.
-pub(crate) const DOCUMENTED: &str = r#"
-kind: ClusterPolicy
-apiVersion: multicluster.coreos.com/v1
-metadata:
-  name: ldap-group-admin
-spec:
-  selector:
-    cloud: aws
-  authorization:
-    clusterBindings:
-    - clusterRole: admin
-      groups: ["Operations"]
----
-kind: ClusterPolicy
-apiVersion: multicluster.coreos.com/v1
-metadata:
-  name: web-api
-spec:
-  selector:
-    cloud: aws
-  namespaces:
-  - name: "api-prod"
-    authorization:
-      bindings:
-      - clusterRole: view
-        users: ["random-user"]
-        groups: ["SupportTeam"]
-      - clusterRole: edit
-        groups: ["APIDevelopers"]
-      - clusterRole: admin
-        users: ["joe-team-lead"]
-  - name: "api-test"
-    authorization:
-      bindings:
-      - clusterRole: admin
-        groups: ["APIDevelopers"]
-"#;
+pub(crate) const DOCUMENTED: &str = include_str!("../../manifests/samples/policies.yaml");
 
 /// All objects of the kinds that policies make, by kind, namespace and name, in the form `RoleBinding api-prod/NAME`.
 pub(crate) fn objects(plane: &ControlPlane) -> BTreeMap<String, Value> {
@@ -75,7 +49,8 @@ pub(crate) fn objects(plane: &ControlPlane) -> BTreeMap<String, Value> {
         for object in list["items"].as_array().unwrap() {
             let meta = &object["metadata"];
             let name = meta["name"].as_str().unwrap();
-            let name = meta["namespace"].as_str().map_or(name.to_owned(), |ns| format!("{ns}/{name}"));
+            let name =
+                meta["namespace"].as_str().map_or_else(|| name.to_owned(), |ns| format!("{ns}/{name}"));
             objects.insert(format!("{kind} {name}"), object.clone());
         }
     }
@@ -125,26 +100,36 @@ pub(crate) fn drop_policy(fleet: &Fleet, name: &str) {
     fleet.directory.api().delete(&format!("{POLICIES}/{name}")).unwrap();
 }
 
-/// Waits until the replica's API server gives this answer to the question whether somebody may do something there, as
-/// `kubectl auth can-i` asks it: `who` is the user and the groups of a SubjectAccessReview.
+/// Waits until the replica's API server gives this answer to the question whether somebody may do something, as to
+/// `kubectl auth can-i`. `who` is user and groups as in a `SubjectAccessReview`; the question is a verb, a plural with or
+/// without a group after it, and a namespace, or nothing for the whole cluster.
 pub(crate) fn until_may(
     fleet: &Fleet,
     who: &Value,
-    verb: &str,
-    resource: &str,
-    namespace: &str,
+    (verb, what, namespace): (&str, &str, &str),
     answer: bool,
 ) {
-    let mut review = json!({
-        "apiVersion": "authorization.k8s.io/v1", "kind": "SubjectAccessReview", "spec": who,
-    });
-    let group = if resource.ends_with("bindings") { "rbac.authorization.k8s.io" } else { "" };
+    let (resource, group) = what.split_once('.').unwrap_or((what, ""));
+    let mut review =
+        json!({"apiVersion": "authorization.k8s.io/v1", "kind": "SubjectAccessReview", "spec": who});
     review["spec"]["resourceAttributes"] =
         json!({"verb": verb, "group": group, "resource": resource, "namespace": namespace});
     let path = "/apis/authorization.k8s.io/v1/subjectaccessreviews";
-    quietly(&format!("{who} may {verb} {resource} in {namespace:?}: {answer}"), || {
-        let status =
-            fleet.replica.api().create(path, &review).map_err(|error| error.to_string())?["status"].clone();
+    quietly(&format!("{who} may {verb} {what} in {namespace:?}: {answer}"), || {
+        let review = fleet.replica.api().create(path, &review).map_err(|error| error.to_string())?;
+        let status = &review["status"];
         if status["allowed"] == answer { Ok(()) } else { Err(status.to_string()) }
     });
+}
+
+/// UID and resourceVersion of each object.
+pub(crate) fn versions(objects: &BTreeMap<String, Value>) -> BTreeMap<&str, (String, String)> {
+    objects.iter().map(|(key, object)| (key.as_str(), version(object))).collect()
+}
+
+/// The name of the one object of a kind, in this namespace where one is given, whose name begins like this.
+pub(crate) fn one<'a>(objects: &'a BTreeMap<String, Value>, beginning: &str) -> (&'a str, &'a Value) {
+    let found: Vec<_> = objects.iter().filter(|(key, _)| key.starts_with(beginning)).collect();
+    let [(key, object)] = found[..] else { panic!("not one {beginning}… in {:?}", objects.keys()) };
+    (key, object)
 }

@@ -91,27 +91,22 @@ fn the_documented_policies_make_what_they_say_and_nothing_else() {
 
     // What they say holds for people.
     let random = json!({"user": "random-user"});
-    until_may(&fleet, &random, "get", "pods", "api-prod", true);
     let developer = json!({"user": "ann", "groups": ["APIDevelopers"]});
-    until_may(&fleet, &developer, "create", "pods", "api-prod", true);
-    until_may(&fleet, &developer, "create", "rolebindings", "api-test", true);
-    until_may(
-        &fleet,
-        &json!({"user": "bob", "groups": ["Operations"]}),
-        "delete",
-        "pods",
-        "kube-system",
-        true,
-    );
-    until_may(&fleet, &json!({"user": "joe-team-lead"}), "create", "rolebindings", "api-prod", true);
-    for (who, verb, resource, namespace) in [
-        (&random, "get", "pods", "api-test"),
-        (&random, "create", "pods", "api-prod"),
-        (&random, "get", "pods", "default"),
-        (&developer, "create", "rolebindings", "api-prod"),
-        (&developer, "get", "pods", "default"),
+    let operator = json!({"user": "bob", "groups": ["Operations"]});
+    let bindings = "rolebindings.rbac.authorization.k8s.io";
+    until_may(&fleet, &random, ("get", "pods", "api-prod"), true);
+    until_may(&fleet, &developer, ("create", "pods", "api-prod"), true);
+    until_may(&fleet, &developer, ("create", bindings, "api-test"), true);
+    until_may(&fleet, &operator, ("delete", "pods", "kube-system"), true);
+    until_may(&fleet, &json!({"user": "joe-team-lead"}), ("create", bindings, "api-prod"), true);
+    for (who, question) in [
+        (&random, ("get", "pods", "api-test")),
+        (&random, ("create", "pods", "api-prod")),
+        (&random, ("get", "pods", "default")),
+        (&developer, ("create", bindings, "api-prod")),
+        (&developer, ("get", "pods", "default")),
     ] {
-        until_may(&fleet, who, verb, resource, namespace, false);
+        until_may(&fleet, who, question, false);
     }
 }
 
@@ -141,13 +136,16 @@ fn accounts_and_expressions_are_understood_and_a_role_that_is_not_granted_holds_
     put_policy(&fleet, "chosen", &spec);
     until_made(&fleet, &agent, 3);
     let account = json!({"kind": "ServiceAccount", "namespace": "ci", "name": "deployer"});
-    let expected = [grant("", "view", &[account.clone()]), grant("shop", "edit", &[account.clone()])];
+    let expected = [
+        grant("", "view", std::slice::from_ref(&account)),
+        grant("shop", "edit", std::slice::from_ref(&account)),
+    ];
     assert_eq!(grants(&made(&fleet.replica)), expected);
     let deployer = json!({"user": "system:serviceaccount:ci:deployer",
         "groups": ["system:serviceaccounts", "system:serviceaccounts:ci"]});
-    until_may(&fleet, &deployer, "create", "pods", "shop", true);
-    until_may(&fleet, &deployer, "get", "pods", "default", true);
-    until_may(&fleet, &deployer, "create", "pods", "default", false);
+    until_may(&fleet, &deployer, ("create", "pods", "shop"), true);
+    until_may(&fleet, &deployer, ("get", "pods", "default"), true);
+    until_may(&fleet, &deployer, ("create", "pods", "default"), false);
 
     // The owner grants policies the roles view, edit and admin. The rest of a policy that asks for more is done, and so
     // are others that come later.
@@ -162,8 +160,8 @@ fn accounts_and_expressions_are_understood_and_a_role_that_is_not_granted_holds_
     until_made(&fleet, &agent, 6);
     fleet.reason(&agent, "PoliciesApplied", "Forbidden");
     let operations = json!({"user": "bob", "groups": ["Operations"]});
-    until_may(&fleet, &operations, "delete", "pods", "lab", true);
-    until_may(&fleet, &operations, "delete", "nodes", "", false);
+    until_may(&fleet, &operations, ("delete", "pods", "lab"), true);
+    until_may(&fleet, &operations, ("delete", "nodes", ""), false);
 
     // What was refused is asked for no more: nothing of it is told any longer.
     let spec = json!({"selector": {"cloud": "aws"}, "namespaces": [{"name": "lab"}]});
