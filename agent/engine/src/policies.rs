@@ -91,7 +91,7 @@ pub struct Policies {
     /// Those of which something may not go yet, since others are about to record that they want it.
     waiting: BTreeSet<String>,
     timers: BTreeSet<(Duration, Timer)>,
-    /// Namespaces that were released since this process began.
+    /// Namespaces that were released since this process began, and that no policy asked for since.
     retained: BTreeSet<String>,
 }
 
@@ -386,6 +386,8 @@ impl Policies {
         }
         self.touched.extend(self.wanted.keys().chain(wanted.keys()).cloned());
         (self.wanted, self.clashes, self.users) = (wanted, clashes, users);
+        // What is asked for again is used as it is: it is its owner's since it was released.
+        self.retained.retain(|name| !self.wanted.contains_key(&namespace(name)));
     }
 
     fn is_ours(&self, bundle: &Bundle) -> bool {

@@ -1,6 +1,6 @@
 //! What people are told of the policies.
 
-use super::bundle::{Demand, Source};
+use super::bundle::{Bundle, Demand, Source};
 use super::outcome::describe;
 use super::{Context, Policies};
 use crate::failure::Failure;
@@ -138,10 +138,19 @@ impl Policies {
                 format!("{count}; kept, though no policy asks for it: namespace {}", few(kept.into_iter()));
             return (PoliciesApplied::NamespaceRetained, message, false);
         }
-        if policies == 0 && self.shown.is_complete() {
-            return (PoliciesApplied::NoneSelected, String::new(), false);
+        if policies > 0 {
+            return (PoliciesApplied::Applied, count, false);
         }
-        (PoliciesApplied::Applied, count, false)
+        if !self.shown.is_complete() {
+            return pending("the policies of the directory are still to be read".into());
+        }
+        let asked = |bundle: &Bundle| bundle.source.is_some() && !bundle.lost;
+        if context.labels.is_none() && self.bundles.values().any(asked) {
+            return pending(
+                "the labels of this cluster's entry, on which policies select, are not known".into(),
+            );
+        }
+        (PoliciesApplied::NoneSelected, String::new(), false)
     }
 
     /// Names under which somebody else's objects stand, and what policies disagree on.
@@ -185,12 +194,6 @@ impl Policies {
     #[must_use]
     pub fn is_cleared(&self) -> bool {
         self.ledgers.is_complete() && !self.bundles.values().any(|bundle| self.is_ours(bundle))
-    }
-
-    /// Namespaces that were released since this process began.
-    #[must_use]
-    pub fn retained(&self) -> usize {
-        self.retained.len()
     }
 }
 

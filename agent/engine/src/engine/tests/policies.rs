@@ -3,6 +3,7 @@
 mod applying;
 mod drift;
 mod foreign;
+mod leaving;
 mod revoking;
 mod sharing;
 
