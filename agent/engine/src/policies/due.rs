@@ -71,7 +71,9 @@ impl Policies {
         for target in touched {
             self.slot_due(&target, context.now, &mut steps);
         }
-        for uid in stirred.into_iter().chain(std::mem::take(&mut self.stirred)) {
+        // Objects stir policies, too: each has one turn.
+        stirred.append(&mut self.stirred);
+        for uid in stirred {
             self.bundle_due(&uid, context, &mut steps);
         }
         steps

@@ -4,6 +4,7 @@ mod applying;
 mod drift;
 mod foreign;
 mod leaving;
+mod ledgers;
 mod revoking;
 mod sharing;
 
