@@ -8,14 +8,15 @@ mod layout;
 pub mod trial;
 pub mod watched;
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use muster_api::Object;
 use muster_api::names::POLICY_LEDGER;
 use muster_api::resource::APPLIED_WORKS;
-use muster_engine::Failure;
 use muster_engine::item::ItemError;
 use muster_engine::ledger::{Applied, Kept, Ledger, Phase};
+use muster_engine::{Failure, Target};
 use muster_kit::client::{CallError, Client, Preconditions};
 use serde_json::json;
 
@@ -146,7 +147,11 @@ fn ruin(there: &Object) -> Option<(String, String)> {
 ///
 /// # Errors
 /// Where it is not kept then, or where somebody changed the ledger meanwhile.
-pub async fn settle(client: &Client, kept: &Kept, applied: &[Applied]) -> Result<Kept, LedgerError> {
+pub async fn settle(
+    client: &Client,
+    kept: &Kept,
+    applied: &BTreeMap<Target, Applied>,
+) -> Result<Kept, LedgerError> {
     let name = name(&kept.ledger.policy.uid);
     // The UID would guard nothing here: servers give no heed to it in the status of a custom resource.
     let body = json!({

@@ -234,10 +234,8 @@ impl Engine {
     fn plan(&mut self, source: Source, step: Step, doing: Doing) -> Plan {
         self.last_plan += 1;
         let id = PlanId(self.last_plan);
-        match &doing {
-            Doing::Mirror(work) => self.mirror.begin(work, id),
-            Doing::Policies(work) => self.policies.begin(work, id),
-            _ => {}
+        if let Doing::Mirror(work) = &doing {
+            self.mirror.begin(work, id);
         }
         self.plans.insert(id, doing);
         Plan { id, source, steps: vec![step] }

@@ -1,6 +1,9 @@
 //! The ledger of a policy: the durable record, in the replica, of what was made for it. How it is laid out as an
 //! `AppliedWork` is not known here.
 
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
 use crate::item::Item;
 use crate::mark::Maker;
 use crate::target::Target;
@@ -24,12 +27,12 @@ pub struct Ledger {
     pub phase: Phase,
     /// Whether namespaces go with the last policy that names them.
     pub delete_namespaces: bool,
-    /// What is to be there. Empty once it is to go.
-    pub items: Vec<Item>,
+    /// What is to be there, in the order of targets, none of them twice. Empty once it is to go.
+    pub items: Vec<Arc<Item>>,
     /// All that may be there: the items, and what earlier states asked for and is not confirmed gone.
-    pub resources: Vec<Target>,
+    pub resources: BTreeSet<Target>,
     /// What is there; written after the objects. `None` where it was never written, or was lost.
-    pub applied: Option<Vec<Applied>>,
+    pub applied: Option<BTreeMap<Target, Applied>>,
 }
 
 /// Whether the objects of a ledger are wanted.
@@ -44,8 +47,6 @@ pub enum Phase {
 /// An object that was written.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Applied {
-    /// Which.
-    pub target: Target,
     /// Its UID.
     pub uid: String,
     /// Digest of what Muster owns on it.
@@ -67,12 +68,34 @@ impl Ledger {
     /// Whether the part that is written before the objects is the same.
     #[must_use]
     pub fn same_record(&self, other: &Self) -> bool {
-        let recorded = |ledger: &Self| Self { applied: None, ..ledger.clone() };
-        recorded(self) == recorded(other)
+        let Self {
+            policy,
+            generation,
+            resource_version,
+            directory,
+            replica,
+            nonce,
+            phase,
+            delete_namespaces,
+            items,
+            resources,
+            applied: _,
+        } = self;
+        (policy, generation, resource_version) == (&other.policy, &other.generation, &other.resource_version)
+            && (directory, replica, nonce) == (&other.directory, &other.replica, &other.nonce)
+            && (phase, delete_namespaces) == (&other.phase, &other.delete_namespaces)
+            && items == &other.items
+            && resources == &other.resources
+    }
+
+    /// Whether an object is to be there.
+    #[must_use]
+    pub fn wants(&self, target: &Target) -> bool {
+        self.items.binary_search_by(|item| item.target.cmp(target)).is_ok()
     }
 
     /// The objects that may be there and are not wanted any more.
     pub fn leftovers(&self) -> impl Iterator<Item = &Target> {
-        self.resources.iter().filter(|target| !self.items.iter().any(|item| item.target == **target))
+        self.resources.iter().filter(|target| !self.wants(target))
     }
 }

@@ -1,5 +1,7 @@
 //! What the engine asks the agent to do.
 
+use std::collections::BTreeMap;
+
 use crate::evidence::{Deletion, Examination};
 use crate::ledger::{Applied, Kept, Ledger};
 use crate::memory::Memory;
@@ -112,7 +114,7 @@ pub enum Step {
         /// The ledger as it is kept.
         kept: Box<Kept>,
         /// What is there.
-        applied: Vec<Applied>,
+        applied: BTreeMap<Target, Applied>,
     },
     /// Remove a ledger whose objects are gone.
     Forget {

@@ -11,33 +11,36 @@
 //! and after a restart. A ledger is recorded before its objects are made, and settled after.
 //!
 //! - [`bundle`]: one policy; [`slot`]: one object;
+//! - [`kept`] and [`views`]: what the replica shows;
 //! - [`due`]: what is to be done now; [`clear`]: what becomes of what is wanted no more;
 //! - [`outcome`]: what came of it.
 
 mod bundle;
 mod clear;
 mod due;
+mod kept;
 mod outcome;
 mod slot;
 mod told;
+mod views;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 use std::time::Duration;
 
-use muster_api::names::POLICIES_MANAGER;
-use muster_api::{Object, marks};
+use muster_api::{Object, Scope, marks};
 
-use self::bundle::{Bundle, Source, Trying};
-use self::slot::{Known, Slot};
-use crate::event::Change;
+use self::bundle::{Bundle, Source};
+use self::slot::Slot;
+use self::views::View;
 use crate::evidence::Departure;
-use crate::failure::Failure;
+use crate::item::Item;
 use crate::kind::Kind;
-use crate::ledger::Kept;
+use crate::ledger::{Kept, Phase};
 use crate::listing::Listing;
 use crate::mark::{Maker, Mark};
-use crate::observed::Observed;
 use crate::pin::Pin;
+use crate::plan::Step;
 use crate::policy::{Conflict, Policy, Wanted, union};
 use crate::removals::Removals;
 use crate::target::Target;
@@ -81,13 +84,25 @@ pub struct Policies {
     bundles: BTreeMap<String, Bundle>,
     slots: BTreeMap<Target, Slot>,
     /// What the ledgers record as wanted, together.
-    wanted: BTreeMap<Target, Wanted>,
+    wanted: BTreeMap<Target, Wish>,
+    /// How many of these are no copies of policies.
+    asked: usize,
     clashes: Vec<Conflict>,
     /// The policies whose ledgers record an object, by UID.
     users: BTreeMap<Target, BTreeSet<String>>,
+    /// The nonces by which marks are known.
+    nonces: BTreeSet<String>,
     union_is_stale: bool,
+    /// Objects of which there may be something to tell.
+    notable: BTreeSet<Target>,
+    /// Objects about which a step is under way.
+    under_way: BTreeSet<Target>,
+    /// Objects that want attention.
     touched: BTreeSet<Target>,
+    /// Policies that want attention.
     stirred: BTreeSet<String>,
+    /// Policies whose objects changed: they want attention once no step about any of those is under way.
+    settling: BTreeSet<String>,
     /// Those of which something may not go yet, since others are about to record that they want it.
     waiting: BTreeSet<String>,
     timers: BTreeSet<(Duration, Timer)>,
@@ -95,12 +110,12 @@ pub struct Policies {
     retained: BTreeSet<String>,
 }
 
-/// The view of one kind of objects in the replica.
-#[derive(Debug, Default)]
-struct View {
-    listing: Listing,
-    shown: BTreeSet<Target>,
-    failure: Option<(Failure, String)>,
+/// A wanted object.
+#[derive(Debug)]
+struct Wish {
+    item: Arc<Item>,
+    /// The mark that it is to bear.
+    mark: Mark,
 }
 
 /// What wants attention at a time.
@@ -136,12 +151,13 @@ impl Policies {
         let policy = Maker { name: meta.name.clone(), uid: meta.uid.clone() };
         let version = meta.resource_version.parse().unwrap_or(0);
         let source = match Policy::read(object) {
-            Ok(mut policy) => {
+            Ok(policy) => {
                 // Where directory and replica are one cluster, the policy is there already.
-                if let Some(home) = self.home.as_ref().filter(|home| home.directory != home.replica) {
-                    policy.items.push(policy.copy(&home.directory));
-                }
-                Source::Valid(Box::new(policy))
+                let home = self.home.as_ref().filter(|home| home.directory != home.replica);
+                Source::Valid(Box::new(match home {
+                    Some(home) => policy.with_copy(&home.directory),
+                    None => policy,
+                }))
             }
             Err(error) => Source::Invalid(error),
         };
@@ -170,170 +186,6 @@ impl Policies {
         self.stir_all();
     }
 
-    // === the replica ===
-
-    /// A change of the ledgers.
-    pub fn ledgers_changed(&mut self, change: Change<Kept>) {
-        match change {
-            Change::Failed(..) | Change::Alive => return,
-            Change::ListBegan => return self.ledgers.began(),
-            Change::Listed(kept) | Change::Applied(kept) => self.keep(kept),
-            Change::Gone(kept) => self.unkeep(&kept.ledger.policy.uid, &kept.uid),
-            Change::ListComplete => {
-                let shown = self.ledgers.completed();
-                let gone: Vec<(String, String)> = self
-                    .bundles
-                    .iter()
-                    .filter(|(uid, _)| !shown.contains(*uid))
-                    .filter_map(|(uid, bundle)| Some((uid.clone(), bundle.kept.as_ref()?.uid.clone())))
-                    .collect();
-                for (uid, object) in gone {
-                    self.unkeep(&uid, &object);
-                }
-                self.stir_all();
-            }
-        }
-        self.touch_all();
-    }
-
-    fn keep(&mut self, kept: Kept) {
-        let uid = kept.ledger.policy.uid.clone();
-        self.ledgers.show(&uid);
-        let policy = kept.ledger.policy.clone();
-        let bundle = self.bundles.entry(uid.clone()).or_insert_with(|| Bundle::new(policy));
-        let number = |version: &str| version.parse::<u64>().unwrap_or(0);
-        if bundle
-            .kept
-            .as_ref()
-            .is_some_and(|old| old.uid == kept.uid && number(&kept.version) < number(&old.version))
-        {
-            return; // older than what was written here
-        }
-        self.union_is_stale |= bundle.kept.as_ref().is_none_or(|old| !old.ledger.same_record(&kept.ledger));
-        if let Some(Trying::Record(tried)) = &bundle.trying
-            && tried.same_record(&kept.ledger)
-        {
-            (bundle.recorded, bundle.trying) = (Some(kept.ledger.clone()), None);
-        }
-        self.know(&kept);
-        if let Some(bundle) = self.bundles.get_mut(&uid) {
-            bundle.kept = Some(kept);
-        }
-        self.stirred.insert(uid);
-    }
-
-    /// What a ledger says of what is there. One of another directory, or of a replica that this one is a copy of, says
-    /// nothing; and a namespace that nobody asks for any more may have been released already.
-    fn know(&mut self, kept: &Kept) {
-        let Kept { ledger, .. } = kept;
-        let home = self.home.as_ref();
-        if home.is_none_or(|home| home.directory != ledger.directory || home.replica != ledger.replica) {
-            return;
-        }
-        for applied in ledger.applied.iter().flatten() {
-            let target = &applied.target;
-            if target.rank() == 0 && !ledger.items.iter().any(|item| item.target == *target) {
-                continue;
-            }
-            let slot = self.slots.entry(target.clone()).or_default();
-            slot.known.get_or_insert_with(|| Known {
-                uid: applied.uid.clone(),
-                fields: (!applied.fields.is_empty()).then(|| applied.fields.clone()),
-            });
-        }
-    }
-
-    fn unkeep(&mut self, policy: &str, object: &str) {
-        let Some(bundle) = self.bundles.get_mut(policy) else { return };
-        if bundle.kept.as_ref().is_some_and(|kept| kept.uid == object) {
-            // What this process has seen recorded, it knows without the record.
-            let lost = bundle.kept.take().map(|kept| kept.ledger);
-            if matches!(bundle.trying, Some(Trying::Forget)) {
-                (bundle.recorded, bundle.trying) = (None, None);
-            } else if bundle.recorded.is_none() {
-                bundle.recorded = lost;
-            }
-            self.union_is_stale = true;
-        }
-        self.stirred.insert(policy.to_owned());
-    }
-
-    /// A change of the objects of a kind.
-    pub fn objects_changed(&mut self, kind: Kind, change: Change) {
-        let view = self.views.entry(kind).or_default();
-        match change {
-            Change::Failed(failure, message) => {
-                view.failure = Some((failure, message));
-                return;
-            }
-            Change::Alive => {}
-            Change::ListBegan => {
-                view.listing.began();
-                view.shown.clear();
-                return;
-            }
-            Change::Listed(object) => {
-                let target = target(kind, &object);
-                view.shown.insert(target.clone());
-                self.observe(target, &object, true);
-            }
-            Change::Applied(object) => {
-                let target = target(kind, &object);
-                if view.listing.is_under_way() {
-                    view.shown.insert(target.clone());
-                }
-                self.observe(target, &object, false);
-            }
-            Change::Gone(object) => {
-                let target = target(kind, &object);
-                view.shown.remove(&target);
-                self.miss(&target, &object.meta.uid);
-            }
-            Change::ListComplete => {
-                view.listing.completed();
-                let shown = std::mem::take(&mut view.shown);
-                let resource = kind.resource();
-                let missed: Vec<(Target, String)> = self
-                    .slots
-                    .iter()
-                    .filter(|(target, _)| target.resource == resource && !shown.contains(*target))
-                    .filter_map(|(target, slot)| Some((target.clone(), slot.observed.as_ref()?.uid.clone())))
-                    .collect();
-                for (target, uid) in missed {
-                    self.miss(&target, &uid);
-                }
-                self.touch_all();
-                self.stir_all();
-            }
-        }
-        let view = self.views.entry(kind).or_default();
-        if !view.listing.is_under_way() {
-            view.failure = None;
-        }
-    }
-
-    fn observe(&mut self, target: Target, object: &Object, listed: bool) {
-        let observed = Observed::read(object, &target, POLICIES_MANAGER);
-        // Namespaces are all watched: most of them are nobody's business here.
-        let concerns = self.users.contains_key(&target) || observed.labelled || observed.mark.is_some();
-        if concerns || target.rank() == 0 {
-            let slot = self.slots.entry(target.clone()).or_default();
-            if listed {
-                slot.list(observed);
-            } else {
-                slot.observe(observed);
-            }
-            self.touch(target);
-        }
-    }
-
-    fn miss(&mut self, target: &Target, uid: &str) {
-        if let Some(slot) = self.slots.get_mut(target) {
-            slot.miss(uid);
-            self.touch(target.clone());
-        }
-    }
-
     // === what wants attention ===
 
     /// All policies want attention: what holds for each of them changed.
@@ -358,11 +210,22 @@ impl Policies {
     /// One object wants attention, and with it the policies that it is made for, and what is in it.
     fn touch(&mut self, target: Target) {
         if let Some(users) = self.users.get(&target) {
-            self.stirred.extend(users.iter().cloned());
+            self.settling.extend(users.iter().cloned());
         }
         if target.rank() == 0 {
-            let within = |other: &&Target| other.namespace.as_deref() == Some(target.name.as_str());
-            self.touched.extend(self.wanted.keys().filter(within).cloned());
+            for kind in Kind::ALL.into_iter().filter(|kind| kind.resource().scope == Scope::Namespaced) {
+                let within = |name: &str| Target {
+                    resource: kind.resource(),
+                    namespace: Some(target.name.clone()),
+                    name: name.to_owned(),
+                };
+                let first = within("");
+                let of = |other: &&Target| {
+                    (&other.resource, &other.namespace) == (&first.resource, &first.namespace)
+                };
+                self.touched
+                    .extend(self.wanted.range(&first..).map(|(target, _)| target).take_while(of).cloned());
+            }
         }
         self.touched.insert(target);
     }
@@ -372,20 +235,39 @@ impl Policies {
         if !std::mem::take(&mut self.union_is_stale) {
             return;
         }
+        let Some(home) = &self.home else { return };
         let ours = self.bundles.iter().filter(|(_, bundle)| self.is_ours(bundle));
-        let applying = ours.clone().filter_map(|(uid, bundle)| Some((uid, bundle.applying()?)));
-        let (wanted, clashes) = union(
+        let ledgers = ours.filter_map(|(uid, bundle)| Some((uid, bundle.ledger()?)));
+        let applying = ledgers.clone().filter(|(_, ledger)| ledger.phase == Phase::Applying);
+        let (union, clashes) = union(
             applying
                 .map(|(uid, ledger)| (uid.as_str(), ledger.policy.name.as_str(), ledger.items.as_slice())),
         );
         let mut users: BTreeMap<Target, BTreeSet<String>> = BTreeMap::new();
-        for (uid, bundle) in ours {
-            for target in bundle.ledger().into_iter().flat_map(|ledger| &ledger.resources) {
+        let mut nonces: BTreeSet<String> = [home.nonce.clone()].into();
+        for (uid, ledger) in ledgers {
+            nonces.insert(ledger.nonce.clone());
+            for target in &ledger.resources {
                 users.entry(target.clone()).or_default().insert(uid.clone());
             }
         }
-        self.touched.extend(self.wanted.keys().chain(wanted.keys()).cloned());
-        (self.wanted, self.clashes, self.users) = (wanted, clashes, users);
+        let wanted = union.into_iter().map(|(target, Wanted { item, policies })| {
+            let shared = Kind::of(&target.resource).is_none_or(Kind::is_shared);
+            let maker = policies.first().filter(|_| !shared).and_then(|uid| self.bundles.get(uid));
+            let maker = maker.map(|bundle| &bundle.policy);
+            let old = self.wanted.get(&target).filter(|old| {
+                old.item == item && old.mark.maker.as_ref() == maker && old.mark.nonce == home.nonce
+            });
+            let mark = match old {
+                Some(old) => old.mark.clone(),
+                None => Mark::of(&item, maker.cloned(), &home.nonce),
+            };
+            (target, Wish { item, mark })
+        });
+        let wanted: BTreeMap<Target, Wish> = wanted.collect();
+        self.asked = wanted.keys().filter(|target| Kind::of(&target.resource) != Some(Kind::Copy)).count();
+        self.touched.extend(self.users.keys().chain(users.keys()).cloned());
+        (self.wanted, self.clashes, self.users, self.nonces) = (wanted, clashes, users, nonces);
         // What is asked for again is used as it is: it is its owner's since it was released.
         self.retained.retain(|name| !self.wanted.contains_key(&namespace(name)));
     }
@@ -395,31 +277,28 @@ impl Policies {
         bundle.ledger().is_some_and(|ledger| home.is_some_and(|home| home.directory == ledger.directory))
     }
 
-    /// Whether all views of the replica are complete: without them everything would look as if it were missing. Grants
-    /// do not wait for the view of copies, which grant nothing.
-    fn sees(&self) -> bool {
-        let sees = |kind: &Kind| *kind == Kind::Copy || self.sees_kind(*kind);
-        self.ledgers.is_complete() && Kind::ALL.iter().all(sees)
+    /// What is wanted and right has nothing to tell, nor has what nobody wants and nothing is known of.
+    fn note(&mut self, target: &Target) {
+        let slot = self.slots.get(target);
+        let quiet = slot.is_none_or(|slot| slot.failure.is_none())
+            && match (self.wanted.get(target), slot) {
+                (Some(wish), Some(slot)) => slot.is_right(&wish.mark),
+                (Some(_), None) => false,
+                (None, slot) => slot.is_none_or(|slot| slot.inspected.is_none()),
+            };
+        if quiet {
+            self.notable.remove(target);
+        } else if !self.notable.contains(target) {
+            self.notable.insert(target.clone());
+        }
     }
 
-    fn sees_kind(&self, kind: Kind) -> bool {
-        self.views.get(&kind).is_some_and(|view| view.listing.is_complete())
-    }
-
-    /// The nonces by which marks are known.
-    fn nonces(&self) -> Vec<&str> {
-        let ours = self.bundles.values().filter(|bundle| self.is_ours(bundle));
-        let ledgers = ours.filter_map(|bundle| Some(bundle.ledger()?.nonce.as_str()));
-        let set: BTreeSet<&str> = self.home.iter().map(|home| home.nonce.as_str()).chain(ledgers).collect();
-        set.into_iter().collect()
-    }
-
-    /// The mark that a wanted object is to bear.
-    fn mark(&self, wanted: &Wanted) -> Option<Mark> {
-        let nonce = &self.home.as_ref()?.nonce;
-        let shared = Kind::of(&wanted.item.target.resource)?.is_shared();
-        let maker = wanted.policies.first().filter(|_| !shared).and_then(|uid| self.bundles.get(uid));
-        Some(Mark::of(&wanted.item, maker.map(|bundle| bundle.policy.clone()), nonce))
+    /// A step about an object is to be carried out.
+    fn act(&mut self, work: Work, step: Step, steps: &mut Vec<(Work, Step)>) {
+        if let Work::Write { target, .. } | Work::Clear { target } = &work {
+            self.under_way.insert(target.clone());
+        }
+        steps.push((work, step));
     }
 
     /// The policies in question that are to be read, by UID and name, where the directory is the pinned one.

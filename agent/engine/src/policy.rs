@@ -12,6 +12,7 @@ mod name;
 mod union;
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use muster_api::names::is_subdomain;
 use muster_api::policy::{self as api, ClusterAuthorization, PolicyNamespace};
@@ -49,10 +50,10 @@ pub struct Policy {
     pub selector: Selector,
     /// Whether the namespaces that were made for it go with the last policy that names them.
     pub delete_namespaces: bool,
-    /// What it asks for, in the order in which it is to be made; no target twice.
-    pub items: Vec<Item>,
+    /// What it asks for, in the order in which it is to be made, that of targets; no target twice.
+    pub items: Vec<Arc<Item>>,
     /// The policy itself as an object of the replica: its spec, and nothing that people note on it.
-    copy: Item,
+    copy: Arc<Item>,
 }
 
 /// Why a policy cannot be followed. No message repeats more of the policy than a short excerpt.
@@ -142,16 +143,18 @@ impl Policy {
             selector,
             delete_namespaces,
             items,
-            copy: Item::new(copy(&meta.name)).with("spec", whole),
+            copy: Arc::new(Item::new(copy(&meta.name)).with("spec", whole)),
         })
     }
 
-    /// The read-only copy of the policy for a replica of this directory, marked as one.
+    /// With its read-only copy for a replica of this directory, marked as one.
     #[must_use]
-    pub fn copy(&self, directory: &str) -> Item {
-        let mut copy = self.copy.clone();
+    pub fn with_copy(mut self, directory: &str) -> Self {
+        let mut copy = Item::clone(&self.copy);
         copy.annotations.insert(marks::COPIED_FROM.into(), marks::copied_from(directory, &self.uid));
-        copy
+        let place = self.items.partition_point(|item| item.target < copy.target);
+        self.items.insert(place, Arc::new(copy));
+        self
     }
 
     /// All objects that it asks for where it selects a cluster, its copy included.

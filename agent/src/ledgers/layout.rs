@@ -1,6 +1,7 @@
 //! A ledger as the JSON of an `AppliedWork`, and back.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::Arc;
 
 use muster_api::applied_work::{
     self, AppliedResource, AppliedWorkSpec, LedgerManifest, LedgerResource, LedgerSource, SourceKind,
@@ -53,10 +54,10 @@ pub(super) fn spec(ledger: &Ledger) -> String {
 }
 
 /// What is written after the objects. The list is there also where it is empty: none means that it was lost.
-pub(super) fn status(ledger: &Ledger, applied: &[Applied]) -> serde_json::Value {
+pub(super) fn status(ledger: &Ledger, applied: &BTreeMap<Target, Applied>) -> serde_json::Value {
     let places: HashMap<&Target, usize> =
         ledger.items.iter().enumerate().map(|(place, item)| (&item.target, place)).collect();
-    let entry = |Applied { target, uid, fields }: &Applied| {
+    let entry = |(target, Applied { uid, fields }): (&Target, &Applied)| {
         let LedgerResource { group, version, kind, resource, namespace, name, .. } = resource(target);
         let ordinal = places.get(target).and_then(|place| i64::try_from(*place).ok()).unwrap_or(NOWHERE);
         let (uid, digest) = (uid.clone(), fields.clone());
@@ -126,12 +127,10 @@ fn delete_namespaces(options: &BTreeMap<String, String>) -> Result<bool, Unreada
     if options.iter().all(known) { Ok(!options.is_empty()) } else { Err(Unreadable::Option) }
 }
 
-fn targets(resources: &[LedgerResource]) -> Result<Vec<Target>, Unreadable> {
+fn targets(resources: &[LedgerResource]) -> Result<BTreeSet<Target>, Unreadable> {
     let wrong = Unreadable::Field("spec.ledger.resources");
-    let targets: Option<Vec<_>> = resources.iter().map(target).collect();
-    let targets = targets.ok_or_else(|| wrong.clone())?;
-    let distinct: BTreeSet<_> = targets.iter().collect();
-    if distinct.len() == targets.len() { Ok(targets) } else { Err(wrong) }
+    let targets: Option<BTreeSet<_>> = resources.iter().map(target).collect();
+    targets.filter(|targets| targets.len() == resources.len()).ok_or(wrong)
 }
 
 /// An object of a kind that policies make; `None` for all else.
@@ -151,7 +150,7 @@ fn target(entry: &LedgerResource) -> Option<Target> {
 }
 
 /// Reads the manifests. Each is of one of the resources, and no two are of the same.
-fn items(manifests: &[LedgerManifest], resources: &[Target]) -> Result<Vec<Item>, Unreadable> {
+fn items(manifests: &[LedgerManifest], resources: &BTreeSet<Target>) -> Result<Vec<Arc<Item>>, Unreadable> {
     #[derive(Deserialize)]
     struct Frame {
         kind: String,
@@ -167,20 +166,23 @@ fn items(manifests: &[LedgerManifest], resources: &[Target]) -> Result<Vec<Item>
     let key =
         |target: &Target| (target.resource.kind.to_string(), target.namespace.clone(), target.name.clone());
     let mut left: HashMap<_, _> = resources.iter().map(|target| (key(target), &target.resource)).collect();
-    manifests
+    let items = manifests
         .iter()
         .map(|LedgerManifest(manifest)| {
             let frame: Frame = serde_json::from_str(manifest.get()).map_err(|_| wrong.clone())?;
             let FrameMeta { name, namespace } = frame.metadata;
             let resource = left.remove(&(frame.kind, namespace, name)).ok_or_else(|| wrong.clone())?;
-            Ok(Item::read(resource.clone(), manifest)?)
+            Ok(Arc::new(Item::read(resource.clone(), manifest)?))
         })
-        .collect()
+        .collect::<Result<Vec<_>, Unreadable>>();
+    let mut items = items?;
+    items.sort_by(|one, other| one.target.cmp(&other.target));
+    Ok(items)
 }
 
 /// Reads what is there. Where anything of it is not what Muster wrote, all of it counts as lost: it is found again by
 /// the marks.
-fn applied(status: &RawValue) -> Option<Vec<Applied>> {
+fn applied(status: &RawValue) -> Option<BTreeMap<Target, Applied>> {
     #[derive(Deserialize)]
     #[serde(rename_all = "camelCase")]
     struct Frame {
@@ -200,7 +202,7 @@ fn applied(status: &RawValue) -> Option<Vec<Applied>> {
                 name,
                 uid: String::new(),
             })?;
-            (!uid.is_empty()).then_some(Applied { target, uid, fields: digest })
+            (!uid.is_empty()).then_some((target, Applied { uid, fields: digest }))
         })
         .collect()
 }

@@ -35,10 +35,11 @@ fn ledger() -> Ledger {
     .into_iter()
     .map(|resource| Item::new(target(resource, "a")).with("spec", json!({"n": [1, "x", null]})))
     .collect();
+    items.sort_by(|one, other| one.target.cmp(&other.target));
     items[0].labels.insert("team".into(), "web".into());
     items[4].annotations.insert("note".into(), "line\nbreak \"quoted\"".into());
-    let mut resources: Vec<_> = items.iter().map(|item| item.target.clone()).collect();
-    resources.push(target(ROLE_BINDINGS, "of-an-earlier-state"));
+    let mut resources: BTreeSet<_> = items.iter().map(|item| item.target.clone()).collect();
+    resources.insert(target(ROLE_BINDINGS, "of-an-earlier-state"));
     Ledger {
         policy: Maker { name: "web-api".into(), uid: UID.into() },
         generation: 7,
@@ -48,16 +49,16 @@ fn ledger() -> Ledger {
         nonce: "n".into(),
         phase: Phase::Applying,
         delete_namespaces: true,
-        items,
+        items: items.into_iter().map(Arc::new).collect(),
         resources,
         applied: None,
     }
 }
 
-fn applied(ledger: &Ledger) -> Vec<Applied> {
+fn applied(ledger: &Ledger) -> BTreeMap<Target, Applied> {
     let numbered = ledger.resources.iter().enumerate();
     numbered
-        .map(|(n, target)| Applied { target: target.clone(), uid: format!("u{n}"), fields: format!("f{n}") })
+        .map(|(n, target)| (target.clone(), Applied { uid: format!("u{n}"), fields: format!("f{n}") }))
         .collect()
 }
 
@@ -83,14 +84,14 @@ fn read_back(ledger: &Ledger, status: &Value) -> Ledger {
 fn a_ledger_reads_back_as_it_was_written() {
     let whole = ledger();
     assert_eq!(read_back(&whole, &Value::Null), whole);
-    for applied in [applied(&whole), Vec::new()] {
+    for applied in [applied(&whole), BTreeMap::new()] {
         let status = layout::status(&whole, &applied);
         assert_eq!(read_back(&whole, &status), Ledger { applied: Some(applied), ..whole.clone() });
     }
     let deleting =
         Ledger { phase: Phase::Deleting, delete_namespaces: false, items: Vec::new(), ..whole.clone() };
     assert_eq!(read_back(&deleting, &Value::Null), deleting);
-    let bare = Ledger { resources: Vec::new(), ..deleting };
+    let bare = Ledger { resources: BTreeSet::new(), ..deleting };
     assert_eq!(read_back(&bare, &Value::Null), bare);
 }
 

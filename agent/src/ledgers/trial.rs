@@ -2,6 +2,7 @@
 //! Muster's, and a server drops without a word what a definition does not know. So a full ledger is posted as a dry run,
 //! at the start and whenever the definition changes.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use muster_api::conditions::LedgerUsable;
@@ -237,8 +238,8 @@ fn full() -> Ledger {
         nonce: text(TRIAL),
         phase: Phase::Applying,
         delete_namespaces: true,
-        items: vec![item],
-        resources: vec![target],
+        items: vec![Arc::new(item)],
+        resources: [target].into(),
         applied: None,
     }
 }

@@ -87,7 +87,7 @@ fn slim(kept: &Kept) -> Kept {
         phase: ledger.phase,
         delete_namespaces: ledger.delete_namespaces,
         items: Vec::new(),
-        resources: Vec::new(),
+        resources: BTreeSet::new(),
         applied: None,
     };
     Kept { ledger, uid: uid.clone(), version: version.clone() }

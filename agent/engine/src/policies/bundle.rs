@@ -1,15 +1,16 @@
 //! One policy in this replica: what the directory says of it, what its ledger records, and what follows.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::Home;
 use crate::evidence::Revocation;
 use crate::failure::Failure;
+use crate::item::Item;
 use crate::ledger::{Kept, Ledger, Phase};
 use crate::mark::Maker;
 use crate::pace::Pace;
-use crate::plan::PlanId;
 use crate::policy::{Policy, PolicyError};
 use crate::target::Target;
 
@@ -36,8 +37,8 @@ pub(super) struct Bundle {
     pub(super) recorded: Option<Ledger>,
     /// What was last to be done about the ledger, until it is known to be done.
     pub(super) trying: Option<Trying>,
-    /// The plan under way about the ledger.
-    pub(super) plan: Option<PlanId>,
+    /// Whether a step about the ledger is under way.
+    pub(super) busy: bool,
     /// Why the last write of the ledger failed.
     pub(super) failure: Option<(Failure, String)>,
     pub(super) pace: Pace,
@@ -76,7 +77,7 @@ impl Bundle {
             kept: None,
             recorded: None,
             trying: None,
-            plan: None,
+            busy: false,
             failure: None,
             pace: Pace::default(),
             revocation: None,
@@ -121,12 +122,23 @@ impl Bundle {
         self.ledger().or(self.recorded.as_ref()).map_or(0, |ledger| ledger.generation)
     }
 
+    /// What a ledger asks for is mostly known already: it is kept once.
+    pub(super) fn share(&self, items: &mut Vec<Arc<Item>>) {
+        let source = match &self.source {
+            Some(Source::Valid(policy)) => Some(&policy.items),
+            _ => None,
+        };
+        let ledgers = [self.ledger(), self.recorded.as_ref()].into_iter().flatten();
+        if let Some(same) =
+            source.into_iter().chain(ledgers.map(|ledger| &ledger.items)).find(|known| *known == items)
+        {
+            items.clone_from(same);
+        }
+    }
+
     /// Whether nothing is known of the policy that is worth keeping.
     pub(super) fn is_empty(&self) -> bool {
-        self.kept.is_none()
-            && self.recorded.is_none()
-            && self.plan.is_none()
-            && (self.lost || self.source.is_none())
+        self.kept.is_none() && self.recorded.is_none() && !self.busy && (self.lost || self.source.is_none())
     }
 
     /// What the ledger records, while it is as it was recorded.
@@ -148,19 +160,17 @@ impl Bundle {
         orphans: BTreeSet<Target>,
         gone: impl Fn(&Target) -> bool,
     ) -> Ledger {
-        let wanted: BTreeSet<&Target> = policy.items.iter().map(|item| &item.target).collect();
         let before = self.ledger().or(self.recorded.as_ref());
         // What is there is from before the record: what an earlier record asked for may be there and not be in it.
         let settled = |target: &Target| {
-            before.and_then(|ledger| ledger.applied.as_ref()).is_some_and(|applied| {
-                !before.is_some_and(|ledger| ledger.items.iter().any(|item| item.target == *target))
-                    && !applied.iter().any(|applied| applied.target == *target)
+            before.is_some_and(|ledger| {
+                let applied = ledger.applied.as_ref();
+                applied.is_some_and(|applied| !ledger.wants(target) && !applied.contains_key(target))
             })
         };
         let old = before.into_iter().flat_map(|ledger| &ledger.resources);
         let old = old.filter(|target| !(settled(target) && gone(target)));
-        let rest: BTreeSet<Target> =
-            old.cloned().chain(orphans).filter(|target| !wanted.contains(target)).collect();
+        let rest = old.cloned().chain(orphans);
         Ledger {
             policy: self.policy.clone(),
             generation: policy.generation,
@@ -171,7 +181,7 @@ impl Bundle {
             phase: Phase::Applying,
             delete_namespaces: policy.delete_namespaces,
             items: policy.items.clone(),
-            resources: policy.items.iter().map(|item| item.target.clone()).chain(rest).collect(),
+            resources: rest.chain(policy.items.iter().map(|item| item.target.clone())).collect(),
             applied: None,
         }
     }

@@ -1,6 +1,5 @@
 //! What becomes of what a ledger records and nobody wants any more: access first, namespaces last.
 
-use std::collections::BTreeSet;
 use std::time::Duration;
 
 use super::bundle::Demand;
@@ -39,7 +38,7 @@ impl Policies {
     ) -> bool {
         let Some(ledger) = self.bundles.get(uid).and_then(|bundle| bundle.ledger()) else { return false };
         let revocation = Revocation::recorded(ledger);
-        let targets: BTreeSet<&Target> = ledger.resources.iter().collect();
+        let targets: Vec<&Target> = ledger.resources.iter().collect();
         let clears = self.judge_each(ledger, revocation.as_ref(), &targets, context);
         self.carry(uid, clears, steps)
     }
@@ -54,13 +53,11 @@ impl Policies {
     ) -> bool {
         let Some(bundle) = self.bundles.get(uid) else { return true };
         let Some(ledger) = bundle.ledger() else { return true };
-        let wanted: BTreeSet<&Target> = ledger.items.iter().map(|item| &item.target).collect();
-        let targets: BTreeSet<&Target> =
-            ledger.resources.iter().filter(|target| !wanted.contains(target)).collect();
+        let targets: Vec<&Target> = ledger.leftovers().collect();
         if targets.is_empty() {
             return true;
         }
-        let tried = wanted.iter().all(|target| self.is_tried(target));
+        let tried = ledger.items.iter().all(|item| self.is_tried(&item.target));
         let revocation = bundle.revocation.as_ref().map(|(revocation, _)| revocation).filter(|_| tried);
         let clears = self.judge_each(ledger, revocation, &targets, context);
         self.carry(uid, clears, steps)
@@ -77,19 +74,18 @@ impl Policies {
             return slot.is_some_and(|slot| slot.failure.is_some() || slot.observed.is_some());
         }
         let Some(slot) = self.slots.get(target) else { return false };
-        let mark = self.wanted.get(target).and_then(|wanted| self.mark(wanted));
-        let right = mark.is_some_and(|mark| slot.is_right(&mark));
+        let right = self.wanted.get(target).is_some_and(|wish| slot.is_right(&wish.mark));
         right
             || slot.failure.is_some()
             || slot.is_let_go()
-            || !slot.is_own(&self.nonces()) && slot.observed.is_some()
+            || !slot.is_own(&self.nonces) && slot.observed.is_some()
     }
 
     fn judge_each(
         &self,
         ledger: &Ledger,
         revocation: Option<&Revocation>,
-        targets: &BTreeSet<&Target>,
+        targets: &[&Target],
         context: Context<'_>,
     ) -> Vec<(Target, Clear)> {
         // From the last rank to the first, and a rank begins when the one behind it is done.
@@ -118,17 +114,13 @@ impl Policies {
                     {
                         slot.failure = None;
                     }
+                    self.note(&target);
                     continue;
                 }
                 Clear::Wait => {}
                 Clear::Claimed => drop(self.waiting.insert(uid.to_owned())),
                 Clear::Later(at) => drop(self.timers.insert((at, Timer::Slot(target)))),
-                // Another policy's ledger may have asked for the same a moment ago.
-                Clear::Act(_)
-                    if steps.iter().any(
-                        |(work, _)| matches!(work, Work::Clear { target: other } if *other == target),
-                    ) => {}
-                Clear::Act(step) => steps.push((Work::Clear { target }, step)),
+                Clear::Act(step) => self.act(Work::Clear { target }, step, steps),
             }
             done = false;
         }
@@ -149,23 +141,20 @@ impl Policies {
         if self.is_claimed(ledger, target, context) {
             return Clear::Claimed;
         }
-        let confirmed = ledger
-            .applied
-            .as_ref()
-            .is_some_and(|applied| !applied.iter().any(|applied| applied.target == *target));
+        let confirmed = ledger.applied.as_ref().is_some_and(|applied| !applied.contains_key(target));
         let gone = Clear::Done;
+        if self.under_way.contains(target) {
+            return Clear::Wait;
+        }
         let Some(slot) = self.slots.get(target) else {
             return if confirmed || target.rank() == 0 { gone } else { look(target, revocation) };
         };
-        if slot.plan.is_some() {
-            return Clear::Wait;
-        }
         let Some(observed) = &slot.observed else {
             let known = confirmed && slot.known.is_none();
             let gone_for_sure = known || slot.absent || target.rank() == 0;
             return if gone_for_sure { gone } else { look(target, revocation) };
         };
-        if !slot.is_own(&self.nonces()) || observed.let_go {
+        if !slot.is_own(&self.nonces) || observed.let_go {
             return Clear::Done; // somebody else's
         }
         let Some(revocation) = revocation else { return Clear::Wait };
@@ -205,18 +194,18 @@ impl Policies {
                 Demand::Apply(policy) => Some(&policy.items),
                 _ => lost.map(|ledger| &ledger.items),
             };
-            asked.is_some_and(|items| items.iter().any(|item| item.target == *target))
+            asked.is_some_and(|items| items.binary_search_by(|item| item.target.cmp(target)).is_ok())
         })
     }
 
     /// Namespaces that are to go and are not seen to be empty, with what is in them.
     pub(super) fn occupied(&self) -> impl Iterator<Item = (&str, &str)> {
-        self.slots.iter().filter(|(target, _)| !self.wanted.contains_key(*target)).filter_map(
-            |(target, slot)| match &slot.inspected {
+        self.notable.iter().filter(|target| !self.wanted.contains_key(*target)).filter_map(|target| {
+            match &self.slots.get(target)?.inspected {
                 Some((Err(why), _)) => Some((target.name.as_str(), why.as_str())),
                 _ => None,
-            },
-        )
+            }
+        })
     }
 }
 

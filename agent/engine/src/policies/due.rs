@@ -1,20 +1,21 @@
 //! What is to be done now about policies and their objects.
 
-use std::collections::{BTreeSet, hash_map::DefaultHasher};
+use std::collections::{BTreeMap, BTreeSet, hash_map::DefaultHasher};
 use std::hash::Hasher as _;
+use std::sync::Arc;
 use std::time::Duration;
 
 use muster_api::marks;
 
 use super::bundle::{Demand, Trying};
 use super::slot::Next;
-use super::{Context, Policies, Timer};
+use super::{Context, Policies, Timer, Wish};
 use crate::failure::Failure;
 use crate::item::Guard;
 use crate::kind::Kind;
 use crate::ledger::{Applied, Ledger, Phase};
 use crate::mark::{Maker, Mark};
-use crate::plan::{Cause, PlanId, Step};
+use crate::plan::{Cause, Step};
 use crate::target::Target;
 
 /// Evidence is used while it is this fresh; after that it is asked for anew.
@@ -47,7 +48,7 @@ pub enum Work {
 }
 
 impl Policies {
-    /// The steps that are due.
+    /// The steps that are due. They are taken to be under way from here on.
     pub fn due(&mut self, context: Context<'_>) -> Vec<(Work, Step)> {
         while let Some((due, _)) = self.timers.first()
             && *due <= context.now
@@ -67,30 +68,24 @@ impl Policies {
         }
         let mut stirred = std::mem::take(&mut self.stirred);
         stirred.append(&mut self.waiting);
-        let touched = std::mem::take(&mut self.touched);
-        for target in touched {
+        for target in std::mem::take(&mut self.touched) {
+            self.note(&target);
             self.slot_due(&target, context.now, &mut steps);
         }
         // Objects stir policies, too: each has one turn.
         stirred.append(&mut self.stirred);
+        for uid in std::mem::take(&mut self.settling) {
+            let concerned =
+                |target: &Target| self.users.get(target).is_some_and(|users| users.contains(&uid));
+            // The outcome of what is under way comes to this again.
+            if !self.under_way.iter().any(concerned) {
+                stirred.insert(uid);
+            }
+        }
         for uid in stirred {
             self.bundle_due(&uid, context, &mut steps);
         }
         steps
-    }
-
-    /// A plan began.
-    pub fn begin(&mut self, work: &Work, plan: PlanId) {
-        match work {
-            Work::Write { target, .. } | Work::Clear { target } => {
-                self.slots.entry(target.clone()).or_default().plan = Some(plan);
-            }
-            Work::Ledger { policy } => {
-                if let Some(bundle) = self.bundles.get_mut(policy) {
-                    bundle.plan = Some(plan);
-                }
-            }
-        }
     }
 
     /// When something is due.
@@ -104,13 +99,15 @@ impl Policies {
     // === objects ===
 
     fn slot_due(&mut self, target: &Target, now: Duration, steps: &mut Vec<(Work, Step)>) {
-        let Some(wanted) = self.wanted.get(target) else {
+        let Some(Wish { item, mark }) = self.wanted.get(target) else {
             if !self.users.contains_key(target) {
                 self.orphaned(target);
             }
             return;
         };
-        let Some(mark) = self.mark(wanted) else { return };
+        if self.under_way.contains(target) {
+            return; // its outcome touches it
+        }
         if !Kind::of(&target.resource).is_some_and(|kind| self.sees_kind(kind)) {
             return; // its completion touches all
         }
@@ -119,11 +116,9 @@ impl Policies {
         {
             return; // its appearance touches what is in it
         }
-        let item = wanted.item.clone();
-        let nonces: Vec<String> = self.nonces().into_iter().map(str::to_owned).collect();
-        let nonces: Vec<&str> = nonces.iter().map(String::as_str).collect();
+        let (item, mark) = (Arc::clone(item), mark.clone());
         let slot = self.slots.entry(target.clone()).or_default();
-        let own = slot.is_own(&nonces);
+        let own = slot.is_own(&self.nonces);
         let (cause, guard) = match slot.next(&mark, own, now, salt(target)) {
             Next::Nothing => return,
             Next::Later(due) => {
@@ -137,7 +132,7 @@ impl Policies {
             item.body(&[(marks::PART_OF, marks::POLICY_SET)], &[(marks::MADE_FOR, &mark.text())], guard);
         let step = Step::Apply { target: target.clone(), body, cause };
         let before = slot.observed.as_ref().map(|observed| observed.version.clone());
-        steps.push((Work::Write { target: target.clone(), cause, mark, before }, step));
+        self.act(Work::Write { target: target.clone(), cause, mark, before }, step, steps);
     }
 
     pub(super) fn namespace_is_there(&self, name: &str) -> bool {
@@ -149,13 +144,12 @@ impl Policies {
     /// An object that no ledger records. Where it bears the mark of a policy, the ledger was lost: it is rebuilt, so
     /// that evidence can decide.
     fn orphaned(&mut self, target: &Target) {
-        let nonces = self.nonces();
         let Some(slot) = self.slots.get(target) else { return };
-        if slot.is_empty() {
+        if slot.is_empty() && !self.under_way.contains(target) {
             self.slots.remove(target);
             return;
         }
-        if let Some(maker) = slot.maker(&nonces).cloned() {
+        if let Some(maker) = slot.maker(&self.nonces).cloned() {
             self.stirred.insert(maker.uid.clone());
             self.bundles.entry(maker.uid.clone()).or_insert_with(|| super::Bundle::new(maker));
         }
@@ -163,9 +157,9 @@ impl Policies {
 
     /// What bears the mark of a policy and is in no ledger.
     pub(super) fn orphans(&self, policy: &str) -> BTreeSet<Target> {
-        let nonces = self.nonces();
         let orphans = self.slots.iter().filter(|(target, slot)| {
-            slot.maker(&nonces).is_some_and(|maker| maker.uid == policy) && !self.users.contains_key(*target)
+            slot.maker(&self.nonces).is_some_and(|maker| maker.uid == policy)
+                && !self.users.contains_key(*target)
         });
         orphans.map(|(target, _)| target.clone()).collect()
     }
@@ -174,7 +168,7 @@ impl Policies {
     fn is_gone(&self, target: &Target) -> bool {
         self.slots.get(target).is_none_or(|slot| {
             let expected = slot.known.is_some() && !slot.absent && target.rank() > 0;
-            slot.plan.is_none() && !expected && !slot.is_own(&self.nonces())
+            !self.under_way.contains(target) && !expected && !slot.is_own(&self.nonces)
         })
     }
 
@@ -187,7 +181,7 @@ impl Policies {
             self.bundles.remove(uid);
             return;
         }
-        if bundle.plan.is_some() {
+        if bundle.busy {
             return;
         }
         let due = bundle.pace.due(false, salt(uid));
@@ -201,6 +195,7 @@ impl Policies {
             None => return,
         };
         if let Some(bundle) = self.bundles.get_mut(uid) {
+            bundle.busy = true;
             bundle.trying = match &step {
                 Step::Record { ledger, .. } => Some(Trying::Record(ledger.clone())),
                 Step::Forget { .. } => Some(Trying::Forget),
@@ -302,30 +297,25 @@ impl Policies {
     /// The record of what is there, once all that is wanted has been tried.
     fn settle_step(&self, uid: &str) -> Option<Step> {
         let kept = self.bundles.get(uid)?.kept.as_ref()?;
-        let mut applied = Vec::new();
+        let mut applied = BTreeMap::new();
         let mut reassured = false;
-        let nonces = self.nonces();
         for item in &kept.ledger.items {
             let slot = self.slots.get(&item.target);
-            let mark = self.wanted.get(&item.target).and_then(|wanted| self.mark(wanted));
-            let right = mark.is_some_and(|mark| slot.is_some_and(|slot| slot.is_right(&mark)));
+            let wish = self.wanted.get(&item.target);
+            let right = wish.is_some_and(|wish| slot.is_some_and(|slot| slot.is_right(&wish.mark)));
             let slot = slot.filter(|slot| right || slot.failure.is_some() || slot.observed.is_some())?;
-            if !right && slot.is_own(&nonces) && slot.failure.is_none() && !slot.is_let_go() {
+            if !right && slot.is_own(&self.nonces) && slot.failure.is_none() && !slot.is_let_go() {
                 return None; // it is still to be written
             }
-            if let Some(known) = slot.known.as_ref().filter(|_| slot.is_own(&nonces)) {
+            if let Some(known) = slot.known.as_ref().filter(|_| slot.is_own(&self.nonces)) {
                 reassured |= slot.reassured;
-                applied.push(Applied {
-                    target: item.target.clone(),
-                    uid: known.uid.clone(),
-                    fields: known.fields.clone().unwrap_or_default(),
-                });
+                let (uid, fields) = (known.uid.clone(), known.fields.clone().unwrap_or_default());
+                applied.insert(item.target.clone(), Applied { uid, fields });
             }
         }
-        let ids = |applied: &[Applied]| -> BTreeSet<(Target, String)> {
-            applied.iter().map(|applied| (applied.target.clone(), applied.uid.clone())).collect()
-        };
-        let differs = ids(kept.ledger.applied.as_deref().unwrap_or_default()) != ids(&applied);
+        let uids = applied.iter().map(|(target, applied)| (target, &applied.uid));
+        let recorded = kept.ledger.applied.iter().flatten().map(|(target, applied)| (target, &applied.uid));
+        let differs = !recorded.eq(uids);
         (differs || reassured).then(|| Step::Settle { kept: Box::new(kept.clone()), applied })
     }
 
@@ -346,7 +336,7 @@ fn rebuilt(policy: &Maker, home: &super::Home, orphans: BTreeSet<Target>) -> Led
         phase: Phase::Applying,
         delete_namespaces: false,
         items: Vec::new(),
-        resources: orphans.into_iter().collect(),
+        resources: orphans,
         applied: None,
     }
 }

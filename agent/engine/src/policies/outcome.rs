@@ -5,7 +5,8 @@ use std::time::Duration;
 use muster_api::names::POLICIES_MANAGER;
 
 use super::due::{Work, salt};
-use super::{Known, Policies, Timer};
+use super::slot::Known;
+use super::{Policies, Timer};
 use crate::event::StepOutcome;
 use crate::evidence::{Findings, PolicyVerdict};
 use crate::failure::Failure;
@@ -43,10 +44,8 @@ impl Policies {
         outcome: StepOutcome,
         now: Duration,
     ) -> bool {
-        let nonces: Vec<String> = self.nonces().into_iter().map(str::to_owned).collect();
-        let nonces: Vec<&str> = nonces.iter().map(String::as_str).collect();
+        self.under_way.remove(&target);
         let slot = self.slots.entry(target.clone()).or_default();
-        slot.plan = None;
         let mut corrected = false;
         match outcome {
             StepOutcome::Written(object) => {
@@ -72,7 +71,7 @@ impl Policies {
                 if slot.observed.as_ref().is_some_and(|before| before.uid != observed.uid) {
                     slot.observed = None; // it is gone, and this has taken its place
                 }
-                if observed.labelled || slot.knows(&observed, &nonces) {
+                if observed.labelled || slot.knows(&observed, &self.nonces) {
                     slot.observe(observed);
                 } else {
                     // No watch will show when it goes.
@@ -109,8 +108,8 @@ impl Policies {
     }
 
     fn cleared(&mut self, target: Target, outcome: StepOutcome, now: Duration) {
+        self.under_way.remove(&target);
         let slot = self.slots.entry(target.clone()).or_default();
-        slot.plan = None;
         match outcome {
             StepOutcome::Deleted => {
                 // Where finalizers keep it, the watch goes on to show it.
@@ -148,12 +147,13 @@ impl Policies {
 
     fn ledger_done(&mut self, policy: &str, outcome: StepOutcome, now: Duration) {
         let Some(bundle) = self.bundles.get_mut(policy) else { return };
-        bundle.plan = None;
+        bundle.busy = false;
         self.stirred.insert(policy.to_owned());
         match outcome {
-            StepOutcome::Recorded(kept) => {
+            StepOutcome::Recorded(mut kept) => {
                 bundle.failure = None;
                 bundle.pace.succeeded();
+                bundle.share(&mut kept.ledger.items);
                 bundle.recorded = Some(kept.ledger.clone());
                 bundle.trying = None;
                 self.settled(&kept);
@@ -178,8 +178,8 @@ impl Policies {
 
     /// What the ledger records of the objects' fields is what is known of them.
     fn settled(&mut self, kept: &Kept) {
-        for applied in kept.ledger.applied.iter().flatten() {
-            if let Some(slot) = self.slots.get_mut(&applied.target)
+        for (target, applied) in kept.ledger.applied.iter().flatten() {
+            if let Some(slot) = self.slots.get_mut(target)
                 && slot.known.as_ref().is_some_and(|Known { uid, fields }| {
                     *uid == applied.uid && fields.as_ref() == Some(&applied.fields)
                 })

@@ -1,12 +1,13 @@
 //! One object that policies want, or wanted: what becomes of it.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use crate::failure::Failure;
 use crate::mark::{Maker, Mark};
 use crate::observed::Observed;
 use crate::pace::Pace;
-use crate::plan::{Cause, PlanId};
+use crate::plan::Cause;
 
 /// All that is known of one object.
 #[derive(Debug, Default)]
@@ -15,8 +16,6 @@ pub(super) struct Slot {
     pub(super) observed: Option<Observed>,
     /// The own object: its UID, and the digest of the fields that were written.
     pub(super) known: Option<Known>,
-    /// The plan under way.
-    pub(super) plan: Option<PlanId>,
     /// Why the last write failed.
     pub(super) failure: Option<(Failure, String)>,
     pub(super) pace: Pace,
@@ -50,19 +49,19 @@ pub(super) enum Next {
 
 impl Slot {
     /// Whether what is there is Muster's: by its UID, or by a mark with one of the nonces in use.
-    pub(super) fn is_own(&self, nonces: &[&str]) -> bool {
+    pub(super) fn is_own(&self, nonces: &BTreeSet<String>) -> bool {
         self.observed.as_ref().is_some_and(|observed| self.knows(observed, nonces))
     }
 
     /// Whether an object is Muster's, in the same way.
-    pub(super) fn knows(&self, observed: &Observed, nonces: &[&str]) -> bool {
+    pub(super) fn knows(&self, observed: &Observed, nonces: &BTreeSet<String>) -> bool {
         self.known.as_ref().is_some_and(|known| known.uid == observed.uid)
-            || observed.mark.as_ref().is_some_and(|mark| nonces.contains(&mark.nonce.as_str()))
+            || observed.mark.as_ref().is_some_and(|mark| nonces.contains(&mark.nonce))
     }
 
     /// The policy that what is there was made for, by its mark. What goes already, and what the owner of the replica took
     /// over, is nobody's any more.
-    pub(super) fn maker(&self, nonces: &[&str]) -> Option<&Maker> {
+    pub(super) fn maker(&self, nonces: &BTreeSet<String>) -> Option<&Maker> {
         let observed = self.observed.as_ref().filter(|observed| !observed.deleting && !observed.let_go)?;
         observed.mark.as_ref()?.maker.as_ref().filter(|_| self.is_own(nonces))
     }
@@ -84,9 +83,6 @@ impl Slot {
 
     /// What is to be done now, where the object is wanted with this mark. `own`: what is there is Muster's.
     pub(super) fn next(&mut self, mark: &Mark, own: bool, now: Duration, salt: u64) -> Next {
-        if self.plan.is_some() {
-            return Next::Nothing;
-        }
         let drift = |right: bool, other: Cause| if right { Cause::Drift } else { other };
         let was_right = self.right.as_ref() == Some(mark);
         let (cause, uid) = match &self.observed {
@@ -165,6 +161,6 @@ impl Slot {
 
     /// Nothing is known of the object.
     pub(super) fn is_empty(&self) -> bool {
-        self.observed.is_none() && self.plan.is_none()
+        self.observed.is_none()
     }
 }

@@ -33,16 +33,15 @@ impl Policies {
     /// What is so now.
     #[must_use]
     pub fn told(&self, context: Context<'_>) -> Told {
-        let (mut objects, mut missing) = (0, 0);
-        for (target, wanted) in &self.wanted {
+        let (mut objects, mut missing) = (self.asked, 0);
+        for target in &self.notable {
+            let Some(wish) = self.wanted.get(target) else { continue };
             let slot = self.slots.get(target);
-            let right = self
-                .mark(wanted)
-                .is_some_and(|mark| slot.is_some_and(|slot| slot.is_right(&mark) || slot.is_let_go()));
-            objects += usize::from(right && Kind::of(&target.resource) != Some(Kind::Copy));
+            let right = slot.is_some_and(|slot| slot.is_right(&wish.mark) || slot.is_let_go());
+            objects -= usize::from(!right && Kind::of(&target.resource) != Some(Kind::Copy));
             let used = Kind::of(&target.resource) == Some(Kind::Namespace)
                 && slot.is_some_and(|slot| slot.observed.as_ref().is_some_and(|observed| !observed.deleting))
-                && slot.is_some_and(|slot| !slot.is_own(&self.nonces()));
+                && slot.is_some_and(|slot| !slot.is_own(&self.nonces));
             missing += usize::from(!right && !used);
         }
         let policies = self
@@ -87,7 +86,7 @@ impl Policies {
         let refused = |failure: Failure| matches!(failure, Failure::Forbidden | Failure::Invalid);
         let failures = || {
             let tried = |target: &&crate::Target| self.users.contains_key(*target);
-            self.slots.keys().filter(tried).filter_map(|target| Some((target, self.trouble(target)?)))
+            self.notable.iter().filter(tried).filter_map(|target| Some((target, self.trouble(target)?)))
         };
         let role = |target: &crate::Target| target.rank() == 1;
         if let Some((target, (_, message))) =
@@ -155,11 +154,12 @@ impl Policies {
 
     /// Names under which somebody else's objects stand, and what policies disagree on.
     fn conflicts(&self) -> Vec<String> {
-        let nonces = self.nonces();
-        let foreign = self.wanted.keys().filter(|target| target.rank() > 0).filter(|target| {
+        let foreign =
+            self.notable.iter().filter(|target| target.rank() > 0 && self.wanted.contains_key(*target));
+        let foreign = foreign.filter(|target| {
             self.slots
                 .get(*target)
-                .is_some_and(|slot| slot.foreign || slot.observed.is_some() && !slot.is_own(&nonces))
+                .is_some_and(|slot| slot.foreign || slot.observed.is_some() && !slot.is_own(&self.nonces))
         });
         let foreign =
             foreign.map(|target| format!("{} is there already, and is not Muster's", describe(target)));

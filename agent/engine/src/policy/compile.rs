@@ -3,6 +3,7 @@
 
 use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use muster_api::Resource;
 use muster_api::policy::{
@@ -31,7 +32,7 @@ pub(super) fn items(
     policy: &str,
     authorization: Option<&ClusterAuthorization>,
     namespaces: &[PolicyNamespace],
-) -> Result<Vec<Item>, PolicyError> {
+) -> Result<Vec<Arc<Item>>, PolicyError> {
     let mut compiler = Compiler { policy, items: Vec::new() };
     if let Some(authorization) = authorization {
         compiler.cluster(authorization)?;
@@ -215,7 +216,7 @@ impl Compiler<'_> {
         Ok(())
     }
 
-    fn finish(mut self) -> Result<Vec<Item>, PolicyError> {
+    fn finish(mut self) -> Result<Vec<Arc<Item>>, PolicyError> {
         self.items.sort_by(|one, other| one.target.cmp(&other.target));
         // Generated names end in 32 bits of a hash: that two are the same must be made, but then it must not pass.
         let twice = self.items.windows(2).find(|pair| pair[0].target == pair[1].target);
@@ -223,8 +224,7 @@ impl Compiler<'_> {
             let flaw = Flaw::NameTwice(flaw::quoted(&pair[0].target.name));
             return Err(self.flawed("spec".to_owned(), flaw));
         }
-        self.items.shrink_to_fit();
-        Ok(self.items)
+        Ok(self.items.into_iter().map(Arc::new).collect())
     }
 
     fn json<S: Serialize>(&self, field: impl Fn() -> String, part: &S) -> Result<Value, PolicyError> {

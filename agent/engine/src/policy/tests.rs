@@ -24,7 +24,7 @@ fn items(spec: Value) -> Vec<Value> {
     let mut spec = spec;
     spec["selector"] = json!({});
     let policy = Policy::read(&object(&spec)).unwrap();
-    policy.items.iter().map(manifest).collect()
+    policy.items.iter().map(|item| manifest(item)).collect()
 }
 
 fn manifest(item: &Item) -> Value {

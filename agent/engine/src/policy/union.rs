@@ -2,6 +2,7 @@
 //! the other is told.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use muster_api::resource::NAMESPACES;
 
@@ -12,7 +13,7 @@ use crate::target::Target;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Wanted {
     /// The object.
-    pub item: Item,
+    pub item: Arc<Item>,
     /// The UIDs of the policies that want it, also of those that would have it otherwise.
     pub policies: BTreeSet<String>,
 }
@@ -34,7 +35,7 @@ pub struct Conflict {
 /// are merged; any other object that several want is either the same for all, or as one of them has it. The order in
 /// which the policies come does not matter. Conflicts are in the order of the policies that yield.
 pub fn union<'a>(
-    bundles: impl Iterator<Item = (&'a str, &'a str, &'a [Item])>,
+    bundles: impl Iterator<Item = (&'a str, &'a str, &'a [Arc<Item>])>,
 ) -> (BTreeMap<Target, Wanted>, Vec<Conflict>) {
     let mut bundles: Vec<_> = bundles.collect();
     // The UID decides between a policy and its namesake of another time.
@@ -55,10 +56,14 @@ pub fn union<'a>(
             };
             if item.target.resource == NAMESPACES {
                 for map in [Map::Labels, Map::Annotations] {
-                    let held = map.of_mut(&mut wanted.item);
                     for (key, value) in map.of(item) {
                         let holder = *holders.entry((&item.target, Some((map, key)))).or_insert(name);
-                        if held.entry(key.clone()).or_insert_with(|| value.clone()) != value {
+                        let held = map.of(&wanted.item).get(key);
+                        if held.is_none() {
+                            // Copied only where it differs from what each of them records.
+                            let merged = map.of_mut(Arc::make_mut(&mut wanted.item));
+                            merged.insert(key.clone(), value.clone());
+                        } else if held != Some(value) {
                             yields(format!("metadata.{}[{key}]", map.name()), holder);
                         }
                     }

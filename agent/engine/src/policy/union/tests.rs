@@ -3,24 +3,25 @@ use serde_json::{Value, json};
 
 use super::*;
 
-fn namespace(labels: &[(&str, &str)], annotations: &[(&str, &str)]) -> Item {
+fn namespace(labels: &[(&str, &str)], annotations: &[(&str, &str)]) -> Arc<Item> {
     let mut item = Item::new(Target { resource: NAMESPACES, namespace: None, name: "api-prod".to_owned() });
     let map = |pairs: &[(&str, &str)]| {
         pairs.iter().map(|(key, value)| (key.to_string(), value.to_string())).collect()
     };
     (item.labels, item.annotations) = (map(labels), map(annotations));
-    item
+    Arc::new(item)
 }
 
-fn role(name: &str, rules: Value) -> Item {
-    Item::new(Target { resource: CLUSTER_ROLES, namespace: None, name: name.to_owned() }).with("rules", rules)
+fn role(name: &str, rules: Value) -> Arc<Item> {
+    let target = Target { resource: CLUSTER_ROLES, namespace: None, name: name.to_owned() };
+    Arc::new(Item::new(target).with("rules", rules))
 }
 
 fn conflict(item: &Item, policy: &str, field: &str, with: &str) -> Conflict {
     Conflict { target: item.target.clone(), policy: policy.into(), field: field.into(), with: with.into() }
 }
 
-type Bundle = (&'static str, &'static str, Vec<Item>);
+type Bundle = (&'static str, &'static str, Vec<Arc<Item>>);
 
 /// The union of bundles, which must be the same in whatever order they come.
 fn joined(bundles: &[Bundle]) -> (BTreeMap<Target, Wanted>, Vec<Conflict>) {
@@ -105,7 +106,7 @@ fn what_only_one_wants_stays_apart_and_in_the_order_of_making() {
     let in_namespace =
         Item::new(Target { resource: ROLES, namespace: Some("api-prod".to_owned()), name: "r".to_owned() });
     let bundles = [
-        ("1", "a", vec![role("r", json!([])), in_namespace.clone()]),
+        ("1", "a", vec![role("r", json!([])), Arc::new(in_namespace.clone())]),
         ("2", "b", vec![namespace(&[], &[]), role("s", json!([]))]),
         ("3", "c", vec![]),
     ];

@@ -1,5 +1,7 @@
 //! Steps are carried out.
 
+use std::collections::BTreeMap;
+
 use serde_json::Value;
 
 use super::{Crash, PolicyWorld, object, say};
@@ -161,7 +163,7 @@ impl PolicyWorld {
         StepOutcome::Recorded(Box::new(kept))
     }
 
-    fn settle(&mut self, kept: &Kept, applied: Vec<Applied>) -> StepOutcome {
+    fn settle(&mut self, kept: &Kept, applied: BTreeMap<Target, Applied>) -> StepOutcome {
         let name = &kept.ledger.policy.name;
         let there = self.ledgers.get(&kept.ledger.policy.uid).cloned();
         if there.as_ref().is_none_or(|there| there.version != kept.version) {
