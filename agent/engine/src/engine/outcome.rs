@@ -74,9 +74,10 @@ impl Engine {
         let Some(Session { pin, .. }) = self.session.clone() else { return };
         let standing = findings.standing(&pin).map(|_| ());
         self.state.doubt = standing.as_ref().err().map(ToString::to_string);
-        if standing.is_err() {
+        if let Some(doubt) = &self.state.doubt {
             self.mirror.removals.pause(now.mono);
             self.policies.removals.pause(now.mono);
+            self.policies.doubted(policies, doubt);
         }
         if let Err(Doubt::Directory(_)) = standing {
             return self.probe(now, plans);

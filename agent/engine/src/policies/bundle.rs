@@ -112,7 +112,7 @@ impl Bundle {
             return false;
         }
         self.lost = false;
-        self.revocation = None;
+        (self.revocation, self.doubt) = (None, None);
         self.source = Some(source);
         true
     }

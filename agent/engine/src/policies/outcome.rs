@@ -198,6 +198,15 @@ impl Policies {
         self.stirred.extend(uids);
     }
 
+    /// Live reads proved nothing about these policies.
+    pub fn doubted(&mut self, questions: &[(String, String)], why: &str) {
+        for (uid, _) in questions {
+            if let Some(bundle) = self.bundles.get_mut(uid) {
+                bundle.doubt = Some(why.to_owned());
+            }
+        }
+    }
+
     /// Live reads show how it stands with these policies.
     pub fn found(&mut self, findings: &Findings, pin: &Pin, questions: &[(String, String)], now: Duration) {
         for (_, reading) in &findings.policies {

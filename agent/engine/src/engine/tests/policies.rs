@@ -1,6 +1,7 @@
 //! Policies, from the directory's word to the object and back.
 
 mod applying;
+mod doubts;
 mod drift;
 mod foreign;
 mod leaving;
