@@ -1,9 +1,11 @@
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
 use muster_api::Scope;
 use muster_api::resource::{
     CLUSTER_ROLE_BINDINGS, CLUSTER_ROLES, LIMIT_RANGES, NAMESPACES, RESOURCE_QUOTAS, ROLE_BINDINGS, ROLES,
     Resource,
 };
-use muster_engine::Target;
 use muster_engine::event::Change;
 use muster_engine::item::Item;
 use muster_engine::mark::Maker;
@@ -108,10 +110,10 @@ fn it_is_laid_out_as_the_standard_and_the_definition_say() {
     assert_eq!(spec["ledger"]["resources"][0], namespace);
     let status = layout::status(&whole, &applied(&whole));
     let binding = json!({
-        "ordinal": 4, "group": "rbac.authorization.k8s.io", "version": "v1", "kind": "RoleBinding",
-        "resource": "rolebindings", "namespace": "web", "name": "a", "uid": "u4", "digest": "f4",
+        "ordinal": 6, "group": "rbac.authorization.k8s.io", "version": "v1", "kind": "RoleBinding",
+        "resource": "rolebindings", "namespace": "web", "name": "a", "uid": "u6", "digest": "f6",
     });
-    assert_eq!(status["appliedResources"][4], binding);
+    assert_eq!(status["appliedResources"][6], binding);
     assert_eq!(status["appliedResources"][7]["ordinal"], -1, "no manifest asks for it any more");
     let kept = Ledger { delete_namespaces: false, ..whole };
     assert_eq!(self::spec(&kept)["ledger"].get("options"), None);
@@ -152,10 +154,10 @@ fn what_muster_did_not_write_is_refused_with_its_place() {
         ("/ledger/resources/0/version", "spec.ledger.resources", json!("v2")),
         ("/ledger/resources/0/resource", "spec.ledger.resources", json!("secrets")),
         ("/ledger/resources/0/name", "spec.ledger.resources", json!("")),
-        ("/ledger/resources/4/namespace", "spec.ledger.resources", json!("")),
-        ("/ledger/resources/4/group", "spec.ledger.resources", json!("")),
+        ("/ledger/resources/6/namespace", "spec.ledger.resources", json!("")),
+        ("/ledger/resources/6/group", "spec.ledger.resources", json!("")),
         ("/ledger/resources/7/name", "spec.ledger.resources", json!("a")), // twice
-        ("/ledger/resources/4/name", "spec.ledger.manifests", json!("b")), // not of the manifest any more
+        ("/ledger/resources/6/name", "spec.ledger.manifests", json!("b")), // not of the manifest any more
         ("/ledger/manifests/0", "spec.ledger.manifests", json!({"kind": "Namespace"})),
         ("/ledger/manifests/0/kind", "spec.ledger.manifests", json!("Secret")),
     ];
@@ -232,14 +234,18 @@ fn a_ledger_that_became_unreadable_goes_from_sight_and_comes_back() {
     assert!(mapping.map(WatchEvent::Deleted(other())).is_none());
 }
 
+fn annotations(ledger: &mut Ledger) -> &mut BTreeMap<String, String> {
+    &mut Arc::make_mut(&mut ledger.items[0]).annotations
+}
+
 #[test]
 fn what_etcd_would_not_take_is_not_sent_and_what_takes_away_is() {
     let mut large = ledger();
-    large.items[0].annotations.insert("note".into(), String::new());
+    annotations(&mut large).insert("note".into(), String::new());
     let least = layout::spec(&large).len();
-    large.items[0].annotations.insert("note".into(), "x".repeat(LARGEST - least));
+    annotations(&mut large).insert("note".into(), "x".repeat(LARGEST - least));
     assert_eq!(fitting(&large).unwrap().len(), LARGEST);
-    large.items[0].annotations.insert("note".into(), "x".repeat(LARGEST - least + 1));
+    annotations(&mut large).insert("note".into(), "x".repeat(LARGEST - least + 1));
     let error = fitting(&large).unwrap_err();
     assert_eq!(error.failure(), Failure::TooLarge);
     assert!(error.to_string().len() < 200, "{error}");
