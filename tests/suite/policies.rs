@@ -11,6 +11,7 @@ mod overlap;
 mod pause;
 mod same_cluster;
 mod writes;
+mod written;
 
 use std::collections::BTreeMap;
 
@@ -18,7 +19,7 @@ use muster_tests::ControlPlane;
 use muster_tests::agent::AgentProcess;
 use serde_json::{Value, json};
 
-use crate::fleet::{Fleet, quietly, until, version};
+use crate::fleet::{Fleet, REPORT, condition_of, quietly, until, version};
 
 /// Path of the collection of policies.
 pub(crate) const POLICIES: &str = "/apis/multicluster.coreos.com/v1/clusterpolicies";
@@ -79,6 +80,25 @@ pub(crate) fn until_made(fleet: &Fleet, agent: &AgentProcess, number: usize) {
         let made = made(&fleet.replica);
         if made.len() == number { Ok(()) } else { Err(format!("{:?}", made.keys())) }
     });
+}
+
+/// Waits until the agent's own report has this reason for `PoliciesApplied`, with a message that is right; gives it.
+pub(crate) fn until_told(
+    fleet: &Fleet,
+    agent: &AgentProcess,
+    reason: &str,
+    right: impl Fn(&str) -> bool,
+) -> String {
+    let mut told = String::new();
+    until(agent, &format!("PoliciesApplied {reason}, and why"), || {
+        let report = fleet.replica.api().get(REPORT).map_err(|error| error.to_string())?;
+        match condition_of(&report, "PoliciesApplied") {
+            Some((seen, message)) if seen == reason && right(&message) => told = message,
+            seen => return Err(format!("{seen:?}")),
+        }
+        Ok(())
+    });
+    told
 }
 
 /// Makes a policy, or gives one of that name another spec, as `kubectl apply` does.
