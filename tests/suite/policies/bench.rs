@@ -11,13 +11,15 @@ use rustix::process::Signal;
 use serde_json::{Value, json};
 
 use super::{APPLIER, LEDGERS, POLICIES, made, objects, put_policy, until_made};
-use crate::fleet::{CLUSTERS, Fleet, OWN, REPORT, until};
+use crate::fleet::{CLUSTERS, Fleet, OWN, REPORT, condition_of, until};
 use crate::trail::{self, REPLICA_USER};
 
 /// What the agent keeps of itself in the replica.
 pub(super) const STATE: &str = "/api/v1/namespaces/muster-system/configmaps/muster-agent-state";
 /// The Lease that decides which process acts.
 const LEADER: &str = "/apis/coordination.k8s.io/v1/namespaces/muster-system/leases/muster-agent";
+/// The report in the directory.
+const UPSTREAM: &str = "/apis/multicluster.coreos.com/v1/namespaces/muster-cluster-east/clusterreports/east";
 /// For how long nothing is to happen, where there is no event to wait for: longer than the quiet window before
 /// deletions, and than a policy takes to be applied.
 const QUIET: std::time::Duration = std::time::Duration::from_secs(5);
@@ -53,6 +55,24 @@ impl Bench {
         let message = self.fleet.reason(&self.agent, condition, reason);
         println!("    {condition}={reason} {message}");
         message
+    }
+
+    /// The end of the agent's log now.
+    pub(super) fn log_end(&self) -> usize {
+        self.agent.log().len()
+    }
+
+    /// Waits until the agent's log says this since then: what the report said before may be out of date.
+    pub(super) fn says(&self, since: usize, condition: &str, reason: &str) {
+        let is = |line: &str| {
+            line.contains(&format!("condition=\"{condition}\""))
+                && line.contains(&format!("reason=\"{reason}\""))
+        };
+        self.until(&format!("{condition} {reason} in the log"), || {
+            let log = self.agent.log();
+            let new = log.get(since..).unwrap_or_default();
+            if new.lines().any(is) { Ok(()) } else { Err(new.lines().last().unwrap_or_default().to_owned()) }
+        });
     }
 
     /// Waits for something in the replica.
@@ -147,10 +167,16 @@ impl Bench {
         });
     }
 
-    /// The first grant of a kind that a policy made, with its path.
+    /// The first grant of a kind that a policy made, with its path. One that was deleted by hand may be still to come.
     pub(super) fn binding(&self, kind: &str) -> (String, Value) {
-        let made = made(&self.fleet.replica);
-        let (_, binding) = made.into_iter().find(|(key, _)| key.starts_with(&format!("{kind} "))).unwrap();
+        let mut found = None;
+        self.until(&format!("a {kind} of a policy"), || {
+            let made = made(&self.fleet.replica);
+            let keys = format!("{:?}", made.keys());
+            found = made.into_iter().find(|(key, _)| key.starts_with(&format!("{kind} ")));
+            found.is_some().then_some(()).ok_or(keys)
+        });
+        let (_, binding) = found.unwrap();
         (path(&binding), binding)
     }
 
@@ -188,6 +214,17 @@ impl Bench {
             .into_iter()
             .map(|(key, object)| (key, crate::fleet::version(&object)))
             .collect()
+    }
+
+    /// Waits until the report in the directory says this.
+    pub(super) fn told_upstream(&self, condition: &str, reason: &str) {
+        self.until(&format!("{condition} {reason} in the directory"), || {
+            let report = self.fleet.directory.api().get(UPSTREAM).map_err(|error| error.to_string())?;
+            match condition_of(&report, condition) {
+                Some((seen, _)) if seen == reason => Ok(()),
+                seen => Err(format!("{seen:?}")),
+            }
+        });
     }
 
     /// The local report.
