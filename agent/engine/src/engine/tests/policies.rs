@@ -1,6 +1,7 @@
 //! Policies, from the directory's word to the object and back.
 
 mod applying;
+mod crashing;
 mod doubts;
 mod drift;
 mod foreign;
@@ -12,6 +13,9 @@ mod sharing;
 use serde_json::{Value, json};
 
 use super::world::PolicyWorld;
+
+/// What happens once all is in step.
+type Act = fn(&mut PolicyWorld);
 
 /// The first documented policy.
 fn ldap() -> Value {

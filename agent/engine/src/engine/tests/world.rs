@@ -12,8 +12,7 @@ use serde_json::{Value, json};
 
 use super::super::*;
 use super::{landmark, object, unreachable};
-use crate::event::{Change, DirectoryWatch, ReplicaWatch};
-use crate::kind::Kind;
+use crate::event::{Change, DirectoryWatch};
 use crate::ledger::Kept;
 use crate::pin::{Landmarks, Pin};
 use crate::target::Target;
@@ -30,6 +29,7 @@ pub(super) enum Crash {
     Undone,
 }
 
+#[allow(clippy::struct_excessive_bools)] // each is a switch of its own
 pub(super) struct PolicyWorld {
     pub(super) engine: Engine,
     scope: Scope,
@@ -253,14 +253,12 @@ impl PolicyWorld {
                 return;
             }
             let next = if self.done_first { self.plans.pop_back() } else { self.plans.pop_front() };
-            match next {
-                Some(plan) => self.carry_out(plan),
-                None => {
-                    let wake = self.engine.wake();
-                    assert!(wake.is_none_or(|wake| wake > self.now), "busy at {:?}: {wake:?}", self.now);
-                    return;
-                }
-            }
+            let Some(plan) = next else {
+                let wake = self.engine.wake();
+                assert!(wake.is_none_or(|wake| wake > self.now), "busy at {:?}: {wake:?}", self.now);
+                return;
+            };
+            self.carry_out(plan);
         }
         panic!("no end: {:#?}", &self.log[self.log.len().saturating_sub(40)..]);
     }
@@ -284,9 +282,11 @@ impl PolicyWorld {
         let end = self.now + Duration::from_secs(seconds);
         while self.now < end {
             let next = self.now + Duration::from_millis(500);
-            self.now = self.engine.wake().map_or(next, |wake| wake.clamp(self.now, next)).min(end);
+            let wake = self.engine.wake().filter(|_| !self.dead);
+            self.now = wake.map_or(next, |wake| wake.clamp(self.now, next)).min(end);
             self.send(Event::Tick);
-            assert!(!self.plans.is_empty() || self.engine.wake().is_none_or(|wake| wake > self.now));
+            let idle = self.dead || !self.plans.is_empty();
+            assert!(idle || self.engine.wake().is_none_or(|wake| wake > self.now));
         }
     }
 
@@ -372,54 +372,6 @@ impl PolicyWorld {
         }
     }
 
-    // === the replica ===
-
-    /// The replica is listed anew, all of it.
-    pub(super) fn list_replica(&mut self) {
-        let copies: Vec<_> = self.copies.values().map(object).map(Change::Listed).collect();
-        for change in [Change::ListBegan].into_iter().chain(copies).chain([Change::ListComplete]) {
-            self.send(Event::Replica { watch: ReplicaWatch::Copies, change });
-        }
-        for kind in Kind::ALL {
-            self.list_kind(kind);
-        }
-        let ledgers: Vec<_> = self.ledgers.values().cloned().map(Change::Listed).collect();
-        for change in [Change::ListBegan].into_iter().chain(ledgers).chain([Change::ListComplete]) {
-            self.send(Event::Ledgers(change));
-        }
-    }
-
-    pub(super) fn list_kind(&mut self, kind: Kind) {
-        let watch = ReplicaWatch::Applied(kind);
-        let shown: Vec<_> = self
-            .objects
-            .iter()
-            .filter(|(target, value)| target.resource == kind.resource() && Self::is_shown(target, value))
-            .map(|(_, value)| Change::Listed(object(value)))
-            .collect();
-        for change in [Change::ListBegan].into_iter().chain(shown).chain([Change::ListComplete]) {
-            self.send(Event::Replica { watch, change });
-        }
-    }
-
-    pub(super) fn list_report(&mut self) {
-        let watch = ReplicaWatch::Report;
-        let listed = self.report.iter().map(object).map(Change::Listed).collect::<Vec<_>>();
-        for change in [Change::ListBegan].into_iter().chain(listed).chain([Change::ListComplete]) {
-            self.send(Event::Replica { watch, change });
-        }
-    }
-
-    /// The owner of the replica says something, or nothing any more.
-    pub(super) fn say_as_owner(&mut self, annotations: &Value) {
-        let version = self.next_version();
-        let report = json!({"metadata": {"name": "directory-sync", "uid": "rep", "resourceVersion": version,
-            "annotations": annotations}});
-        let change = Change::Applied(object(&report));
-        self.report = Some(report);
-        self.send(Event::Replica { watch: ReplicaWatch::Report, change });
-    }
-
     fn is_paused(&self) -> bool {
         self.report.as_ref().is_some_and(|report| !report["metadata"]["annotations"][marks::PAUSE].is_null())
     }
@@ -433,55 +385,5 @@ impl PolicyWorld {
 
     pub(super) fn reason(&self, kind: &str) -> String {
         self.condition(kind).0
-    }
-}
-
-impl PolicyWorld {
-    /// A plan that waits is carried out.
-    pub(super) fn carry(&mut self, plan: Plan) {
-        self.carry_out(plan);
-        self.run();
-    }
-
-    /// The oldest plan that waits is carried out.
-    pub(super) fn carry_next(&mut self) {
-        let plan = self.plans.pop_front().expect("nothing waits");
-        self.carry(plan);
-    }
-
-    /// All plans that wait are carried out, the newest first, and not what comes of them.
-    pub(super) fn carry_all(&mut self) {
-        for plan in std::mem::take(&mut self.plans).into_iter().rev() {
-            self.carry(plan);
-        }
-    }
-}
-
-impl PolicyWorld {
-    /// A plan is carried out, and what came of it is not heard of yet.
-    pub(super) fn hold_outcome(&mut self, plan: Plan) {
-        assert!(self.events.is_empty());
-        self.carry_out(plan);
-        self.held = std::mem::take(&mut self.events);
-    }
-
-    /// What was held back is heard.
-    pub(super) fn hear(&mut self) {
-        self.events.append(&mut self.held);
-        self.run();
-    }
-
-    /// All is carried out, and each time the write that is named waits until nothing else is left to do.
-    pub(super) fn carry_slowly(&mut self, last: &str) {
-        let name = last.split_once(' ').unwrap().1;
-        let is_last = |plan: &Plan| matches!(&plan.steps[0], crate::Step::Record { ledger, .. } if ledger.policy.name == name);
-        for _ in 0..1000 {
-            let place = self.plans.iter().position(|plan| !is_last(plan)).unwrap_or(0);
-            let Some(plan) = self.plans.remove(place) else { break };
-            self.carry(plan);
-        }
-        self.deferring = false;
-        self.run();
-        assert!(self.log.iter().any(|line| line == last), "{:?}", self.log);
     }
 }

@@ -11,8 +11,10 @@ fn world() -> (PolicyWorld, Target) {
     (world, binding)
 }
 
+type Edit = fn(&mut PolicyWorld, &Target);
+
 /// What is done to a binding by hand, and the writes that put it right.
-const EDITS: [(&str, fn(&mut PolicyWorld, &Target), &[&str]); 4] = [
+const EDITS: [(&str, Edit, &[&str]); 4] = [
     (
         "subjects changed",
         |world, binding| world.edit(binding, |value| value["subjects"] = json!([])),
@@ -151,7 +153,7 @@ fn what_lost_its_label_while_the_agent_was_down_goes_when_it_is_revoked() {
             world.strip(&binding);
             if !mark {
                 world.edit(&binding, |value| {
-                    drop(value["metadata"].as_object_mut().unwrap().remove("annotations"))
+                    drop(value["metadata"].as_object_mut().unwrap().remove("annotations"));
                 });
             }
             world.policies.clear();
@@ -187,4 +189,33 @@ fn an_object_made_anew_by_hand_under_the_name_is_a_conflict_and_stays() {
     world.tick(10);
     assert_eq!(world.objects[&binding], theirs);
     assert!(world.ledgers.is_empty());
+}
+
+#[test]
+fn a_ledger_that_is_edited_by_hand_is_put_back_and_nothing_follows_from_what_it_said() {
+    type Edit = fn(&mut crate::ledger::Ledger);
+    let edits: [(&str, Edit); 4] = [
+        ("nothing is asked for", |ledger| ledger.items.clear()),
+        ("nothing may be there", |ledger| (ledger.items, ledger.resources) = Default::default()),
+        ("all is to go", |ledger| ledger.phase = crate::ledger::Phase::Deleting),
+        ("it is of another directory", |ledger| ledger.directory = "another".into()),
+    ];
+    for (what, edit) in edits {
+        for online in [true, false] {
+            let (mut world, binding) = world();
+            if !online {
+                world.disconnect();
+            }
+            let policy = world.uid("p");
+            let (before, object) = (world.ledgers[&policy].ledger.clone(), world.objects[&binding].clone());
+            world.edit_ledger(&policy, |kept| edit(&mut kept.ledger));
+            world.tick(60);
+            assert_eq!(world.written(), ["record p"], "{what}, online: {online}");
+            assert_eq!(
+                (&world.ledgers[&policy].ledger, &world.objects[&binding]),
+                (&before, &object),
+                "{what}"
+            );
+        }
+    }
 }

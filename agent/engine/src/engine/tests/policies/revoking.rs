@@ -5,7 +5,7 @@ use crate::event::{Change, DirectoryWatch, Event};
 use crate::pin::{Found, Reading};
 
 /// Ways in which a grant ends, and what goes then.
-const ENDS: [(&str, fn(&mut PolicyWorld)); 4] = [
+const ENDS: [(&str, Act); 4] = [
     ("policy deleted", |world| world.delete_policy("p")),
     ("label unmatched", |world| world.enter("own", &json!({"cloud": "gcp"}))),
     ("selector changed", |world| {

@@ -31,7 +31,7 @@ fn two() -> PolicyWorld {
 
 #[test]
 fn what_becomes_of_one_policy_leaves_the_others_objects_alone() {
-    let ends: [(&str, fn(&mut PolicyWorld)); 4] = [
+    let ends: [(&str, Act); 4] = [
         ("deleted", |world| world.delete_policy("one")),
         ("unmatched", |world| {
             world.edit_policy("one", |policy| policy["spec"]["selector"] = json!({"no": "match"}));

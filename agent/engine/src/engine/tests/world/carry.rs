@@ -14,6 +14,53 @@ use crate::plan::{Plan, Step};
 use crate::target::Target;
 
 impl PolicyWorld {
+    /// A plan that waits is carried out.
+    pub(in super::super) fn carry(&mut self, plan: Plan) {
+        self.carry_out(plan);
+        self.run();
+    }
+
+    /// The oldest plan that waits is carried out.
+    pub(in super::super) fn carry_next(&mut self) {
+        let plan = self.plans.pop_front().expect("nothing waits");
+        self.carry(plan);
+    }
+
+    /// All plans that wait are carried out, the newest first, and not what comes of them.
+    pub(in super::super) fn carry_all(&mut self) {
+        for plan in std::mem::take(&mut self.plans).into_iter().rev() {
+            self.carry(plan);
+        }
+    }
+
+    /// A plan is carried out, and what came of it is not heard of yet.
+    pub(in super::super) fn hold_outcome(&mut self, plan: Plan) {
+        assert!(self.events.is_empty());
+        self.carry_out(plan);
+        self.held = std::mem::take(&mut self.events);
+    }
+
+    /// What was held back is heard.
+    pub(in super::super) fn hear(&mut self) {
+        self.events.append(&mut self.held);
+        self.run();
+    }
+
+    /// All is carried out, and each time the write that is named waits until nothing else is left to do.
+    pub(in super::super) fn carry_slowly(&mut self, last: &str) {
+        let name = last.split_once(' ').unwrap().1;
+        let is_last =
+            |plan: &Plan| matches!(&plan.steps[0], Step::Record { ledger, .. } if ledger.policy.name == name);
+        for _ in 0..1000 {
+            let place = self.plans.iter().position(|plan| !is_last(plan)).unwrap_or(0);
+            let Some(plan) = self.plans.remove(place) else { break };
+            self.carry(plan);
+        }
+        self.deferring = false;
+        self.run();
+        assert!(self.log.iter().any(|line| line == last), "{:?}", self.log);
+    }
+
     pub(super) fn carry_out(&mut self, plan: Plan) {
         let Plan { id, steps, .. } = plan;
         let step = steps.into_iter().next().unwrap();

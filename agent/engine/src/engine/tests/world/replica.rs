@@ -193,6 +193,52 @@ impl PolicyWorld {
         there
     }
 
+    /// The replica is listed anew, all of it.
+    pub(in super::super) fn list_replica(&mut self) {
+        let copies: Vec<_> = self.copies.values().map(super::object).map(Change::Listed).collect();
+        for change in [Change::ListBegan].into_iter().chain(copies).chain([Change::ListComplete]) {
+            self.send(Event::Replica { watch: ReplicaWatch::Copies, change });
+        }
+        for kind in Kind::ALL {
+            self.list_kind(kind);
+        }
+        let ledgers: Vec<_> = self.ledgers.values().cloned().map(Change::Listed).collect();
+        for change in [Change::ListBegan].into_iter().chain(ledgers).chain([Change::ListComplete]) {
+            self.send(Event::Ledgers(change));
+        }
+    }
+
+    pub(in super::super) fn list_kind(&mut self, kind: Kind) {
+        let watch = ReplicaWatch::Applied(kind);
+        let shown: Vec<_> = self
+            .objects
+            .iter()
+            .filter(|(target, value)| target.resource == kind.resource() && Self::is_shown(target, value))
+            .map(|(_, value)| Change::Listed(super::object(value)))
+            .collect();
+        for change in [Change::ListBegan].into_iter().chain(shown).chain([Change::ListComplete]) {
+            self.send(Event::Replica { watch, change });
+        }
+    }
+
+    pub(in super::super) fn list_report(&mut self) {
+        let watch = ReplicaWatch::Report;
+        let listed = self.report.iter().map(super::object).map(Change::Listed).collect::<Vec<_>>();
+        for change in [Change::ListBegan].into_iter().chain(listed).chain([Change::ListComplete]) {
+            self.send(Event::Replica { watch, change });
+        }
+    }
+
+    /// The owner of the replica says something, or nothing any more.
+    pub(in super::super) fn say_as_owner(&mut self, annotations: &Value) {
+        let version = self.next_version();
+        let report = json!({"metadata": {"name": "directory-sync", "uid": "rep", "resourceVersion": version,
+            "annotations": annotations}});
+        let change = Change::Applied(super::object(&report));
+        self.report = Some(report);
+        self.send(Event::Replica { watch: ReplicaWatch::Report, change });
+    }
+
     // === ledgers ===
 
     /// A ledger is changed or made, by whomever.
