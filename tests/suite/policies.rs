@@ -1,6 +1,7 @@
 //! Policies of the directory, applied in a replica.
 
 mod bench;
+mod cost;
 mod definitions;
 mod documented;
 mod edits;
@@ -56,6 +57,19 @@ pub(crate) fn objects(plane: &ControlPlane) -> BTreeMap<String, Value> {
         }
     }
     objects
+}
+
+/// The path of one of them, by its key.
+pub(crate) fn path(key: &str) -> String {
+    let (kind, name) = key.split_once(' ').unwrap();
+    let (_, collection) = KINDS.into_iter().find(|(known, _)| *known == kind).unwrap();
+    match name.split_once('/') {
+        None => format!("{collection}/{name}"),
+        Some((namespace, name)) => {
+            let (version, plural) = collection.rsplit_once('/').unwrap();
+            format!("{version}/namespaces/{namespace}/{plural}/{name}")
+        }
+    }
 }
 
 /// Those of them that bear Muster's label.
