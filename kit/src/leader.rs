@@ -29,7 +29,8 @@ pub enum Claim {
         until: Instant,
     },
     /// The claim ran out for want of the server: since then it did not answer who leads. Whoever else there is could
-    /// not ask it either, unless it is only out of reach of this process.
+    /// not ask it either, unless it is only out of reach of this process. A process that was paused while its claim
+    /// ran out is not adrift.
     Adrift,
     /// Somebody else leads.
     Other {

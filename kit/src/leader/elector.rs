@@ -1,6 +1,7 @@
 //! The loop of an election.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
@@ -38,6 +39,8 @@ struct State {
     lease: Option<Object>,
     /// Whether `lease` is as the server has it, as far as we know.
     fresh: bool,
+    /// Whether the end of the last claim was noticed while nobody else could lead yet.
+    noticed: Arc<AtomicBool>,
     backoff: Backoff,
     fold: Fold,
 }
@@ -48,7 +51,8 @@ pub(super) async fn run(
     claims: watch::Sender<Claim>,
     cancel: CancellationToken,
 ) {
-    let expiry = expire(claims.clone());
+    let noticed = Arc::new(AtomicBool::new(false));
+    let expiry = expire(claims.clone(), election.margin, Arc::clone(&noticed));
     let mut state = State {
         election,
         links,
@@ -56,6 +60,7 @@ pub(super) async fn run(
         seen: None,
         lease: None,
         fresh: false,
+        noticed,
         backoff: Backoff::default(),
         fold: Fold::new(FOLD),
     };
@@ -72,8 +77,9 @@ fn now() -> Instant {
     tokio::time::Instant::now().into_std()
 }
 
-/// Withdraws a claim that ran out, so that whoever waits for changes of it learns of it.
-async fn expire(claims: watch::Sender<Claim>) {
+/// Withdraws a claim that ran out, so that whoever waits for changes of it learns of it. Says whether that was noticed
+/// before the Lease was over, which is `margin` later: a process that was paused for longer notices too late.
+async fn expire(claims: watch::Sender<Claim>, margin: Duration, noticed: Arc<AtomicBool>) {
     let mut claim = claims.subscribe();
     loop {
         let held = claim.borrow_and_update().clone();
@@ -84,6 +90,7 @@ async fn expire(claims: watch::Sender<Claim>) {
             continue;
         };
         if timeout_at(until.into(), claim.changed()).await.is_err() {
+            noticed.store(now() < until + margin, Ordering::Relaxed);
             claims.send_if_modified(|claim| {
                 let over = *claim == held;
                 if over {
@@ -262,9 +269,12 @@ impl State {
     }
 
     /// A step failed. If the claim had run out before it began, the server was asked who leads, and did not answer.
+    /// Whoever noticed the end too late was away, perhaps for long: that it gets no answer now says nothing of who
+    /// leads by now.
     fn drift(&self, led: bool) {
         let last = self.seen.as_ref().is_some_and(|seen| seen.record.holder == self.election.identity);
-        if !led && last && *self.claims.borrow() == Claim::Unknown {
+        let noticed = self.noticed.load(Ordering::Relaxed);
+        if !led && last && noticed && *self.claims.borrow() == Claim::Unknown {
             self.publish(Claim::Adrift);
         }
     }

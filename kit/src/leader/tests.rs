@@ -76,14 +76,17 @@ struct Held {
     puts: usize,
     /// Writes that came too late.
     refused: usize,
-    /// Answers nothing but this, if set.
+    /// Answers nothing but errors, if set.
     broken: bool,
+    /// How many of them.
+    failed: usize,
 }
 
 impl Leases {
     fn answer(&self, ask: &Ask) -> Reply {
         let mut held = self.0.lock().unwrap();
         if held.broken {
+            held.failed += 1;
             return reply(500, &status(500, "InternalError", &json!({})));
         }
         let absent = || {
@@ -171,6 +174,12 @@ fn election(identity: &str) -> Election {
         renew: Duration::from_millis(250),
         ..Election::new("n", "l", identity, "muster-test", Duration::from_secs(1))
     }
+}
+
+/// One whose end is noticed in time also by a busy machine.
+fn patient(identity: &str) -> Election {
+    let duration = Duration::from_secs(2);
+    Election { duration, margin: duration / 2, ..election(identity) }
 }
 
 struct Candidate {
@@ -268,7 +277,7 @@ async fn a_release_is_taken_up_at_once_and_a_silent_holder_only_after_its_time()
 #[tokio::test]
 async fn a_claim_that_cannot_be_renewed_runs_out_and_comes_back() {
     play(|server, leases| async move {
-        let mut only = Candidate::start(&server, "only");
+        let mut only = Candidate::with(&server, patient("only"));
         let until = only.leads().await;
         leases.with(|held| held.broken = true);
         only.until("the claim to run out", |claim| !matches!(claim, Claim::Held { .. })).await;
@@ -344,6 +353,28 @@ async fn whoever_wakes_after_its_claim_looks_before_it_writes() {
         let other = claim.wait_for(|claim| matches!(claim, Claim::Other { .. }));
         tokio::select! { () = &mut first => panic!("it ended"), other = other => { other.unwrap(); } }
         assert_eq!(leases.with(by_first), before, "it tried to renew what was another's");
+    })
+    .await;
+}
+
+/// While the whole program stands still, the claim runs out and the Lease too; then the server does not answer.
+#[tokio::test]
+async fn whoever_was_away_when_its_claim_ran_out_is_not_adrift() {
+    play(|server, leases| async move {
+        let mut only = Candidate::with(&server, patient("only"));
+        only.leads().await;
+        leases.with(|held| held.broken = true);
+        std::thread::sleep(patient("only").duration);
+        let asked = leases.with(|held| held.failed);
+        soon("questions", async {
+            while leases.with(|held| held.failed) < asked + 3 {
+                tokio::time::sleep(Duration::from_millis(10)).await;
+                assert!(!only.claim.borrow().is_unopposed(Instant::now()), "{:?}", only.claim);
+            }
+        })
+        .await;
+        leases.with(|held| held.broken = false);
+        only.leads().await;
     })
     .await;
 }
