@@ -2,10 +2,11 @@
 //! said. When the fault is over, the replica comes in step, with what changed meanwhile.
 
 mod access;
-mod identity;
+pub(crate) mod identity;
+pub(crate) mod lies;
 mod lists;
 mod outage;
-mod removal;
+pub(crate) mod removal;
 mod restart;
 
 use std::collections::BTreeMap;
@@ -13,10 +14,11 @@ use std::collections::BTreeMap;
 use muster_tests::agent::AgentProcess;
 use muster_tests::api::MERGE_PATCH;
 use muster_tests::plane::AuditMark;
-use muster_tests::proxy::{Action, Proxy, Rule, RuleId};
+use muster_tests::proxy::{Proxy, RuleId};
 use muster_tests::wait::{DEADLINE, eventually, timed};
 use serde_json::{Value, json};
 
+use self::lies::Collection;
 use crate::fleet::{CLUSTERS, Fleet, version};
 
 /// The agent's user in the replica.
@@ -153,11 +155,7 @@ impl Bench {
 
     /// Makes the agent list the entries anew: its connections break, and the server serves no history any more.
     fn relist(&self) -> RuleId {
-        let expired = Rule::on(CLUSTERS, Action::failure(410, "Expired"))
-            .watches()
-            .when(|parts| !parts.uri.query().unwrap_or_default().contains("sendInitialEvents"))
-            .times(1);
-        let rule = self.proxy.add(expired);
+        let rule = Collection::Entries.forget(&self.proxy);
         self.proxy.disconnect();
         rule
     }

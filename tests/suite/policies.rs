@@ -5,12 +5,15 @@ mod cost;
 mod definitions;
 mod documented;
 mod edits;
+mod held;
 mod leave;
 mod limits;
 mod namespaces;
+mod offline;
 mod overlap;
 mod pause;
 mod same_cluster;
+mod silence;
 mod writes;
 mod written;
 

@@ -12,12 +12,12 @@ use crate::fleet::{Fleet, OWN, install};
 
 const DIRECTORY: &str = include_str!("../../../manifests/directory.yaml");
 /// The user of the client certificate.
-const USER: &str = "agent-of-east";
+pub(crate) const USER: &str = "agent-of-east";
 const ETCD: &str = "etcd";
 const ETCD_ASIDE: &str = "etcd-aside";
 
 /// Gives the user of the certificate the rights of an agent.
-fn admit(fleet: &Fleet) {
+pub(crate) fn admit(fleet: &Fleet) {
     let subject = json!([{"kind": "User", "name": USER, "apiGroup": "rbac.authorization.k8s.io"}]);
     let role =
         |name: &str| json!({"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": name});
@@ -33,7 +33,7 @@ fn admit(fleet: &Fleet) {
 }
 
 /// Puts another cluster in the place of the directory, which is kept aside.
-fn put_another(fleet: &Fleet) -> AuditMark {
+pub(crate) fn put_another(fleet: &Fleet) -> AuditMark {
     let plane = &fleet.directory;
     plane.kill().unwrap();
     fs::rename(plane.folder().join(ETCD), plane.folder().join(ETCD_ASIDE)).unwrap();
@@ -47,7 +47,7 @@ fn put_another(fleet: &Fleet) -> AuditMark {
 }
 
 /// Puts the directory back.
-fn put_back(plane: &ControlPlane) {
+pub(crate) fn put_back(plane: &ControlPlane) {
     plane.kill().unwrap();
     fs::remove_dir_all(plane.folder().join(ETCD)).unwrap();
     fs::rename(plane.folder().join(ETCD_ASIDE), plane.folder().join(ETCD)).unwrap();

@@ -10,7 +10,7 @@ const CRD: &str = "clusters.multicluster.coreos.com";
 const MULTICLUSTER: &str = include_str!("../../../manifests/multicluster.yaml");
 
 /// Says that an object may be deleted, as the admission policy wants it.
-fn allow(plane: &ControlPlane, kind: &str, name: &str) {
+pub(crate) fn allow(plane: &ControlPlane, kind: &str, name: &str) {
     plane.kubectl_ok(&["annotate", kind, name, "multicluster.coreos.com/allow-deletion=true"]).unwrap();
 }
 
@@ -54,7 +54,8 @@ fn the_crd_is_deleted_and_later_replaced() {
 
     let held = bench.held();
     allow(&bench.fleet.directory, "crd", CRD);
-    let crds = bench.fleet.directory.kubectl_with(&["replace", "--force", "-f", "-"], &definition()).unwrap();
+    let crds =
+        bench.fleet.directory.kubectl_with(&["replace", "--force", "-f", "-"], &definition(CRD)).unwrap();
     assert_eq!(crds.code, Some(0), "{}", crds.stderr);
     bench.told(&[("DirectoryReachable", "BeingRemoved")]);
     bench.corrects("one");
@@ -68,10 +69,10 @@ fn the_crd_is_deleted_and_later_replaced() {
     bench.settled();
 }
 
-/// The CRD of entries alone.
-fn definition() -> String {
+/// One CRD of the manifest.
+pub(crate) fn definition(name: &str) -> String {
     let found = MULTICLUSTER.split("\n---\n").find(|document| {
-        document.contains("kind: CustomResourceDefinition") && document.contains(&format!("name: {CRD}\n"))
+        document.contains("kind: CustomResourceDefinition") && document.contains(&format!("name: {name}\n"))
     });
     found.unwrap().to_owned()
 }

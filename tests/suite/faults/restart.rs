@@ -3,7 +3,7 @@
 use http::Method;
 use muster_tests::proxy::{Action, Proxy, Rule};
 
-use super::lists::{Mode, Shown, listing, ok, streams};
+use super::lies::{Collection, Mode, Shown, listing, ok, streams};
 use super::{Bench, create, delete, relabel};
 use crate::fleet::CLUSTERS;
 
@@ -11,7 +11,7 @@ use crate::fleet::CLUSTERS;
 fn a_restart_before_an_empty_or_forbidden_list() {
     let mut bench = Bench::new(&["one", "two"]);
     let real = bench.fleet.directory.api().get(CLUSTERS).unwrap();
-    let empty = listing(Shown::None, Mode::Streamed, "", &real);
+    let empty = listing(Collection::Entries, Shown::None, Mode::Streamed, &real);
     let held = bench.held();
 
     bench.proxy.add(Rule::on(CLUSTERS, Action::Mute).watches());
