@@ -189,6 +189,7 @@ fn the_commands_of_the_guide_work_as_printed() {
     });
     renewed.unwrap();
 
+    guide.play("Create policies", |_| {});
     guide.play("De-register a cluster", |_| {});
     // The server may know a token for some seconds longer.
     let refused = eventually("the credential refused", DEADLINE * 2, || {
