@@ -270,7 +270,7 @@ fn gone(fleet: &Fleet, agent: &AgentProcess, name: &str) {
     looked.unwrap_or_else(|late| panic!("{late}\n{}", agent.log()));
 }
 
-const WIDGETS: &str = r#"
+const WIDGETS: &str = "
 apiVersion: apiextensions.k8s.io/v1
 kind: CustomResourceDefinition
 metadata:
@@ -284,4 +284,4 @@ spec:
       served: true
       storage: true
       schema: {openAPIV3Schema: {type: object}}
-"#;
+";
