@@ -12,6 +12,7 @@ mod namespaces;
 mod offline;
 mod overlap;
 mod pause;
+mod revocation;
 mod same_cluster;
 mod silence;
 mod writes;
