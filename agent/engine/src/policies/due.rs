@@ -192,7 +192,13 @@ impl Policies {
                 return;
             }
             Some(step) => step,
-            None => return,
+            None => {
+                // Whatever failed is not wanted any more, or is so by now: as when the ledger was there all the time.
+                if let Some(bundle) = self.bundles.get_mut(uid) {
+                    bundle.failure = None;
+                }
+                return;
+            }
         };
         if let Some(bundle) = self.bundles.get_mut(uid) {
             bundle.busy = true;

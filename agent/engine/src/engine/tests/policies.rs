@@ -7,6 +7,7 @@ mod drift;
 mod foreign;
 mod leaving;
 mod ledgers;
+mod lost;
 mod revoking;
 mod sharing;
 
