@@ -43,6 +43,12 @@ impl Pace {
         self.retry_at = now + backoff(self.failures, FIRST_WAIT, LONGEST_WAIT, salt);
     }
 
+    /// How many attempts failed since the last that succeeded.
+    #[must_use]
+    pub fn failures(&self) -> u32 {
+        self.failures
+    }
+
     /// What made the last attempts fail may have passed.
     pub fn hurry(&mut self) {
         self.retry_at = Duration::ZERO;

@@ -71,12 +71,12 @@ impl Policies {
         {
             let namespace = super::namespace(namespace);
             let slot = self.slots.get(&namespace);
-            return slot.is_some_and(|slot| slot.failure.is_some() || slot.observed.is_some());
+            return slot.is_some_and(|slot| slot.has_failed() || slot.observed.is_some());
         }
         let Some(slot) = self.slots.get(target) else { return false };
         let right = self.wanted.get(target).is_some_and(|wish| slot.is_right(&wish.mark));
         right
-            || slot.failure.is_some()
+            || slot.has_failed()
             || slot.is_let_go()
             || !slot.is_own(&self.nonces) && slot.observed.is_some()
     }

@@ -9,6 +9,10 @@ use crate::observed::Observed;
 use crate::pace::Pace;
 use crate::plan::Cause;
 
+/// How often a server that does not answer is asked, before what waits for the answer waits no longer: with the pauses
+/// in between, that takes some seconds.
+const ATTEMPTS: u32 = 4;
+
 /// All that is known of one object.
 #[derive(Debug, Default)]
 pub(super) struct Slot {
@@ -157,6 +161,15 @@ impl Slot {
     pub(super) fn failed(&mut self, failure: Failure, message: String, now: Duration, salt: u64) {
         self.pace.failed(now, salt);
         self.failure = Some((failure, message));
+    }
+
+    /// Whether the last write failed, and another attempt is not likely to help soon. A server that does not answer is
+    /// asked a few times before that is so.
+    pub(super) fn has_failed(&self) -> bool {
+        match &self.failure {
+            Some((Failure::Unavailable, _)) => self.pace.failures() >= ATTEMPTS,
+            failure => failure.is_some(),
+        }
     }
 
     /// Nothing is known of the object.

@@ -160,6 +160,22 @@ fn an_old_grant_does_not_go_before_the_new_one_was_tried() {
     assert!(place(&log, "create RoleBinding web/p-edit") < place(&log, "delete RoleBinding web/p-view"));
 }
 
+#[test]
+fn a_new_grant_that_a_server_does_not_take_for_a_moment_still_comes_first() {
+    for (seconds, first) in [(3, "create RoleBinding web/p-edit"), (30, "delete RoleBinding web/p-view")] {
+        let mut world = PolicyWorld::in_step(&[("p", grant("web", &["view"]))]);
+        world.refused.insert("RoleBinding".into(), (crate::Failure::Unavailable, "timeout".into()));
+        world.policy("p", &grant("web", &["edit"]));
+        world.tick(seconds);
+        world.refused.clear();
+        world.tick(90);
+        let log = world.written();
+        let ends = log.iter().find(|line| line.starts_with("create") || line.starts_with("delete"));
+        assert_eq!(ends.map(String::as_str), Some(first), "{log:#?}");
+        assert_eq!(world.there(), ["Namespace web", "RoleBinding web/p-edit"]);
+    }
+}
+
 /// What cannot be made must not hold up the end of what is not granted any more.
 #[test]
 fn an_old_grant_goes_where_the_new_one_cannot_be_made() {
