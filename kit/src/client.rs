@@ -12,6 +12,7 @@ mod read;
 mod stack;
 mod stream;
 mod url;
+mod wire;
 mod write;
 
 #[cfg(test)]

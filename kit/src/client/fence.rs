@@ -1,10 +1,10 @@
 //! Writes that begin only while somebody lets them. The question is asked when the request is sent and once more when
-//! its body is taken, which is after a connection was found or made and flow control gave way: between that and the
-//! socket nothing waits.
+//! its body is taken, which is after a connection was found or made and flow control gave way; from then on the
+//! [connection](super::wire) asks.
 
 use std::pin::Pin;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Weak};
 use std::task::{Context, Poll};
 use std::time::Instant;
 
@@ -12,6 +12,8 @@ use http::{Method, Request};
 use hyper::body::{Bytes, Frame, SizeHint};
 use kube::client::Body;
 use tower::BoxError;
+
+use super::wire::Wire;
 
 /// Decides whether a write may begin.
 pub trait Fence: Send + Sync {
@@ -31,41 +33,48 @@ pub(super) struct Behind(pub(super) Arc<dyn Fence>);
 /// The body of a request, and the fence that it is behind.
 pub(super) struct Outgoing {
     body: Body,
-    fence: Option<Behind>,
+    /// With whoever waits for the answer; gone when nobody does.
+    fence: Option<Weak<Behind>>,
+    wire: Wire,
     refused: Refused,
+}
+
+/// What whoever waits for the answer to a request keeps until then.
+pub(super) struct Waiting {
+    refused: Refused,
+    _fence: Option<Arc<Behind>>,
 }
 
 /// Whether a body was refused: the error that hyper makes of that does not say so.
 #[derive(Clone, Default)]
 pub(super) struct Refused(Arc<AtomicBool>);
 
-impl Refused {
+impl Waiting {
     /// Why the request failed.
     pub(super) fn or(&self, error: impl Into<BoxError>) -> BoxError {
-        if self.0.load(Ordering::Relaxed) { Fenced.into() } else { error.into() }
+        if self.refused.0.load(Ordering::Relaxed) { Fenced.into() } else { error.into() }
     }
 }
 
-/// The request as it goes out, unless it may not.
-pub(super) fn admitted(mut request: Request<Body>) -> Result<Request<Outgoing>, BoxError> {
+/// The request as it goes out over `wire`, unless it may not, and what to keep until it is answered.
+pub(super) fn admitted(
+    mut request: Request<Body>,
+    wire: &Wire,
+) -> Result<(Request<Outgoing>, Waiting), BoxError> {
     let reads = matches!(*request.method(), Method::GET | Method::HEAD);
-    let fence = request.extensions_mut().remove::<Behind>().filter(|_| !reads);
-    let request = request.map(|body| Outgoing { body, fence, refused: Refused::default() });
+    let kept = request.extensions_mut().remove::<Behind>().filter(|_| !reads).map(Arc::new);
+    let (fence, wire, refused) = (kept.as_ref().map(Arc::downgrade), wire.clone(), Refused::default());
+    let waiting = Waiting { refused: refused.clone(), _fence: kept };
+    let request = request.map(|body| Outgoing { body, fence, wire, refused });
     request.body().check()?;
-    Ok(request)
+    Ok((request, waiting))
 }
 
 impl Outgoing {
-    /// Where it will be said that the body was refused.
-    pub(super) fn refused(&self) -> Refused {
-        self.refused.clone()
-    }
-
     fn check(&self) -> Result<(), BoxError> {
-        match &self.fence {
-            Some(Behind(fence)) if !fence.admits(Instant::now()) => Err(Fenced.into()),
-            _ => Ok(()),
-        }
+        let admits =
+            |fence: &Weak<Behind>| fence.upgrade().is_some_and(|fence| fence.0.admits(Instant::now()));
+        if self.fence.as_ref().is_none_or(admits) { Ok(()) } else { Err(Fenced.into()) }
     }
 }
 
@@ -80,6 +89,9 @@ impl hyper::body::Body for Outgoing {
         if let Err(fenced) = self.check() {
             self.refused.0.store(true, Ordering::Relaxed);
             return Poll::Ready(Some(Err(fenced)));
+        }
+        if let Some(fence) = &self.fence {
+            self.wire.passed(fence);
         }
         Pin::new(&mut self.body).poll_frame(cx).map_err(BoxError::from)
     }
@@ -120,6 +132,16 @@ mod tests {
         }
     }
 
+    /// Admits what comes until it is shut.
+    #[derive(Clone, Default)]
+    struct Shut(Arc<AtomicBool>);
+
+    impl Fence for Shut {
+        fn admits(&self, _: Instant) -> bool {
+            !self.0.load(Ordering::SeqCst)
+        }
+    }
+
     fn behind(server: &Server, admits: usize) -> Client {
         server.client().fenced(Arc::new(Admits(admits.into())))
     }
@@ -132,9 +154,11 @@ mod tests {
     async fn behind_a_fence_reads_go_through_and_writes_only_while_it_admits_them() {
         let server = Server::start().await;
         let answers = server.serve(|_| reply(200, &cluster("east", 1)));
-        let client = behind(&server, 2);
+        let shut = Shut::default();
+        let client = server.client().fenced(Arc::new(shut.clone()));
         let calls = async {
             create(&client).await.unwrap();
+            shut.0.store(true, Ordering::SeqCst);
             let preconditions = Preconditions::default();
             let outcomes = [
                 create(&client).await,
@@ -174,5 +198,47 @@ mod tests {
         })
         .await;
         read.unwrap();
+    }
+
+    /// As if the process had been paused between the last answer of the fence and the socket.
+    #[tokio::test]
+    async fn a_write_that_lies_in_the_buffers_is_not_sent_any_more() {
+        let server = Server::start().await;
+        let client = behind(&server, 2);
+        let error = soon("a call", create(&client)).await.unwrap_err();
+        assert!(matches!(error, CallError::Unreachable { .. }), "{error}");
+        let (read, ()) = soon("a read", async {
+            tokio::join!(client.get(&CLUSTERS, None, "east"), async {
+                let ask = server.next().await;
+                assert_eq!(ask.method, Method::GET, "nothing else arrived");
+                ask.answer(reply(200, &cluster("east", 1)));
+            })
+        })
+        .await;
+        read.unwrap();
+        assert_eq!(server.accepted(), 2, "the connection ended");
+    }
+
+    /// Nothing is sent over the connection while a write waits for its answer and may not be sent any more.
+    #[tokio::test]
+    async fn a_write_that_is_under_way_ends_with_the_next_request_and_holds_up_none_after_it() {
+        let server = Server::start().await;
+        let shut = Shut::default();
+        let client = server.client().fenced(Arc::new(shut.clone()));
+        let calls = async {
+            let (written, read) = tokio::join!(create(&client), async {
+                let under_way = server.next().await;
+                shut.0.store(true, Ordering::SeqCst);
+                let read = client.get(&CLUSTERS, None, "east").await;
+                drop(under_way);
+                read
+            });
+            assert_eq!(written.unwrap_err().category(), "unreachable");
+            assert_eq!(read.unwrap_err().category(), "unreachable");
+            tokio::join!(client.get(&CLUSTERS, None, "east"), async {
+                server.next().await.answer(reply(200, &cluster("east", 1)));
+            })
+        };
+        soon("the calls", calls).await.0.unwrap();
     }
 }

@@ -21,6 +21,7 @@ use secrecy::{ExposeSecret, SecretString};
 use tower::{BoxError, ServiceExt};
 
 use super::fence::{Outgoing, admitted};
+use super::wire::{Connector, Wire};
 use super::{ClientError, ClientOptions};
 use crate::endpoint::{Credential, Endpoint};
 
@@ -49,7 +50,8 @@ pub(super) struct Stack {
 
 /// Builds the layers.
 pub(super) fn build(endpoint: &Endpoint, options: &ClientOptions) -> Result<Stack, ClientError> {
-    let https = connector(endpoint)?;
+    let wire = Wire::default();
+    let https = connector(endpoint, wire.clone())?;
     let opened = Arc::new(AtomicU64::new(0));
     let counter = Arc::clone(&opened);
     let limit = options.connect_timeout;
@@ -78,20 +80,21 @@ pub(super) fn build(endpoint: &Endpoint, options: &ClientOptions) -> Result<Stac
     let token = Arc::new(Token::new(endpoint.credential())?);
     let decorate = Decorate::new(endpoint, &options.user_agent, Arc::clone(&token))?;
     let service = tower::service_fn(move |mut request: Request<Body>| {
-        let ready = decorate.apply(&mut request).and_then(|()| admitted(request));
-        let sent = ready.map(|request| (request.body().refused(), http.request(request)));
+        let ready = decorate.apply(&mut request).and_then(|()| admitted(request, &wire));
+        let sent = ready.map(|(request, waiting)| (waiting, http.request(request)));
         async move {
-            let (refused, sent) = sent?;
-            sent.await.map_err(|error| refused.or(error))
+            let (waiting, sent) = sent?;
+            sent.await.map_err(|error| waiting.or(error))
         }
     });
     Ok(Stack { kube: kube::Client::new(service, "default"), opened, token })
 }
 
-fn connector(endpoint: &Endpoint) -> Result<HttpsConnector<HttpConnector>, ClientError> {
+fn connector(endpoint: &Endpoint, wire: Wire) -> Result<HttpsConnector<Connector>, ClientError> {
     let mut tcp = HttpConnector::new();
     tcp.enforce_http(false);
     tcp.set_nodelay(true);
+    let tcp = Connector { tcp, wire };
     let builder = HttpsConnectorBuilder::new().with_tls_config(tls(endpoint)?).https_only();
     Ok(match endpoint.tls_server_name() {
         None => builder.enable_http2().wrap_connector(tcp),
