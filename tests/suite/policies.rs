@@ -7,6 +7,7 @@ mod documented;
 mod edits;
 mod held;
 mod leave;
+mod ledgers;
 mod limits;
 mod namespaces;
 mod offline;
