@@ -103,7 +103,11 @@ fn entries_are_replaced_and_the_own_one_is_missing() {
     }
     bench.settled();
 
+    // Nobody sees it go: the list lacks it. Seen, it would be the end of this replica's membership.
+    bench.proxy.cut().unwrap();
     delete(&bench.fleet, OWN);
+    bench.relist();
+    bench.proxy.restore().unwrap();
     bench.told(&[("EntryPresent", "Missing")]);
     let before = bench.examinations();
     delete(&bench.fleet, "gone");
