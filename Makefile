@@ -30,10 +30,10 @@ test: planes static
 
 .PHONY: bench
 
-## bench: measure the figures that the documents quote; takes a quarter of an hour
+## bench: measure the figures that the documents quote, and run what takes long; takes twenty minutes
 bench: planes static
 	MUSTER_AGENT_BIN=$(CURDIR)/$(STATIC) cargo test --locked --package muster-tests --test suite -- \
-		--ignored --nocapture --test-threads=1 figures:: footprint::
+		--ignored --nocapture --test-threads=1 figures:: footprint:: leader::
 
 # The same folder as for the programs of the control planes.
 CACHE := $(or $(MUSTER_CACHE),$(if $(XDG_CACHE_HOME),$(XDG_CACHE_HOME)/muster),$(HOME)/.cache/muster)

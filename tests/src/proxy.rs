@@ -65,8 +65,10 @@ pub struct Seen {
     pub connection: usize,
     /// The status that was answered; `None` as long as there is no answer.
     pub status: Option<u16>,
-    /// When it came.
+    /// When it came, its headers at least.
     pub at: Instant,
+    /// When its body had come whole; `None` as long as it has not, or nobody has read it.
+    pub whole: Option<Instant>,
 }
 
 impl Seen {

@@ -15,6 +15,8 @@ mod footprint;
 #[cfg(test)]
 mod install;
 #[cfg(test)]
+mod leader;
+#[cfg(test)]
 mod logs;
 #[cfg(test)]
 mod manifests;

@@ -14,7 +14,7 @@ use http::{
     request::Parts,
 };
 use http_body_util::{BodyExt, Full, combinators::UnsyncBoxBody};
-use hyper::body::{Body, Bytes, Frame, Incoming};
+use hyper::body::{Body, Bytes, Frame, Incoming, SizeHint};
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::{
     client::legacy::{Client, connect::HttpConnector},
@@ -76,12 +76,14 @@ pub(super) async fn handle(
             connection,
             status: None,
             at: Instant::now(),
+            whole: body.is_end_stream().then(Instant::now),
         });
         seen.len() - 1
     };
     let action = lock(&shared.rules).decide(&parts);
     let upstream = lock(&shared.upstream).clone();
-    let reply = act(action, &upstream, &mut parts, body.map_err(Into::into).boxed_unsync()).await?;
+    let body = Noted { left: body.size_hint().exact(), inner: body, shared: Arc::clone(&shared), index };
+    let reply = act(action, &upstream, &mut parts, body.boxed_unsync()).await?;
     lock(&shared.seen)[index].status = Some(reply.status().as_u16());
     Ok(reply)
 }
@@ -158,6 +160,49 @@ fn strip(headers: &mut HeaderMap) {
         HeaderName::from_static("proxy-connection"),
     ] {
         headers.remove(name);
+    }
+}
+
+/// The body of a request, of which it is noted when it has come whole.
+struct Noted {
+    inner: Incoming,
+    /// How many bytes are still to come, where the request says so.
+    left: Option<u64>,
+    shared: Arc<Shared>,
+    index: usize,
+}
+
+impl Body for Noted {
+    type Data = Bytes;
+    type Error = Reset;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Reset>>> {
+        let polled = Pin::new(&mut self.inner).poll_frame(context);
+        let last = match &polled {
+            Poll::Ready(Some(Ok(frame))) => {
+                let length = frame.data_ref().map_or(0, |data| data.len() as u64);
+                self.left = self.left.map(|left| left.saturating_sub(length));
+                self.inner.is_end_stream()
+            }
+            // so ends also a stream that the client cancels
+            Poll::Ready(None) => matches!(self.left, None | Some(0)),
+            Poll::Ready(Some(Err(_))) | Poll::Pending => false,
+        };
+        if last {
+            lock(&self.shared.seen)[self.index].whole.get_or_insert_with(Instant::now);
+        }
+        polled.map_err(Into::into)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.inner.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.inner.size_hint()
     }
 }
 
