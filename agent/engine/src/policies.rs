@@ -31,7 +31,7 @@ use std::time::Duration;
 use muster_api::{Object, Scope, marks};
 
 use self::bundle::{Bundle, Source};
-use self::slot::Slot;
+use self::slot::{Lack, Slot};
 use self::views::View;
 use crate::evidence::Departure;
 use crate::item::Item;
@@ -87,13 +87,17 @@ pub struct Policies {
     wanted: BTreeMap<Target, Wish>,
     /// How many of these are no copies of policies.
     asked: usize,
+    /// How many of those are not right.
+    wrong: usize,
+    /// How many of all that are wanted are still to be written.
+    missing: usize,
     clashes: Vec<Conflict>,
     /// The policies whose ledgers record an object, by UID.
     users: BTreeMap<Target, BTreeSet<String>>,
     /// The nonces by which marks are known.
     nonces: BTreeSet<String>,
     union_is_stale: bool,
-    /// Objects of which there may be something to tell.
+    /// Objects of which there may be something to tell beside that.
     notable: BTreeSet<Target>,
     /// Objects about which a step is under way.
     under_way: BTreeSet<Target>,
@@ -266,8 +270,12 @@ impl Policies {
         });
         let wanted: BTreeMap<Target, Wish> = wanted.collect();
         self.asked = wanted.keys().filter(|target| Kind::of(&target.resource) != Some(Kind::Copy)).count();
-        self.touched.extend(self.users.keys().chain(users.keys()).cloned());
+        let concerned: BTreeSet<Target> = self.users.keys().chain(users.keys()).cloned().collect();
         (self.wanted, self.clashes, self.users, self.nonces) = (wanted, clashes, users, nonces);
+        for target in &concerned {
+            self.note(target);
+        }
+        self.touched.extend(concerned);
         // What is asked for again is used as it is: it is its owner's since it was released.
         self.retained.retain(|name| !self.wanted.contains_key(&namespace(name)));
     }
@@ -277,19 +285,30 @@ impl Policies {
         bundle.ledger().is_some_and(|ledger| home.is_some_and(|home| home.directory == ledger.directory))
     }
 
-    /// What is wanted and right has nothing to tell, nor has what nobody wants and nothing is known of.
+    /// What there is to tell of an object. It is counted here, since to go through all objects at each event would take
+    /// longer than to write them.
     fn note(&mut self, target: &Target) {
-        let slot = self.slots.get(target);
-        let quiet = slot.is_none_or(|slot| slot.failure.is_none())
-            && match (self.wanted.get(target), slot) {
-                (Some(wish), Some(slot)) => slot.is_right(&wish.mark),
-                (Some(_), None) => false,
-                (None, slot) => slot.is_none_or(|slot| slot.inspected.is_none()),
-            };
-        if quiet {
-            self.notable.remove(target);
-        } else if !self.notable.contains(target) {
+        let wish = self.wanted.get(target);
+        if wish.is_none() && !self.slots.contains_key(target) {
+            return;
+        }
+        let slot = self.slots.entry(target.clone()).or_default();
+        let kind = Kind::of(&target.resource);
+        let own = slot.is_own(&self.nonces);
+        let wrong = wish.is_some_and(|wish| !slot.is_right(&wish.mark)) && !slot.is_let_go();
+        let used = kind == Some(Kind::Namespace)
+            && !own
+            && slot.observed.as_ref().is_some_and(|observed| !observed.deleting);
+        let lack = Lack { wrong: wrong && kind != Some(Kind::Copy), missing: wrong && !used };
+        let before = std::mem::replace(&mut slot.lack, lack);
+        let count = |number: usize, before: bool, now: bool| number + usize::from(now) - usize::from(before);
+        self.wrong = count(self.wrong, before.wrong, lack.wrong);
+        self.missing = count(self.missing, before.missing, lack.missing);
+        let stranger = wish.is_some() && slot.observed.is_some() && !own;
+        if slot.failure.is_some() || slot.inspected.is_some() || slot.foreign || stranger {
             self.notable.insert(target.clone());
+        } else {
+            self.notable.remove(target);
         }
     }
 

@@ -31,8 +31,19 @@ pub(super) struct Slot {
     pub(super) inspected: Option<(Result<(), String>, Duration)>,
     /// The digest of the fields that the ledger records turned out to be out of date.
     pub(super) reassured: bool,
+    /// As what it was counted last.
+    pub(super) lack: Lack,
     /// The mark with which it was last seen to be right.
     right: Option<Mark>,
+}
+
+/// As what an object is counted where it is wanted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Lack {
+    /// It is not as it is wanted, and is no copy of a policy.
+    pub(super) wrong: bool,
+    /// It is still to be written.
+    pub(super) missing: bool,
 }
 
 /// The own object.

@@ -4,7 +4,6 @@ use super::bundle::{Bundle, Demand, Source};
 use super::outcome::describe;
 use super::{Context, Policies};
 use crate::failure::Failure;
-use crate::kind::Kind;
 use crate::ledger::Phase;
 use crate::policy::PolicyError;
 use muster_api::conditions::PoliciesApplied;
@@ -33,31 +32,20 @@ impl Policies {
     /// What is so now.
     #[must_use]
     pub fn told(&self, context: Context<'_>) -> Told {
-        let (mut objects, mut missing) = (self.asked, 0);
-        for target in &self.notable {
-            let Some(wish) = self.wanted.get(target) else { continue };
-            let slot = self.slots.get(target);
-            let right = slot.is_some_and(|slot| slot.is_right(&wish.mark) || slot.is_let_go());
-            objects -= usize::from(!right && Kind::of(&target.resource) != Some(Kind::Copy));
-            let used = Kind::of(&target.resource) == Some(Kind::Namespace)
-                && slot.is_some_and(|slot| slot.observed.as_ref().is_some_and(|observed| !observed.deleting))
-                && slot.is_some_and(|slot| !slot.is_own(&self.nonces));
-            missing += usize::from(!right && !used);
-        }
+        let objects = self.asked.saturating_sub(self.wrong);
         let policies = self
             .bundles
             .values()
             .filter(|bundle| self.is_ours(bundle) && bundle.applying().is_some())
             .count();
         let unconfirmed = self.removals.unconfirmed();
-        let (reason, message, passing) = self.worst(context, missing, policies, objects);
+        let (reason, message, passing) = self.worst(context, policies, objects);
         Told { reason, message, passing, policies, objects, unconfirmed }
     }
 
     fn worst(
         &self,
         context: Context<'_>,
-        missing: usize,
         policies: usize,
         objects: usize,
     ) -> (PoliciesApplied, String, bool) {
@@ -116,7 +104,8 @@ impl Policies {
         if let Some((_, message)) = self.ledger_failures().next() {
             return pending(message.clone());
         }
-        if missing > 0 {
+        if self.missing > 0 {
+            let missing = self.missing;
             let why = failures().next().map_or_else(String::new, |(_, (_, message))| format!(": {message}"));
             return pending(format!("{missing} objects are still to be written{why}"));
         }
