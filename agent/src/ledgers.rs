@@ -23,7 +23,8 @@ use serde_json::json;
 use crate::MANAGER;
 use crate::failure::failure;
 
-/// Most bytes of what is recorded before the objects (`spec`). etcd takes 1.45 MiB for an object as a whole.
+/// Most bytes of a ledger: of what is recorded before the objects (`spec`) and after them (`status`). etcd takes
+/// 1.45 MiB for an object as a whole.
 pub const LARGEST: usize = 1_363_148; // 1.3 MiB
 
 /// Why a ledger was not written or read.
@@ -175,11 +176,13 @@ pub async fn forget(client: &Client, policy: &str, uid: &str) -> Result<(), Call
     }
 }
 
-/// The spec of a ledger, if it is not too large. What takes away is let through: it records no more than was there before.
+/// The spec of a ledger, if it is not too large together with the status that follows. What takes away is let through:
+/// it records no more than was there before.
 fn fitting(ledger: &Ledger) -> Result<String, LedgerError> {
     let spec = layout::spec(ledger);
-    if spec.len() > LARGEST && ledger.phase == Phase::Applying {
-        return Err(LedgerError::TooLarge { policy: ledger.policy.name.clone(), bytes: spec.len() });
+    let bytes = spec.len() + layout::largest_status(ledger);
+    if bytes > LARGEST && ledger.phase == Phase::Applying {
+        return Err(LedgerError::TooLarge { policy: ledger.policy.name.clone(), bytes });
     }
     Ok(spec)
 }

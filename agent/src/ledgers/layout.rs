@@ -23,6 +23,9 @@ const NAMESPACE_DELETION: (&str, &str) = ("namespace-deletion", "delete");
 /// Place of an applied object that is in no manifest any more.
 const NOWHERE: i64 = -1;
 
+/// Most bytes that place, UID (36) and digest (16) of an applied object take beside what names it.
+const FOUND: usize = 128;
+
 /// What is written before the objects, as JSON.
 pub(super) fn spec(ledger: &Ledger) -> String {
     let (option, value) = NAMESPACE_DELETION;
@@ -65,6 +68,12 @@ pub(super) fn status(ledger: &Ledger, applied: &BTreeMap<Target, Applied>) -> se
     };
     let applied: Vec<_> = applied.iter().map(entry).collect();
     serde_json::json!({"appliedResources": applied})
+}
+
+/// Most bytes of [`status`] as JSON, once all that is wanted is there.
+pub(super) fn largest_status(ledger: &Ledger) -> usize {
+    let entry = |target: &Target| serde_json::to_string(&resource(target)).unwrap_or_default().len() + FOUND;
+    ledger.items.iter().map(|item| entry(&item.target)).sum()
 }
 
 fn resource(target: &Target) -> LedgerResource {

@@ -242,9 +242,17 @@ fn annotations(ledger: &mut Ledger) -> &mut BTreeMap<String, String> {
 fn what_etcd_would_not_take_is_not_sent_and_what_takes_away_is() {
     let mut large = ledger();
     annotations(&mut large).insert("note".into(), String::new());
-    let least = layout::spec(&large).len();
+    // The status comes after the objects: it must fit then, too.
+    let mut settled = applied(&large);
+    settled.retain(|target, _| large.items.iter().any(|item| item.target == *target));
+    for found in settled.values_mut() {
+        (found.uid, found.fields) = ("0".repeat(36), "0".repeat(16));
+    }
+    let status = layout::largest_status(&large);
+    assert!(layout::status(&large, &settled).to_string().len() <= status);
+    let least = layout::spec(&large).len() + status;
     annotations(&mut large).insert("note".into(), "x".repeat(LARGEST - least));
-    assert_eq!(fitting(&large).unwrap().len(), LARGEST);
+    assert_eq!(fitting(&large).unwrap().len(), LARGEST - status);
     annotations(&mut large).insert("note".into(), "x".repeat(LARGEST - least + 1));
     let error = fitting(&large).unwrap_err();
     assert_eq!(error.failure(), Failure::TooLarge);
