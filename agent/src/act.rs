@@ -77,6 +77,11 @@ impl Actor {
     /// Carries out a plan, up to the first step that fails.
     pub async fn carry_out(&self, plan: Plan) -> Vec<StepOutcome> {
         let _place = self.in_flight.acquire().await;
+        // On the heap, and only now: a thousand plans may wait for their place, and a call takes kilobytes.
+        Box::pin(self.steps(plan)).await
+    }
+
+    async fn steps(&self, plan: Plan) -> Vec<StepOutcome> {
         let mut outcomes = Vec::with_capacity(plan.steps.len());
         for step in plan.steps {
             let outcome = self.step(plan.source, step).await;
