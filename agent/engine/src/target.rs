@@ -36,9 +36,7 @@ impl Ord for Target {
         } else {
             self.rank().cmp(&other.rank()).then_with(|| self.resource.cmp(&other.resource))
         };
-        resource
-            .then_with(|| self.namespace.cmp(&other.namespace))
-            .then_with(|| self.name.cmp(&other.name))
+        resource.then_with(|| self.namespace.cmp(&other.namespace)).then_with(|| self.name.cmp(&other.name))
     }
 }
 
