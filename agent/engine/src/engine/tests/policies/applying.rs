@@ -1,5 +1,7 @@
 //! What is made, in which order, with how many writes.
 
+use std::time::Duration;
+
 use super::*;
 use crate::event::Event;
 use crate::scope::Scope;
@@ -220,4 +222,28 @@ fn what_a_watch_shows_late_is_not_taken_for_a_hand_edit() {
     world.tick(60);
     assert_eq!(world.written(), [""; 0]);
     assert_eq!(world.engine.corrected(), 0);
+}
+
+/// What an event costs does not grow with what there is: else this takes minutes.
+#[test]
+fn a_thousand_grants_are_made_and_taken_back_with_one_write_each() {
+    let roles: Vec<String> = (0..5).map(|number| format!("role-{number}")).collect();
+    let roles: Vec<&str> = roles.iter().map(String::as_str).collect();
+    let of = |number: usize| grant(&format!("team-{number}"), &roles)["namespaces"][0].clone();
+    let namespaces: Vec<Value> = (0..200).map(of).collect();
+    let mut world = PolicyWorld::in_step(&[]);
+    let began = std::time::Instant::now();
+    world.policy("p", &json!({"selector": {"cloud": "aws"}, "namespaces": namespaces}));
+    world.tick(1);
+    assert_eq!(world.reason("PoliciesApplied"), "Applied");
+    let lines =
+        |world: &PolicyWorld, verb: &str| world.log.iter().filter(|line| line.starts_with(verb)).count();
+    assert_eq!((lines(&world, "create"), world.log.len()), (1200, 1202));
+    world.forget();
+    world.delete_policy("p");
+    world.tick(5);
+    assert_eq!((lines(&world, "delete"), lines(&world, "unmark"), world.log.len()), (1000, 200, 1202));
+    let took = began.elapsed();
+    println!("{} ms", took.as_millis());
+    assert!(took < Duration::from_secs(120), "{took:?}");
 }
