@@ -313,9 +313,21 @@ impl State {
             renewed: Some(Timestamp::now()),
             ..seen.record
         };
-        match self.put(&link.client.with_deadline(self.election.renew), &record).await {
+        let client = link.client.with_deadline(self.election.renew);
+        let mut released = self.put(&client, &record).await;
+        // The last renewal may have been under way when this began, and been carried out.
+        if matches!(released, Err(CallError::Conflict { .. })) && self.is_mine(&link).await {
+            released = self.put(&client, &record).await;
+        }
+        match released {
             Ok(_) => tracing::info!(lease = self.election.name, "released"),
             Err(error) => tracing::warn!(%error, "unable to release the lease"),
         }
+    }
+
+    /// Whether the Lease is ours, as the server has it now.
+    async fn is_mine(&mut self, link: &Link) -> bool {
+        let read = self.read(link).await.is_ok();
+        read && self.seen.as_ref().is_some_and(|seen| seen.record.holder == self.election.identity)
     }
 }

@@ -274,6 +274,23 @@ async fn a_release_is_taken_up_at_once_and_a_silent_holder_only_after_its_time()
     .await;
 }
 
+/// As by a renewal that is carried out, and whose answer nobody waits for any more.
+#[tokio::test]
+async fn a_lease_that_changed_unseen_is_released_too() {
+    play(|server, leases| async move {
+        let mut only = Candidate::start(&server, "only");
+        only.leads().await;
+        leases.with(|held| {
+            let lease = held.lease.clone().unwrap();
+            held.store(lease);
+        });
+        only.cancel.cancel();
+        soon("the end", only.task).await.unwrap();
+        assert_eq!(leases.holder(), "");
+    })
+    .await;
+}
+
 #[tokio::test]
 async fn a_claim_that_cannot_be_renewed_runs_out_and_comes_back() {
     play(|server, leases| async move {
