@@ -111,7 +111,7 @@ fn a_deputy_idles_and_takes_over_within_one_lease() {
     stop(&mut first.agent);
     let taken = deputy.takes_over(ended);
     println!("taken over {:?} after the end was asked for", taken - ended);
-    assert!(taken - ended < lease_duration(&fleet) / 2);
+    assert!(taken - ended < lease_duration(&fleet) / 2, "{}", first.agent.log());
     let versions = made(&fleet.replica);
     fleet.reason(&deputy.agent, "PoliciesApplied", "Applied");
     assert_eq!(versions, made(&fleet.replica));

@@ -6,7 +6,7 @@ use muster_tests::api::MERGE_PATCH;
 use muster_tests::wait::{DEADLINE, throughout, timed};
 use serde_json::json;
 
-use super::{Party, SYSTEM};
+use super::{Party, SYSTEM, lease_duration};
 use crate::fleet::{Fleet, OWN, condition_of, stop, until};
 use crate::policies::{DOCUMENTED, drop_policy, made, until_made, versions};
 
@@ -75,6 +75,7 @@ fn a_second_install_says_that_another_one_acts_and_follows_it() {
     stop(&mut one.agent);
     let taken = other.takes_over(ended);
     println!("taken over {:?} after the end was asked for", taken - ended);
+    assert!(taken - ended < lease_duration(&fleet) / 2, "{}", one.agent.log());
     told(&fleet, &other, SECOND, "Acting", "Acting");
     told(&fleet, &other, SECOND, "PoliciesApplied", "Applied");
     // They bear its mark now, and are the same: none was made anew.
