@@ -8,7 +8,6 @@ use muster_api::condition::{Condition, Status};
 use muster_api::conditions::ConditionType;
 use muster_engine::event::{Event, StepOutcome};
 use muster_engine::mirror::Counts;
-use muster_engine::policies::Told;
 use muster_engine::{Engine, Now, Plan, PlanId, Scope};
 use tokio::sync::{mpsc, watch};
 use tokio::task::{Id, JoinError, JoinSet};
@@ -126,10 +125,10 @@ impl Index {
     }
 
     fn tell(&mut self) {
-        let counts = |told: &Told| (told.policies, told.objects, told.unconfirmed);
+        let told = self.engine.told(self.now().mono);
         let view = View {
             conditions: self.engine.conditions(self.now()),
-            policies: self.engine.told().map(counts).unwrap_or_default(),
+            policies: (told.policies, told.objects, told.unconfirmed),
             mirror: self.engine.counts(),
             credential_expires: self.engine.credential_expires(),
             corrected: self.engine.corrected(),
@@ -137,9 +136,9 @@ impl Index {
         let gauge = |count: usize| i64::try_from(count).unwrap_or(i64::MAX);
         self.metrics.objects.with_label_values(&["entries"]).set(gauge(view.mirror.entries));
         self.metrics.objects.with_label_values(&["copies"]).set(gauge(view.mirror.in_step));
-        self.metrics.objects.with_label_values(&["policies"]).set(gauge(view.policies.0));
-        self.metrics.objects.with_label_values(&["policy-objects"]).set(gauge(view.policies.1));
-        self.metrics.frozen_deletions.set(gauge(view.mirror.unconfirmed + view.policies.2));
+        self.metrics.objects.with_label_values(&["policies"]).set(gauge(told.policies));
+        self.metrics.objects.with_label_values(&["policy-objects"]).set(gauge(told.objects));
+        self.metrics.frozen_deletions.set(gauge(view.mirror.unconfirmed + told.unconfirmed));
         // This engine's own: the process may have had another one before.
         let corrected = view.corrected.saturating_sub(self.view.borrow().corrected);
         self.metrics.drift_corrected.inc_by(corrected);

@@ -31,9 +31,6 @@ use own::{Own, Seen};
 /// How long work may take before people are told of it.
 const UNSETTLED: Duration = Duration::from_secs(10);
 
-/// How old what is told of policies may be while steps about them are under way.
-const RETOLD: Duration = Duration::from_millis(500);
-
 /// Everything that is known, and what is to be done about it.
 #[derive(Debug)]
 pub struct Engine {
@@ -55,8 +52,6 @@ pub struct Engine {
     probed: Option<Duration>,
     mirror_news: News,
     policies_news: News,
-    /// How it stood with the policies, and when that was found out.
-    told: Option<(Told, Duration)>,
     state: State,
 }
 
@@ -124,7 +119,6 @@ impl Engine {
             probed: None,
             mirror_news: News::new(),
             policies_news: News::new(),
-            told: None,
             state: State::new(),
         }
     }
@@ -169,10 +163,10 @@ impl Engine {
         }
     }
 
-    /// How it stands with the policies; `None` before the first event.
+    /// How it stands with the policies.
     #[must_use]
-    pub fn told(&self) -> Option<&Told> {
-        self.told.as_ref().map(|(told, _)| told)
+    pub fn told(&self, now: Duration) -> Told {
+        self.policies.told(self.context(now))
     }
 
     fn settle(&mut self, now: Now) {
@@ -180,13 +174,8 @@ impl Engine {
         let known = self.mirror.entries.is_complete() && self.mirror.held.is_complete();
         let settled = known && counts.in_step == counts.entries && counts.unconfirmed == 0;
         self.mirror_news.settle(settled, now.mono);
-        // While steps are under way it changes with each of them, and to say all of it takes longer than to take one in.
-        let recent = self.told.as_ref().is_some_and(|(_, at)| now.mono < *at + RETOLD);
-        if !(recent && self.policies.is_busy()) {
-            let told = self.policies.told(self.context(now.mono));
-            self.policies_news.settle(!told.passing, now.mono);
-            self.told = Some((told, now.mono));
-        }
+        let settled = !self.told(now.mono).passing;
+        self.policies_news.settle(settled, now.mono);
     }
 
     fn context(&self, now: Duration) -> Context<'_> {

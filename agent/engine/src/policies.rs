@@ -312,12 +312,6 @@ impl Policies {
         }
     }
 
-    /// Whether steps about objects are under way.
-    #[must_use]
-    pub fn is_busy(&self) -> bool {
-        !self.under_way.is_empty()
-    }
-
     /// A step about an object is to be carried out.
     fn act(&mut self, work: Work, step: Step, steps: &mut Vec<(Work, Step)>) {
         if let Work::Write { target, .. } | Work::Clear { target } = &work {

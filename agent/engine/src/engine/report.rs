@@ -58,7 +58,7 @@ impl Engine {
         if let Some((reason, message)) = self.mirror_in_sync() {
             conditions.push(Condition::new(reason, message, at));
         }
-        if let Some((reason, message)) = self.policies_applied() {
+        if let Some((reason, message)) = self.policies_applied(now) {
             conditions.push(Condition::new(reason, message, at));
         }
         match &state.ledger {
@@ -159,7 +159,7 @@ impl Engine {
 }
 
 impl Engine {
-    fn policies_applied(&self) -> Option<(PoliciesApplied, String)> {
+    fn policies_applied(&self, now: Now) -> Option<(PoliciesApplied, String)> {
         self.memory.as_ref()?;
         if self.departure.is_some() {
             return Some((PoliciesApplied::Left, String::new()));
@@ -177,9 +177,9 @@ impl Engine {
             }
             None => return Some((PoliciesApplied::Pending, "the ledger is still to be tried".into())),
         }
-        let told = self.told()?;
+        let told = self.told(now.mono);
         if !told.passing || self.policies_news.pending {
-            return Some((told.reason, told.message.clone()));
+            return Some((told.reason, told.message));
         }
         // What passes within seconds is not told: what was so before is said on.
         Some((PoliciesApplied::Applied, format!("{} policies, {} objects", told.policies, told.objects)))
