@@ -173,13 +173,13 @@ fn drift_of_each_kind_costs_one_write() {
     for (kind, edit) in &edits {
         let (path, object) = &paths[kind];
         let collection = path.rsplit('/').nth(1).unwrap();
-        let (create, patch) = (format!("create {collection}"), format!("patch {collection}"));
+        let (made, write) = (format!("create {collection}"), format!("patch {collection}"));
         replica.patch(path, MERGE_PATCH, edit).unwrap();
-        shows(&format!("a {kind} edited"), &[], &[(&patch, 1)], &[]);
+        shows(&format!("a {kind} edited"), &[], &[(&write, 1)], &[]);
         replica.patch(path, MERGE_PATCH, &unlabelled).unwrap();
         // It left the watch as if it were gone. The guard of its creation shows that it is not.
-        let refused = format!("{patch}: 409");
-        let writes = [(patch.as_str(), 1), (refused.as_str(), 1)];
+        let refused = format!("{write}: 409");
+        let writes = [(write.as_str(), 1), (refused.as_str(), 1)];
         let writes = if *kind == "Namespace" { &writes[..1] } else { &writes };
         shows(&format!("a {kind} without its label"), &[], writes, &[]);
         let now = replica.get(path).unwrap();
@@ -190,9 +190,9 @@ fn drift_of_each_kind_costs_one_write() {
         replica.delete(path).unwrap();
         let within = ["roles", "rolebindings", "resourcequotas", "limitranges"];
         let within = within.map(|collection| (format!("create {collection}"), 1));
-        let mut writes = vec![(create.as_str(), 1)];
+        let mut writes = vec![(made.as_str(), 1)];
         if *kind == "Namespace" {
-            writes.extend(within.iter().map(|(write, number)| (write.as_str(), *number)));
+            writes.extend(within.iter().map(|(made, number)| (made.as_str(), *number)));
         }
         shows(&format!("a {kind} deleted"), &[], &writes, &[STATUS]);
     }
