@@ -31,7 +31,6 @@ use crate::store::Store;
 const IN_FLIGHT: usize = 16;
 
 /// What carries plans out.
-#[derive(Clone)]
 pub struct Actor {
     /// The replica, as the agent itself.
     replica: Client,
@@ -46,9 +45,9 @@ pub struct Actor {
     /// Asks the session to look at the directory.
     doubt: mpsc::Sender<()>,
     metrics: Metrics,
-    in_flight: Arc<Semaphore>,
+    in_flight: Semaphore,
     /// Whether the owner of the replica wants nothing to be written: also what was planned before that.
-    paused: Arc<AtomicBool>,
+    paused: AtomicBool,
 }
 
 impl Actor {
@@ -64,12 +63,12 @@ impl Actor {
         metrics: Metrics,
     ) -> Self {
         let (replica, applier) = (replica.client.clone(), replica.applier.clone());
-        let in_flight = Arc::new(Semaphore::new(IN_FLIGHT));
-        let paused = Arc::new(AtomicBool::new(false));
+        let in_flight = Semaphore::new(IN_FLIGHT);
+        let paused = AtomicBool::new(false);
         Self { replica, applier, opened, claim, store, doubt, metrics, in_flight, paused }
     }
 
-    /// The owner of the replica wants nothing to be written, or wants it again. Holds for all clones.
+    /// The owner of the replica wants nothing to be written, or wants it again.
     pub fn pause(&self, paused: bool) {
         self.paused.store(paused, Ordering::Relaxed);
     }

@@ -1,6 +1,7 @@
 //! The one task that owns the engine: events in, plans out, and what people are told.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 use std::time::Instant;
 
 use jiff::Timestamp;
@@ -39,7 +40,7 @@ pub struct View {
 /// The engine and its surroundings.
 pub struct Index {
     engine: Engine,
-    actor: Actor,
+    actor: Arc<Actor>,
     metrics: Metrics,
     pulse: Pulse,
     view: watch::Sender<View>,
@@ -56,7 +57,7 @@ impl Index {
         let (view, views) = watch::channel(View::default());
         let index = Self {
             engine: Engine::new(scope),
-            actor,
+            actor: Arc::new(actor),
             metrics,
             pulse,
             view,
@@ -105,7 +106,7 @@ impl Index {
     }
 
     fn carry_out(&mut self, plan: Plan) {
-        let (id, actor) = (plan.id, self.actor.clone());
+        let (id, actor) = (plan.id, Arc::clone(&self.actor));
         let task = self.tasks.spawn(async move { (id, actor.carry_out(plan).await) });
         self.plans.insert(task.id(), id);
     }
