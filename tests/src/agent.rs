@@ -222,6 +222,18 @@ impl AgentProcess {
         process::rss_kib(self.pid())
     }
 
+    /// The most resident memory so far in KiB; `None` if it has ended.
+    #[must_use]
+    pub fn peak_kib(&self) -> Option<u64> {
+        process::peak_kib(self.pid())
+    }
+
+    /// CPU time so far; `None` if it has ended.
+    #[must_use]
+    pub fn cpu(&self) -> Option<Duration> {
+        process::cpu(self.pid())
+    }
+
     /// Number of threads; `None` if it has ended.
     #[must_use]
     pub fn threads(&self) -> Option<u64> {

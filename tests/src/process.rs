@@ -1,6 +1,6 @@
 //! What Linux says about a process: `/proc`.
 
-use std::{collections::HashSet, fs};
+use std::{collections::HashSet, fs, time::Duration};
 
 /// One TCP socket of a process.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -29,6 +29,19 @@ pub fn alive(pid: u32) -> bool {
 #[must_use]
 pub fn rss_kib(pid: u32) -> Option<u64> {
     status_field(pid, "VmRSS:")
+}
+
+/// The most resident memory so far in KiB (`VmHWM`); `None` if the process is gone.
+#[must_use]
+pub fn peak_kib(pid: u32) -> Option<u64> {
+    status_field(pid, "VmHWM:")
+}
+
+/// CPU time of the first thread so far; `None` if the process is gone.
+#[must_use]
+pub fn cpu(pid: u32) -> Option<Duration> {
+    let stat = fs::read_to_string(format!("/proc/{pid}/schedstat")).ok()?;
+    stat.split_whitespace().next()?.parse().ok().map(Duration::from_nanos)
 }
 
 /// Number of threads; `None` if the process is gone.
@@ -92,6 +105,8 @@ mod tests {
         let pid = std::process::id();
         assert!(alive(pid));
         assert!(rss_kib(pid).unwrap() > 100);
+        assert!(peak_kib(pid).unwrap() > 100);
+        assert!(cpu(pid).is_some());
         assert!(threads(pid).unwrap() >= 1);
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let port = listener.local_addr().unwrap().port();

@@ -1,6 +1,8 @@
 //! The figures that the documents quote, measured with the shipped binary: run by `make bench`. Nothing is asserted here
 //! but that things come to pass; the suites assert them with deadlines of ten times the figure.
 
+mod policies;
+
 use std::time::{Duration, Instant};
 
 use muster_tests::agent::AgentProcess;
@@ -20,6 +22,18 @@ fn joined() -> (Fleet, AgentProcess) {
     let agent = fleet.shipped_agent(&[]);
     fleet.in_step(&agent);
     (fleet, agent)
+}
+
+/// As many entries as there are samples, and their copies. Further changes of one entry are spaced, so that each sample
+/// needs one of its own.
+fn with_entries() -> (Fleet, AgentProcess, Vec<String>) {
+    let (fleet, agent) = joined();
+    let names: Vec<String> = (0..SAMPLES).map(|number| format!("cluster-{number}")).collect();
+    for name in &names {
+        fleet.entry(name, &json!({}));
+    }
+    fleet.in_step(&agent);
+    (fleet, agent, names)
 }
 
 /// Looks as often as the server answers: the figures are smaller than the pause of other tests.
@@ -50,16 +64,11 @@ fn label(object: &Value, key: &str) -> String {
 #[test]
 #[ignore = "measures: run by make bench"]
 fn a_label_change_reaches_the_mirror() {
-    let (fleet, agent) = joined();
-    for number in 0..SAMPLES {
-        fleet.entry(&format!("cluster-{number}"), &json!({}));
-    }
-    fleet.in_step(&agent);
-    let samples = (0..SAMPLES).map(|number| {
-        let name = format!("cluster-{number}");
+    let (fleet, _agent, names) = with_entries();
+    let samples = names.iter().map(|name| {
         let patch = json!({"metadata": {"labels": {"figure": "new"}}});
         fleet.directory.api().patch(&format!("{CLUSTERS}/{name}"), MERGE_PATCH, &patch).unwrap();
-        time("the label on the mirror", || label(&fleet.copy(&name).unwrap(), "figure") == "new")
+        time("the label on the mirror", || label(&fleet.copy(name).unwrap(), "figure") == "new")
     });
     print("label change seen on the mirror", samples.collect());
 }
@@ -67,16 +76,11 @@ fn a_label_change_reaches_the_mirror() {
 #[test]
 #[ignore = "measures: run by make bench"]
 fn a_hand_edit_is_undone() {
-    let (fleet, agent) = joined();
-    for number in 0..SAMPLES {
-        fleet.entry(&format!("cluster-{number}"), &json!({}));
-    }
-    fleet.in_step(&agent);
-    let samples = (0..SAMPLES).map(|number| {
-        let name = format!("cluster-{number}");
+    let (fleet, _agent, names) = with_entries();
+    let samples = names.iter().map(|name| {
         let patch = json!({"metadata": {"labels": {"figure": "mine"}}});
         fleet.replica.api().patch(&format!("{CLUSTERS}/{name}"), MERGE_PATCH, &patch).unwrap();
-        time("the copy as it was", || label(&fleet.copy(&name).unwrap(), "figure").is_empty())
+        time("the copy as it was", || label(&fleet.copy(name).unwrap(), "figure").is_empty())
     });
     print("hand edit undone", samples.collect());
 }

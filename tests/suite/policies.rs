@@ -15,6 +15,7 @@ mod overlap;
 mod pause;
 mod revocation;
 mod same_cluster;
+pub(crate) mod scale;
 mod silence;
 mod writes;
 mod written;
