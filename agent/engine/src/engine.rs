@@ -1,10 +1,10 @@
 //! The one index and the one place where events become plans.
 //!
-//! - [`views`]: what both sides show;
-//! - [`outcome`]: what came of plans, live reads among them;
-//! - [`due`]: what is to be done now;
-//! - [`own`]: the replica's own entry, and whether it belongs to the directory still;
-//! - [`report`]: what people are told.
+//! - `views`: what both sides show;
+//! - `outcome`: what came of plans, live reads among them;
+//! - `due`: what is to be done now;
+//! - `own`: the replica's own entry, and whether it belongs to the directory still;
+//! - `report`: what people are told.
 
 mod due;
 mod outcome;

@@ -10,10 +10,10 @@
 //! What is enforced is what the ledgers record, and nothing else: so the same is enforced while the directory is away,
 //! and after a restart. A ledger is recorded before its objects are made, and settled after.
 //!
-//! - [`bundle`]: one policy; [`slot`]: one object;
-//! - [`kept`] and [`views`]: what the replica shows;
-//! - [`due`]: what is to be done now; [`clear`]: what becomes of what is wanted no more;
-//! - [`outcome`]: what came of it.
+//! - `bundle`: one policy; `slot`: one object;
+//! - `kept` and `views`: what the replica shows;
+//! - `due`: what is to be done now; `clear`: what becomes of what is wanted no more;
+//! - `outcome`: what came of it.
 
 mod bundle;
 mod clear;

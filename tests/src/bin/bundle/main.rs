@@ -1,5 +1,5 @@
 //! `make crds`, second half: writes the definitions of `manifests/crds/` into `manifests/multicluster.yaml`, so that one
-//! file is all that a cluster needs, and then the [`overlay`] from it. What stands above the line [`MARKER`] of either
+//! file is all that a cluster needs, and then the [`mod@overlay`] from it. What stands above the line [`MARKER`] of either
 //! file is written by hand and stays as it is.
 
 mod overlay;
