@@ -79,6 +79,7 @@ fn settled(fleet: &Fleet, agent: &AgentProcess) -> End {
         ("HeartbeatAccepted", "Accepted"),
         ("MirrorInSync", "InSync"),
         ("CredentialsValid", "ExpiresSoon"),
+        ("PoliciesApplied", "NoneSelected"),
     ] {
         fleet.reason(agent, condition, reason);
     }
