@@ -6,7 +6,7 @@ use http::{Method, StatusCode};
 use muster_api::names;
 use muster_api::resource::{APPLIED_WORKS, POLICIES, REPORTS, WORKS};
 use muster_tests::ControlPlane;
-use muster_tests::api::{Api, MERGE_PATCH};
+use muster_tests::api::{APPLY_PATCH, Api, MERGE_PATCH};
 use muster_tests::plane::TokenOptions;
 use serde_json::{Value, json};
 
@@ -228,13 +228,16 @@ fn the_agent_keeps_its_ledgers_and_copies_of_policies() {
         "apiVersion": POLICIES.api_version(), "kind": POLICIES.kind, "metadata": {"name": "rights"},
         "spec": {"selector": {}, "namespaces": []},
     });
-    for (resource, object) in [(APPLIED_WORKS, ledger), (POLICIES, policy)] {
-        let name = object["metadata"]["name"].as_str().unwrap();
-        let path = resource.path(None, Some(name));
-        let made = api.create(&resource.path(None, None), &object).unwrap();
-        api.replace(&path, &made).unwrap();
-        api.delete(&path).unwrap();
+    let path = APPLIED_WORKS.path(None, Some("muster-policy-rights"));
+    let made = api.create(&APPLIED_WORKS.path(None, None), &ledger).unwrap();
+    api.replace(&path, &made).unwrap();
+    api.delete(&path).unwrap();
+    // Copies are applied on the server's side.
+    let path = POLICIES.path(None, Some("rights"));
+    for _ in 0..2 {
+        api.patch(&format!("{path}?fieldManager=rights"), APPLY_PATCH, &policy).unwrap();
     }
+    api.delete(&path).unwrap();
 }
 
 #[test]
