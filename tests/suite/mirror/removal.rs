@@ -39,12 +39,15 @@ fn a_deleted_entry_leaves_the_mirror() {
 #[test]
 fn without_the_own_entry_nothing_is_removed() {
     let fleet = Fleet::new();
-    let agent = fleet.joined(&[]);
+    let mut agent = fleet.joined(&[]);
     fleet.reason(&agent, "EntryPresent", "Present");
     let uids = || ["west", OWN].map(|name| fleet.copy(name).ok().map(|copy| version(&copy).0));
     let before = uids();
+    // Seen to go, the own entry would end this replica's membership.
+    stop(&mut agent);
     fleet.directory.api().delete(&cluster(OWN)).unwrap();
     fleet.directory.api().delete(&cluster("west")).unwrap();
+    agent.restart().unwrap();
     let message = fleet.reason(&agent, "EntryPresent", "Missing");
     assert!(message.contains("east"), "{message}");
     // It says so once live reads have been made and have confirmed nothing.
