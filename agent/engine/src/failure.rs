@@ -24,3 +24,11 @@ pub enum Failure {
     /// Not tried: the agent may not act any more.
     Fenced,
 }
+
+impl Failure {
+    /// Whether it says nothing of what was to be done: nobody answered, or it was not tried.
+    #[must_use]
+    pub fn may_pass(self) -> bool {
+        matches!(self, Self::Unavailable | Self::Fenced)
+    }
+}

@@ -158,6 +158,16 @@ impl Mirror {
         self.touched.extend(self.slots.keys().cloned());
     }
 
+    /// What failed so is tried again at once: what it waited for may be there.
+    pub fn hurry(&mut self, concerned: impl Fn(Failure) -> bool) {
+        for (name, slot) in &mut self.slots {
+            if slot.failure.as_ref().is_some_and(|(failure, _)| concerned(*failure)) {
+                slot.hurry();
+                self.touched.insert(name.clone());
+            }
+        }
+    }
+
     /// These names want attention.
     pub fn touch(&mut self, names: Vec<String>) {
         self.touched.extend(names);

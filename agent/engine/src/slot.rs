@@ -169,6 +169,11 @@ impl Slot {
         self.failure = Some((failure, message));
     }
 
+    /// What failed may be tried again at once.
+    pub fn hurry(&mut self) {
+        self.pace.hurry();
+    }
+
     /// When what failed may be tried again.
     #[must_use]
     pub fn retry(&self, salt: u64) -> Duration {

@@ -163,9 +163,15 @@ impl Engine {
             Change::Applied(object) => self.mirror.hold(&object, false),
             Change::Gone(object) => self.mirror.miss(&object.meta.name, &object.meta.uid),
         }
-        if !self.mirror.held.is_under_way() {
-            self.state.replica.succeeded();
+        if !self.mirror.held.is_under_way() && self.state.replica.succeeded() {
+            self.resume();
         }
+    }
+
+    /// The replica answers again, or its owner lets it be written again: what failed for that is done at once.
+    fn resume(&mut self) {
+        self.mirror.hurry(Failure::may_pass);
+        self.policies.hurry(Failure::may_pass);
     }
 
     /// The local report carries the owner's word. Where there is none, nothing was said.
@@ -181,6 +187,7 @@ impl Engine {
             Change::ListBegan | Change::Alive | Change::Failed(..) => {}
         }
         if self.owner != before {
+            self.resume();
             self.mirror.touch_all();
             self.policies.touch_all();
             self.policies.stir_all();

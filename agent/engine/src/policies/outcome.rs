@@ -63,7 +63,7 @@ impl Policies {
                     );
                 }
                 if target.rank() == 1 {
-                    self.hurry(); // what grants the role may have waited for it
+                    self.hurry(|_| true); // what grants the role may have waited for it
                 }
             }
             StepOutcome::Present(object) => {
@@ -97,12 +97,18 @@ impl Policies {
         corrected
     }
 
-    /// What failed is tried again at once: what it waited for may be there.
-    fn hurry(&mut self) {
+    /// What failed so is tried again at once: what it waited for may be there.
+    pub fn hurry(&mut self, concerned: impl Fn(Failure) -> bool) {
         for (target, slot) in &mut self.slots {
-            if slot.failure.is_some() {
+            if slot.failure.as_ref().is_some_and(|(failure, _)| concerned(*failure)) {
                 slot.pace.hurry();
                 self.touched.insert(target.clone());
+            }
+        }
+        for (uid, bundle) in &mut self.bundles {
+            if bundle.failure.as_ref().is_some_and(|(failure, _)| concerned(*failure)) {
+                bundle.pace.hurry();
+                self.stirred.insert(uid.clone());
             }
         }
     }

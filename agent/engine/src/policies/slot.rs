@@ -178,6 +178,7 @@ impl Slot {
     /// asked a few times before that is so.
     pub(super) fn has_failed(&self) -> bool {
         match &self.failure {
+            Some((Failure::Fenced, _)) => false, // it was not tried
             Some((Failure::Unavailable, _)) => self.pace.failures() >= ATTEMPTS,
             failure => failure.is_some(),
         }

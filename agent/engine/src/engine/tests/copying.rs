@@ -263,3 +263,22 @@ fn a_write_that_fails_is_tried_again_with_growing_waits() {
     assert!((8..40).contains(&tries), "{tries} tries in ten minutes");
     assert_eq!(world.reason("MirrorInSync").unwrap(), "Forbidden");
 }
+
+#[test]
+fn what_failed_while_the_replica_was_away_is_copied_as_soon_as_it_is_back() {
+    let mut world = World::in_step();
+    world.copies(Change::Failed(Failure::Unavailable, "refused".into()));
+    world.deferred = Some(Vec::new());
+    let entry = world.add("north", &json!({}));
+    world.directory(Change::Applied(entry));
+    for _ in 0..120 {
+        for plan in world.deferred.replace(Vec::new()).unwrap() {
+            let outcomes = vec![StepOutcome::Failed(Failure::Unavailable, "refused".into())];
+            world.send(Event::Done { plan: plan.id, outcomes });
+        }
+        world.tick(1);
+    }
+    world.deferred = None;
+    world.copies(Change::Alive);
+    assert_eq!(world.written, ["north"]);
+}

@@ -51,7 +51,7 @@ pub(super) struct PolicyWorld {
     pub(super) nonce: String,
     /// What else is in namespaces.
     pub(super) content: BTreeMap<String, String>,
-    /// Why writes of the objects of this kind fail.
+    /// Why writes of the objects of this kind, or of ledgers, fail.
     pub(super) refused: BTreeMap<String, (crate::Failure, String)>,
     /// Most items that a ledger can hold.
     pub(super) largest: usize,

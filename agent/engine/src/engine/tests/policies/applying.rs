@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::*;
-use crate::event::Event;
+use crate::event::{Change, Event};
 use crate::scope::Scope;
 
 const SEVEN: [&str; 7] = [
@@ -164,9 +164,14 @@ fn an_old_grant_does_not_go_before_the_new_one_was_tried() {
 
 #[test]
 fn a_new_grant_that_a_server_does_not_take_for_a_moment_still_comes_first() {
-    for (seconds, first) in [(3, "create RoleBinding web/p-edit"), (30, "delete RoleBinding web/p-view")] {
+    let (new, old) = ("create RoleBinding web/p-edit", "delete RoleBinding web/p-view");
+    let unavailable = crate::Failure::Unavailable;
+    // What was not tried at all, as while the owner pauses the agent, holds back the end of the old one.
+    for (failure, seconds, first) in
+        [(unavailable, 3, new), (unavailable, 30, old), (crate::Failure::Fenced, 30, new)]
+    {
         let mut world = PolicyWorld::in_step(&[("p", grant("web", &["view"]))]);
-        world.refused.insert("RoleBinding".into(), (crate::Failure::Unavailable, "timeout".into()));
+        world.refused.insert("RoleBinding".into(), (failure, "timeout".into()));
         world.policy("p", &grant("web", &["edit"]));
         world.tick(seconds);
         world.refused.clear();
@@ -222,6 +227,22 @@ fn what_a_watch_shows_late_is_not_taken_for_a_hand_edit() {
     world.tick(60);
     assert_eq!(world.written(), [""; 0]);
     assert_eq!(world.engine.corrected(), 0);
+}
+
+#[test]
+fn what_failed_while_the_replica_was_away_is_done_as_soon_as_it_is_back() {
+    for kind in ["AppliedWork", "RoleBinding"] {
+        let mut world = PolicyWorld::in_step(&[]);
+        world.refused.insert(kind.into(), (crate::Failure::Unavailable, "timeout".into()));
+        world.policy("p", &grant("web", &["view"]));
+        let copies = |change| Event::Replica { watch: crate::event::ReplicaWatch::Copies, change };
+        world.send(copies(Change::Failed(crate::Failure::Unavailable, "refused".into())));
+        world.tick(120); // until attempts have become rare
+        world.refused.clear();
+        world.forget();
+        world.send(copies(Change::Alive));
+        assert!(world.written().contains(&"create RoleBinding web/p-view".to_owned()), "{kind}");
+    }
 }
 
 /// What an event costs does not grow with what there is: else this takes minutes.

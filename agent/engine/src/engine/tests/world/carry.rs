@@ -192,6 +192,10 @@ impl PolicyWorld {
 
     fn record(&mut self, ledger: Ledger, before: Option<(String, String)>) -> StepOutcome {
         let name = ledger.policy.name.clone();
+        if let Some((failure, message)) = self.refused.get("AppliedWork").cloned() {
+            self.note(format!("failed record {name}"));
+            return StepOutcome::Failed(failure, message);
+        }
         if ledger.items.len() > self.largest {
             return StepOutcome::Failed(Failure::TooLarge, format!("ledger of {name} is too large"));
         }
