@@ -14,7 +14,8 @@ use muster_api::resource::{APPLIED_WORKS, CLUSTERS, NAMESPACES, POLICIES, REPORT
 use muster_tests::{ControlPlane, Options};
 use serde_json::{Value, json};
 
-use documents::{EAST, LDAP_GROUP_ADMIN, WEB_API, WEST};
+use crate::policies::DOCUMENTED;
+use documents::{EAST, WEST};
 
 const KINDS: [Resource; 5] = [CLUSTERS, POLICIES, REPORTS, WORKS, APPLIED_WORKS];
 
@@ -156,7 +157,11 @@ fn unknown_fields_stay_as_they_are() {
 #[test]
 fn documented_policies_go_in_as_written() {
     let plane = plane();
-    for document in [LDAP_GROUP_ADMIN, WEB_API, documents::EVERYTHING] {
+    let mut documented = DOCUMENTED.split("\n---\n").skip(1);
+    let [Some(first), Some(second), None] = [(); 3].map(|()| documented.next()) else {
+        panic!("two documents are expected:\n{DOCUMENTED}")
+    };
+    for document in [first, second, documents::EVERYTHING] {
         println!("{}", plane.apply(document).unwrap());
         let wanted: Value = serde_saphyr::from_str(document).unwrap();
         let name = wanted["metadata"]["name"].as_str();
@@ -237,7 +242,7 @@ fn condition(type_: &str, status: &str, reason: &str) -> Value {
 #[test]
 fn tables_have_useful_columns() {
     let plane = plane();
-    for document in [WEST, EAST, LDAP_GROUP_ADMIN, WEB_API] {
+    for document in [WEST, EAST, DOCUMENTED] {
         plane.apply(document).unwrap();
     }
     report(

@@ -55,14 +55,19 @@ pub(crate) fn objects(plane: &ControlPlane) -> BTreeMap<String, Value> {
     for (kind, path) in KINDS {
         let list = plane.api().get(path).unwrap();
         for object in list["items"].as_array().unwrap() {
-            let meta = &object["metadata"];
-            let name = meta["name"].as_str().unwrap();
-            let name =
-                meta["namespace"].as_str().map_or_else(|| name.to_owned(), |ns| format!("{ns}/{name}"));
-            objects.insert(format!("{kind} {name}"), object.clone());
+            objects.insert(key(kind, object), object.clone());
         }
     }
     objects
+}
+
+/// How [`objects`] names an object of this kind.
+pub(crate) fn key(kind: &str, object: &Value) -> String {
+    let name = object["metadata"]["name"].as_str().unwrap();
+    match object["metadata"]["namespace"].as_str() {
+        Some(namespace) => format!("{kind} {namespace}/{name}"),
+        None => format!("{kind} {name}"),
+    }
 }
 
 /// The path of one of them, by its key.

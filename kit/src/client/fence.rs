@@ -150,6 +150,19 @@ mod tests {
         client.create(&CLUSTERS, None, "m", BODY.into()).await.map(drop)
     }
 
+    /// What is sent later over the same connection arrives later: a read is the first that arrives.
+    async fn nothing_else_arrived(server: &Server, client: &Client) {
+        let (read, ()) = soon("a read", async {
+            tokio::join!(client.get(&CLUSTERS, None, "east"), async {
+                let ask = server.next().await;
+                assert_eq!(ask.method, Method::GET);
+                ask.answer(reply(200, &cluster("east", 1)));
+            })
+        })
+        .await;
+        read.unwrap();
+    }
+
     #[tokio::test]
     async fn behind_a_fence_reads_go_through_and_writes_only_while_it_admits_them() {
         let server = Server::start().await;
@@ -188,16 +201,7 @@ mod tests {
         let error = soon("a call", create(&client)).await.unwrap_err();
         assert!(matches!(error, CallError::Fenced { .. }), "{error}");
         assert_eq!(server.accepted(), 1, "it was under way");
-        // What is sent later over the same connection arrives later.
-        let (read, ()) = soon("a read", async {
-            tokio::join!(client.get(&CLUSTERS, None, "east"), async {
-                let ask = server.next().await;
-                assert_eq!(ask.method, Method::GET, "nothing else arrived");
-                ask.answer(reply(200, &cluster("east", 1)));
-            })
-        })
-        .await;
-        read.unwrap();
+        nothing_else_arrived(&server, &client).await;
     }
 
     /// As if the process had been paused between the last answer of the fence and the socket.
@@ -207,15 +211,7 @@ mod tests {
         let client = behind(&server, 2);
         let error = soon("a call", create(&client)).await.unwrap_err();
         assert!(matches!(error, CallError::Unreachable { .. }), "{error}");
-        let (read, ()) = soon("a read", async {
-            tokio::join!(client.get(&CLUSTERS, None, "east"), async {
-                let ask = server.next().await;
-                assert_eq!(ask.method, Method::GET, "nothing else arrived");
-                ask.answer(reply(200, &cluster("east", 1)));
-            })
-        })
-        .await;
-        read.unwrap();
+        nothing_else_arrived(&server, &client).await;
         assert_eq!(server.accepted(), 2, "the connection ended");
     }
 

@@ -1,11 +1,12 @@
-use std::sync::{Arc, Mutex};
+mod leases;
 
 use muster_api::Object;
+use serde_json::json;
 use serde_json::value::RawValue;
-use serde_json::{Value, json};
 
 use super::*;
-use crate::testing::{Ask, Feed, Reply, Server, fed_reply, reply, soon, status};
+use crate::testing::soon;
+use leases::*;
 
 fn record(holder: &str, seconds: u64) -> Record {
     Record {
@@ -57,172 +58,6 @@ fn a_claim_is_renewed_three_times_in_its_life_and_ends_before_the_lease() {
         assert_eq!((duration, renew), (Duration::from_secs(seconds), duration / 3));
         assert!(margin > Duration::ZERO && 2 * renew + margin < duration, "one renewal may fail");
     }
-}
-
-/// A server that holds one Lease, with the rules of the real one that matter: names are taken once, a replacement with
-/// an old resourceVersion is a conflict, and watches see every change.
-#[derive(Clone, Default)]
-struct Leases(Arc<Mutex<Held>>);
-
-#[derive(Default)]
-struct Held {
-    lease: Option<Value>,
-    version: u64,
-    watches: Vec<Feed>,
-    /// When it was written.
-    writes: Vec<Instant>,
-    /// How often each kind of request came.
-    gets: usize,
-    puts: usize,
-    /// Writes that came too late.
-    refused: usize,
-    /// Answers nothing but errors, if set.
-    broken: bool,
-    /// How many of them.
-    failed: usize,
-}
-
-impl Leases {
-    fn answer(&self, ask: &Ask) -> Reply {
-        let mut held = self.0.lock().unwrap();
-        if held.broken {
-            held.failed += 1;
-            return reply(500, &status(500, "InternalError", &json!({})));
-        }
-        let absent = || {
-            let details = json!({"name": "l", "group": "coordination.k8s.io", "kind": "leases"});
-            reply(404, &status(404, "NotFound", &details))
-        };
-        match (ask.method.as_str(), held.lease.is_some()) {
-            ("GET", _) if ask.asked("watch").is_some() => {
-                let (feed, answer) = fed_reply();
-                if let Some(lease) = &held.lease {
-                    feed.event("ADDED", lease);
-                }
-                feed.event(
-                    "BOOKMARK",
-                    &json!({
-                    "apiVersion": "coordination.k8s.io/v1", "kind": "Lease", "metadata": {
-                        "resourceVersion": held.version.to_string(),
-                        "annotations": {"k8s.io/initial-events-end": "true"}}}),
-                );
-                held.watches.push(feed);
-                answer
-            }
-            ("GET", true) => {
-                held.gets += 1;
-                reply(200, held.lease.as_ref().unwrap())
-            }
-            ("POST", true) => {
-                held.refused += 1;
-                reply(409, &status(409, "AlreadyExists", &json!({})))
-            }
-            ("PUT", true) if ask.json()["metadata"]["resourceVersion"] != json!(held.version.to_string()) => {
-                held.refused += 1;
-                reply(409, &status(409, "Conflict", &json!({})))
-            }
-            ("POST", false) | ("PUT", true) => {
-                held.puts += 1;
-                held.store(ask.json());
-                reply(200, held.lease.as_ref().unwrap())
-            }
-            _ => absent(),
-        }
-    }
-
-    fn with<T>(&self, act: impl FnOnce(&mut Held) -> T) -> T {
-        act(&mut self.0.lock().unwrap())
-    }
-
-    fn holder(&self) -> String {
-        self.with(|held| {
-            held.lease
-                .as_ref()
-                .map_or("absent", |lease| lease["spec"]["holderIdentity"].as_str().unwrap())
-                .to_owned()
-        })
-    }
-}
-
-impl Held {
-    fn store(&mut self, mut lease: Value) {
-        self.version += 1;
-        self.writes.push(Instant::now());
-        lease["metadata"]["uid"] = json!("u");
-        lease["metadata"]["resourceVersion"] = json!(self.version.to_string());
-        self.watches.iter().for_each(|feed| feed.event("MODIFIED", &lease));
-        self.lease = Some(lease);
-    }
-
-    /// The time between the last two writes.
-    fn gap(&self) -> Duration {
-        let [.., before, last] = *self.writes else { panic!("{:?}", self.writes) };
-        println!("taken over after {:?}", last - before);
-        last - before
-    }
-
-    fn delete(&mut self) {
-        self.version += 1;
-        let mut lease = self.lease.take().unwrap();
-        lease["metadata"]["resourceVersion"] = json!(self.version.to_string());
-        self.watches.iter().for_each(|feed| feed.event("DELETED", &lease));
-    }
-}
-
-fn election(identity: &str) -> Election {
-    Election {
-        renew: Duration::from_millis(250),
-        ..Election::new("n", "l", identity, "muster-test", Duration::from_secs(1))
-    }
-}
-
-/// One whose end is noticed in time also by a busy machine.
-fn patient(identity: &str) -> Election {
-    let duration = Duration::from_secs(2);
-    Election { duration, margin: duration / 2, ..election(identity) }
-}
-
-struct Candidate {
-    claim: watch::Receiver<Claim>,
-    cancel: CancellationToken,
-    task: tokio::task::JoinHandle<()>,
-}
-
-impl Candidate {
-    fn start(server: &Server, identity: &str) -> Self {
-        Self::with(server, election(identity))
-    }
-
-    fn with(server: &Server, election: Election) -> Self {
-        let (elector, claim) = Elector::new(election, Link::fixed(server.client()));
-        let cancel = CancellationToken::new();
-        let task = tokio::spawn(elector.run(cancel.clone()));
-        Self { claim, cancel, task }
-    }
-
-    async fn until(&mut self, what: &str, wanted: impl FnMut(&Claim) -> bool) -> Claim {
-        soon(what, self.claim.wait_for(wanted)).await.unwrap().clone()
-    }
-
-    async fn leads(&mut self) -> Instant {
-        match self.until("leadership", |claim| matches!(claim, Claim::Held { .. })).await {
-            Claim::Held { until } => until,
-            other => panic!("{other:?}"),
-        }
-    }
-
-    async fn follows(&mut self, holder: &str) {
-        self.until("another to lead", |claim| *claim == Claim::Other { holder: holder.to_owned() }).await;
-    }
-}
-
-/// Runs a play against a server of one Lease.
-async fn play<F: Future<Output = ()>>(act: impl FnOnce(Arc<Server>, Leases) -> F) {
-    let server = Arc::new(Server::start().await);
-    let leases = Leases::default();
-    let serving = server.serve(|ask| leases.answer(ask));
-    let play = act(Arc::clone(&server), leases.clone());
-    tokio::select! { () = serving => panic!("the server ended"), () = play => {} }
 }
 
 #[tokio::test]

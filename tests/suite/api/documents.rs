@@ -40,46 +40,6 @@ spec:
     user: {kind: Secret, name: reader, namespace: default}
 ";
 
-pub(super) const LDAP_GROUP_ADMIN: &str = r#"
-kind: ClusterPolicy
-apiVersion: multicluster.coreos.com/v1
-metadata:
-  name: ldap-group-admin
-spec:
-  selector:
-    cloud: aws
-  authorization:
-    clusterBindings:
-    - clusterRole: admin
-      groups: ["Operations"]
-"#;
-
-pub(super) const WEB_API: &str = r#"
-kind: ClusterPolicy
-apiVersion: multicluster.coreos.com/v1
-metadata:
-  name: web-api
-spec:
-  selector:
-    cloud: aws
-  namespaces:
-  - name: "api-prod"
-    authorization:
-      bindings:
-      - clusterRole: view
-        users: ["random-user"]
-        groups: ["SupportTeam"]
-      - clusterRole: edit
-        groups: ["APIDevelopers"]
-      - clusterRole: admin
-        users: ["joe-team-lead"]
-  - name: "api-test"
-    authorization:
-      bindings:
-      - clusterRole: admin
-        groups: ["APIDevelopers"]
-"#;
-
 /// Every field of a policy at least once.
 pub(super) const EVERYTHING: &str = r#"
 kind: ClusterPolicy

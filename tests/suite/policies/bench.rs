@@ -233,11 +233,13 @@ impl Bench {
     }
 }
 
+/// A binding, as lists of objects name it.
+pub(super) fn key(binding: &Value) -> String {
+    let namespaced = binding["metadata"]["namespace"].is_string();
+    super::key(if namespaced { "RoleBinding" } else { "ClusterRoleBinding" }, binding)
+}
+
 /// Path of a binding.
 pub(super) fn path(binding: &Value) -> String {
-    let name = binding["metadata"]["name"].as_str().unwrap();
-    match binding["metadata"]["namespace"].as_str() {
-        Some(ns) => format!("/apis/rbac.authorization.k8s.io/v1/namespaces/{ns}/rolebindings/{name}"),
-        None => format!("/apis/rbac.authorization.k8s.io/v1/clusterrolebindings/{name}"),
-    }
+    super::path(&key(binding))
 }

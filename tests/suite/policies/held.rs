@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use muster_tests::plane::{AuditEvent, AuditMark};
 use serde_json::{Value, json};
 
-use super::bench::{Bench, path};
+use super::bench::{Bench, key, path};
 use super::{LEDGERS, put_policy};
 use crate::fleet::version;
 use crate::trail::lines;
@@ -42,12 +42,23 @@ impl Held {
         self.only(bench, by_hand, &BTreeMap::new());
     }
 
-    /// The same, where the agent was to delete so many of a resource.
+    /// The same, where the agent is to delete so many of a resource. What nothing waits for goes last, as the ledger
+    /// of a policy that has another one.
     pub(super) fn only(&self, bench: &Bench, gone: &[String], deleted: &BTreeMap<String, usize>) {
         let writes = || format!("{}\n{}", lines(&self.writes(bench)), bench.agent.log());
-        let mut seen = bench.deleted(self.mark);
-        seen.remove("clusters");
-        assert_eq!(seen, *deleted, "{}", writes());
+        let seen = || {
+            let mut seen = bench.deleted(self.mark);
+            seen.remove("clusters");
+            seen
+        };
+        if !deleted.is_empty() {
+            let number = |of: &BTreeMap<String, usize>| of.values().sum::<usize>();
+            bench.until("the deletions", || match seen() {
+                seen if number(&seen) >= number(deleted) => Ok(()),
+                seen => Err(format!("{seen:?}")),
+            });
+        }
+        assert_eq!(seen(), *deleted, "{}", writes());
         let uids = |objects: &BTreeMap<String, (String, String)>| -> BTreeMap<String, String> {
             let kept = objects.iter().filter(|(key, _)| !gone.contains(key));
             kept.map(|(key, (uid, _))| (key.clone(), uid.clone())).collect()
@@ -88,15 +99,6 @@ pub(super) fn restores(bench: &Bench, kind: &str) -> String {
         if same && version(&now).0 != version(&binding).0 { Ok(()) } else { Err(now.to_string()) }
     });
     key(&binding)
-}
-
-/// A binding, as it is named in lists of objects.
-fn key(binding: &Value) -> String {
-    let text = |key: &str| binding["metadata"][key].as_str().map(str::to_owned);
-    match (text("namespace"), text("name").unwrap_or_default()) {
-        (Some(namespace), name) => format!("RoleBinding {namespace}/{name}"),
-        (None, name) => format!("ClusterRoleBinding {name}"),
-    }
 }
 
 /// A policy in the directory that grants `view` in the whole cluster to a group of that name.

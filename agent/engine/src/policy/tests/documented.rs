@@ -2,45 +2,7 @@
 
 use super::*;
 
-const LDAP_GROUP_ADMIN: &str = r#"
-kind: ClusterPolicy
-apiVersion: multicluster.coreos.com/v1
-metadata:
-  name: ldap-group-admin
-spec:
-  selector:
-    cloud: aws
-  authorization:
-    clusterBindings:
-    - clusterRole: admin
-      groups: ["Operations"]
-"#;
-
-const WEB_API: &str = r#"
-kind: ClusterPolicy
-apiVersion: multicluster.coreos.com/v1
-metadata:
-  name: web-api
-spec:
-  selector:
-    cloud: aws
-  namespaces:
-  - name: "api-prod"
-    authorization:
-      bindings:
-      - clusterRole: view
-        users: ["random-user"]
-        groups: ["SupportTeam"]
-      - clusterRole: edit
-        groups: ["APIDevelopers"]
-      - clusterRole: admin
-        users: ["joe-team-lead"]
-  - name: "api-test"
-    authorization:
-      bindings:
-      - clusterRole: admin
-        groups: ["APIDevelopers"]
-"#;
+const DOCUMENTED: &str = include_str!("../../../../../manifests/samples/policies.yaml");
 
 fn read(yaml: &str) -> Policy {
     let mut value: Value = serde_saphyr::from_str(yaml).unwrap();
@@ -51,7 +13,7 @@ fn read(yaml: &str) -> Policy {
 
 #[test]
 fn they_give_the_documented_objects_and_nothing_else() {
-    let policies = [read(LDAP_GROUP_ADMIN), read(WEB_API)];
+    let policies: Vec<Policy> = DOCUMENTED.split("\n---\n").skip(1).map(read).collect();
     let cluster = BTreeMap::from([("cloud".to_owned(), "aws".to_owned())]);
     assert!(policies.iter().all(|policy| policy.matches(&cluster)));
     let bundles =
