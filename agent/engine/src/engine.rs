@@ -49,6 +49,8 @@ pub struct Engine {
     policies: Policies,
     plans: BTreeMap<PlanId, Doing>,
     last_plan: u64,
+    /// The last plan of before the replica answered again.
+    resumed: PlanId,
     probed: Option<Duration>,
     mirror_news: News,
     policies_news: News,
@@ -116,6 +118,7 @@ impl Engine {
             policies: Policies::default(),
             plans: BTreeMap::new(),
             last_plan: 0,
+            resumed: PlanId(0),
             probed: None,
             mirror_news: News::new(),
             policies_news: News::new(),

@@ -15,6 +15,9 @@ impl Engine {
         let outcome = outcomes.into_iter().next();
         let outcome =
             outcome.unwrap_or_else(|| StepOutcome::Failed(Failure::Unavailable, "not tried".into()));
+        // What was begun while the replica was away may fail only when it is back.
+        let in_vain = matches!(&outcome, StepOutcome::Failed(failure, _) if failure.may_pass());
+        let belated = in_vain && plan <= self.resumed;
         match doing {
             Doing::Mirror(work) => {
                 let corrected = self.mirror.done(work, outcome, self.directory.as_deref(), now.mono);
@@ -55,6 +58,9 @@ impl Engine {
                 _ => self.probe(now, plans),
             },
             Doing::Probe => {}
+        }
+        if belated {
+            self.retry();
         }
     }
 

@@ -9,7 +9,7 @@ use super::{Doing, Engine, Owner};
 use crate::event::{Change, DirectoryWatch, Problem, ReplicaWatch};
 use crate::failure::Failure;
 use crate::listing::Listing;
-use crate::plan::{Plan, Source, Step};
+use crate::plan::{Plan, PlanId, Source, Step};
 use crate::scope::Scope;
 use crate::time::Now;
 
@@ -170,6 +170,12 @@ impl Engine {
 
     /// The replica answers again, or its owner lets it be written again: what failed for that is done at once.
     fn resume(&mut self) {
+        self.resumed = PlanId(self.last_plan);
+        self.retry();
+    }
+
+    /// What failed while nothing could be written is tried again at once.
+    pub(super) fn retry(&mut self) {
         self.mirror.hurry(Failure::may_pass);
         self.policies.hurry(Failure::may_pass);
     }

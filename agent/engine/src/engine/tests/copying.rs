@@ -265,7 +265,7 @@ fn a_write_that_fails_is_tried_again_with_growing_waits() {
 }
 
 #[test]
-fn what_failed_while_the_replica_was_away_is_copied_as_soon_as_it_is_back() {
+fn what_fails_when_the_replica_is_back_is_tried_again_at_once() {
     let mut world = World::in_step();
     world.copies(Change::Failed(Failure::Unavailable, "refused".into()));
     world.deferred = Some(Vec::new());
@@ -277,6 +277,33 @@ fn what_failed_while_the_replica_was_away_is_copied_as_soon_as_it_is_back() {
             world.send(Event::Done { plan: plan.id, outcomes });
         }
         world.tick(1);
+    }
+    // One attempt is under way when it is back, and fails only then.
+    while world.deferred.as_ref().unwrap().is_empty() {
+        world.tick(1);
+    }
+    let begun = world.deferred.take().unwrap();
+    world.copies(Change::Alive);
+    assert!(world.written.is_empty(), "{:?}", world.written);
+    for plan in begun {
+        let outcomes = vec![StepOutcome::Failed(Failure::Unavailable, "deadline".into())];
+        world.send(Event::Done { plan: plan.id, outcomes });
+    }
+    assert_eq!(world.written, ["north"]);
+}
+
+#[test]
+fn what_waits_for_its_next_attempt_when_the_replica_is_back_waits_no_more() {
+    let mut world = World::in_step();
+    world.copies(Change::Failed(Failure::Unavailable, "refused".into()));
+    world.deferred = Some(Vec::new());
+    let entry = world.add("north", &json!({}));
+    world.directory(Change::Applied(entry));
+    for _ in 0..20 {
+        for plan in world.deferred.replace(Vec::new()).unwrap() {
+            let outcomes = vec![StepOutcome::Failed(Failure::Unavailable, "refused".into())];
+            world.send(Event::Done { plan: plan.id, outcomes });
+        }
     }
     world.deferred = None;
     world.copies(Change::Alive);
