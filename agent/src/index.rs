@@ -10,6 +10,7 @@ use muster_api::conditions::ConditionType;
 use muster_engine::event::{Event, StepOutcome};
 use muster_engine::mirror::Counts;
 use muster_engine::{Engine, Now, Plan, PlanId, Scope};
+use muster_kit::leader::Claim;
 use tokio::sync::{mpsc, watch};
 use tokio::task::{Id, JoinError, JoinSet};
 use tokio::time::sleep_until;
@@ -43,6 +44,9 @@ pub struct Index {
     actor: Arc<Actor>,
     metrics: Metrics,
     pulse: Pulse,
+    claim: watch::Receiver<Claim>,
+    /// The end of the last claim under which this process could write.
+    held: Option<Instant>,
     view: watch::Sender<View>,
     started: Instant,
     tasks: JoinSet<(PlanId, Vec<StepOutcome>)>,
@@ -51,15 +55,23 @@ pub struct Index {
 }
 
 impl Index {
-    /// An index that knows nothing yet, and where it tells what people are told.
+    /// An index that knows nothing yet, and where it tells what people are told. `claim`: under which this process writes.
     #[must_use]
-    pub fn new(scope: Scope, actor: Actor, metrics: Metrics, pulse: Pulse) -> (Self, watch::Receiver<View>) {
+    pub fn new(
+        scope: Scope,
+        actor: Actor,
+        metrics: Metrics,
+        pulse: Pulse,
+        claim: watch::Receiver<Claim>,
+    ) -> (Self, watch::Receiver<View>) {
         let (view, views) = watch::channel(View::default());
         let index = Self {
             engine: Engine::new(scope),
             actor: Arc::new(actor),
             metrics,
             pulse,
+            claim,
+            held: None,
             view,
             started: Instant::now(),
             tasks: JoinSet::new(),
@@ -85,6 +97,7 @@ impl Index {
                     }
                 }
                 Some(done) = self.tasks.join_next_with_id() => self.done(done),
+                Ok(()) = self.claim.changed() => self.claimed(),
                 () = sleep_until(due.into()) => self.take(Event::Tick),
             }
             self.tell();
@@ -102,6 +115,17 @@ impl Index {
         self.actor.pause(self.engine.is_paused());
         for plan in plans {
             self.carry_out(plan);
+        }
+    }
+
+    /// The claim under which this process writes was renewed, or ran out. One that ran out and is held again may have
+    /// kept writes from being tried.
+    fn claimed(&mut self) {
+        let Claim::Held { until } = *self.claim.borrow_and_update() else { return };
+        let lapsed = self.held.is_some_and(|held| held <= Instant::now());
+        self.held = Some(until);
+        if lapsed {
+            self.take(Event::Admitted);
         }
     }
 

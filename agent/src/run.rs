@@ -174,7 +174,8 @@ impl Agent {
         if !self.recall(replica, &store, &events, &claim, cancel).await {
             return;
         }
-        let (index, views) = Index::new(scope.clone(), actor, self.metrics.clone(), self.pulse.clone());
+        let (index, views) =
+            Index::new(scope.clone(), actor, self.metrics.clone(), self.pulse.clone(), claim.clone());
         let wiring = Wiring {
             cluster_name: self.settings.cluster_name.clone(),
             replica: replica.id.clone(),

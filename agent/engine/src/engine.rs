@@ -143,6 +143,7 @@ impl Engine {
             Event::LedgerTried(outcome) => self.ledger_tried(outcome),
             Event::Done { plan, outcomes } => self.done(plan, outcomes, now, &mut plans),
             Event::Heartbeat(outcome) => self.state.heartbeat(outcome),
+            Event::Admitted => self.resume(),
             Event::Tick => {}
         }
         self.due(now, &mut plans);

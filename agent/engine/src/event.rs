@@ -61,6 +61,8 @@ pub enum Event {
     },
     /// What became of the last heartbeat.
     Heartbeat(Heartbeat),
+    /// This process may write again, after a time when it might not.
+    Admitted,
     /// Time passed.
     Tick,
 }

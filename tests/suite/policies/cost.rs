@@ -82,8 +82,12 @@ impl<'a> Trail<'a> {
         users.into_iter().flatten().collect()
     }
 
+    /// In the order in which they came: a watch can show what was written before the request for it ends.
     fn events(&self) -> Vec<AuditEvent> {
-        self.all().into_iter().filter(|event| !BESIDE.contains(&event.resource.as_str())).collect()
+        let mut events = self.all();
+        events.retain(|event| !BESIDE.contains(&event.resource.as_str()));
+        events.sort_by_key(|event| event.time);
+        events
     }
 
     /// Waits until exactly these writes were made since the last look: one more than expected shows here, or at the

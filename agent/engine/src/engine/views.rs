@@ -168,8 +168,8 @@ impl Engine {
         }
     }
 
-    /// The replica answers again, or its owner lets it be written again: what failed for that is done at once.
-    fn resume(&mut self) {
+    /// The replica answers again, or may be written again: what failed for that is done at once.
+    pub(super) fn resume(&mut self) {
         self.resumed = PlanId(self.last_plan);
         self.retry();
     }

@@ -245,6 +245,18 @@ fn what_failed_while_the_replica_was_away_is_done_as_soon_as_it_is_back() {
     }
 }
 
+#[test]
+fn what_a_process_might_not_write_is_written_as_soon_as_it_may() {
+    let mut world = PolicyWorld::in_step(&[]);
+    world.refused.insert("RoleBinding".into(), (crate::Failure::Fenced, "not the one that acts".into()));
+    world.policy("p", &grant("web", &["view"]));
+    world.tick(120); // until attempts have become rare
+    world.refused.clear();
+    world.forget();
+    world.send(Event::Admitted);
+    assert_eq!(world.written()[0], "create RoleBinding web/p-view");
+}
+
 /// What an event costs does not grow with what there is: else this takes minutes.
 #[test]
 fn a_thousand_grants_are_made_and_taken_back_with_one_write_each() {
