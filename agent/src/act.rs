@@ -196,7 +196,7 @@ impl Actor {
         }
         match recorded {
             Ok(kept) => {
-                let policy = &kept.ledger.policy;
+                let policy = &kept.ledger.maker;
                 tracing::info!(policy = policy.name, of = policy.uid, verb, "ledger written");
                 StepOutcome::Recorded(Box::new(kept))
             }

@@ -109,7 +109,7 @@ pub async fn record(
     ledger: &Ledger,
     before: Option<&(String, String)>,
 ) -> Result<Kept, LedgerError> {
-    let (name, spec) = (name(&ledger.policy.uid), fitting(ledger)?);
+    let (name, spec) = (name(&ledger.maker.uid), fitting(ledger)?);
     let Some(before) = before else {
         let created = client.create(&APPLIED_WORKS, None, MANAGER, body(&json!({"name": name}), &spec)).await;
         return match created {
@@ -153,7 +153,7 @@ pub async fn settle(
     kept: &Kept,
     applied: &BTreeMap<Target, Applied>,
 ) -> Result<Kept, LedgerError> {
-    let name = name(&kept.ledger.policy.uid);
+    let name = name(&kept.ledger.maker.uid);
     // The UID would guard nothing here: servers give no heed to it in the status of a custom resource.
     let body = json!({
         "metadata": {"resourceVersion": kept.version},
@@ -182,7 +182,7 @@ fn fitting(ledger: &Ledger) -> Result<String, LedgerError> {
     let spec = layout::spec(ledger);
     let bytes = spec.len() + layout::largest_status(ledger);
     if bytes > LARGEST && ledger.phase == Phase::Applying {
-        return Err(LedgerError::TooLarge { policy: ledger.policy.name.clone(), bytes });
+        return Err(LedgerError::TooLarge { policy: ledger.maker.name.clone(), bytes });
     }
     Ok(spec)
 }

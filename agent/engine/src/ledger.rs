@@ -1,5 +1,5 @@
-//! The ledger of a policy: the durable record, in the replica, of what was made for it. How it is laid out as an
-//! `AppliedWork` is not known here.
+//! The ledger of a policy or a Work: the durable record, in the replica, of what was made for it. How it is laid out as
+//! an `AppliedWork` is not known here.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -8,14 +8,16 @@ use crate::item::Item;
 use crate::mark::Maker;
 use crate::target::Target;
 
-/// What one policy made, or is about to make, in this replica.
+/// What one policy or Work made, or is about to make, in this replica.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Ledger {
-    /// The policy.
-    pub policy: Maker,
-    /// Generation of the policy that this records.
+    /// Of what kind that is.
+    pub of: Of,
+    /// The policy or the Work.
+    pub maker: Maker,
+    /// Its generation that this records.
     pub generation: i64,
-    /// resourceVersion of the policy at that time.
+    /// Its resourceVersion at that time.
     pub resource_version: String,
     /// `kube-system` UID of the directory.
     pub directory: String,
@@ -25,14 +27,22 @@ pub struct Ledger {
     pub nonce: String,
     /// Whether the objects are wanted.
     pub phase: Phase,
-    /// Whether namespaces go with the last policy that names them.
-    pub delete_namespaces: bool,
     /// What is to be there, in the order of targets, none of them twice. Empty once it is to go.
     pub items: Vec<Arc<Item>>,
     /// All that may be there: the items, and what earlier states asked for and is not confirmed gone.
     pub resources: BTreeSet<Target>,
     /// What is there; written after the objects. `None` where it was never written, or was lost.
     pub applied: Option<BTreeMap<Target, Applied>>,
+}
+
+/// Of what a ledger is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Of {
+    /// Of a policy.
+    Policy {
+        /// Whether namespaces go with the last policy that names them.
+        delete_namespaces: bool,
+    },
 }
 
 /// Whether the objects of a ledger are wanted.
@@ -55,9 +65,9 @@ pub struct Applied {
 
 /// A ledger as the replica keeps it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Kept {
+pub struct Kept<R = Ledger> {
     /// What it says.
-    pub ledger: Ledger,
+    pub ledger: R,
     /// UID of the object that keeps it.
     pub uid: String,
     /// resourceVersion of that object.
@@ -65,25 +75,32 @@ pub struct Kept {
 }
 
 impl Ledger {
+    /// Whether namespaces go with the last policy that names them.
+    #[must_use]
+    pub fn deletes_namespaces(&self) -> bool {
+        matches!(self.of, Of::Policy { delete_namespaces: true })
+    }
+
     /// Whether the part that is written before the objects is the same.
     #[must_use]
     pub fn same_record(&self, other: &Self) -> bool {
         let Self {
-            policy,
+            of,
+            maker,
             generation,
             resource_version,
             directory,
             replica,
             nonce,
             phase,
-            delete_namespaces,
             items,
             resources,
             applied: _,
         } = self;
-        (policy, generation, resource_version) == (&other.policy, &other.generation, &other.resource_version)
+        (of, maker) == (&other.of, &other.maker)
+            && (generation, resource_version) == (&other.generation, &other.resource_version)
             && (directory, replica, nonce) == (&other.directory, &other.replica, &other.nonce)
-            && (phase, delete_namespaces) == (&other.phase, &other.delete_namespaces)
+            && phase == &other.phase
             && items == &other.items
             && resources == &other.resources
     }

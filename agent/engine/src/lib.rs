@@ -26,6 +26,7 @@ pub mod event;
 pub mod evidence;
 pub mod failure;
 pub mod item;
+pub mod keeper;
 pub mod kind;
 pub mod ledger;
 pub mod listing;

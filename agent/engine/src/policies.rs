@@ -135,7 +135,8 @@ impl Policies {
         if self.home.as_ref() != Some(&home) {
             self.home = Some(home);
             self.union_is_stale = true;
-            let kept: Vec<Kept> = self.bundles.values().filter_map(|bundle| bundle.kept.clone()).collect();
+            let kept: Vec<Kept> =
+                self.bundles.values().filter_map(|bundle| bundle.keeper.kept().cloned()).collect();
             for kept in kept {
                 self.know(&kept);
             }
@@ -167,7 +168,7 @@ impl Policies {
         };
         let bundle = self.bundles.entry(policy.uid.clone()).or_insert_with(|| Bundle::new(policy));
         if bundle.show(meta.generation, version, source) {
-            bundle.pace.hurry();
+            bundle.keeper.renew();
             self.stirred.insert(meta.uid.clone());
         }
     }
@@ -244,8 +245,7 @@ impl Policies {
         let ledgers = ours.filter_map(|(uid, bundle)| Some((uid, bundle.ledger()?)));
         let applying = ledgers.clone().filter(|(_, ledger)| ledger.phase == Phase::Applying);
         let (union, clashes) = union(
-            applying
-                .map(|(uid, ledger)| (uid.as_str(), ledger.policy.name.as_str(), ledger.items.as_slice())),
+            applying.map(|(uid, ledger)| (uid.as_str(), ledger.maker.name.as_str(), ledger.items.as_slice())),
         );
         let mut users: BTreeMap<Target, BTreeSet<String>> = BTreeMap::new();
         let mut nonces: BTreeSet<String> = [home.nonce.clone()].into();

@@ -8,7 +8,7 @@ use muster_api::applied_work::{
 };
 use muster_api::resource::Scope;
 use muster_engine::item::Item;
-use muster_engine::ledger::{Applied, Ledger, Phase};
+use muster_engine::ledger::{Applied, Ledger, Of, Phase};
 use muster_engine::mark::Maker;
 use muster_engine::{Kind, Target};
 use serde::Deserialize;
@@ -29,14 +29,14 @@ const FOUND: usize = 128;
 /// What is written before the objects, as JSON.
 pub(super) fn spec(ledger: &Ledger) -> String {
     let (option, value) = NAMESPACE_DELETION;
-    let options = ledger.delete_namespaces.then(|| (option.to_owned(), value.to_owned()));
+    let options = ledger.deletes_namespaces().then(|| (option.to_owned(), value.to_owned()));
     let spec = AppliedWorkSpec {
-        work_name: ledger.policy.name.clone(),
+        work_name: ledger.maker.name.clone(),
         work_namespace: String::new(),
         ledger: Some(applied_work::Ledger {
             source: LedgerSource {
                 kind: SourceKind::ClusterPolicy,
-                uid: ledger.policy.uid.clone(),
+                uid: ledger.maker.uid.clone(),
                 generation: ledger.generation,
                 resource_version: ledger.resource_version.clone(),
             },
@@ -114,7 +114,8 @@ pub(super) fn ledger(policy: &str, raw: &RawValue) -> Result<Ledger, Unreadable>
     let resources = targets(&ledger.resources)?;
     let items = items(&ledger.manifests, &resources)?;
     Ok(Ledger {
-        policy: Maker { name: work_name, uid },
+        of: Of::Policy { delete_namespaces: delete_namespaces(&ledger.options)? },
+        maker: Maker { name: work_name, uid },
         generation,
         resource_version,
         directory: ledger.directory_id,
@@ -124,7 +125,6 @@ pub(super) fn ledger(policy: &str, raw: &RawValue) -> Result<Ledger, Unreadable>
             applied_work::Phase::Applying => Phase::Applying,
             applied_work::Phase::Deleting => Phase::Deleting,
         },
-        delete_namespaces: delete_namespaces(&ledger.options)?,
         items,
         resources,
         applied: frame.status.and_then(applied),

@@ -43,14 +43,14 @@ fn ledger() -> Ledger {
     let mut resources: BTreeSet<_> = items.iter().map(|item| item.target.clone()).collect();
     resources.insert(target(ROLE_BINDINGS, "of-an-earlier-state"));
     Ledger {
-        policy: Maker { name: "web-api".into(), uid: UID.into() },
+        of: Of::Policy { delete_namespaces: true },
+        maker: Maker { name: "web-api".into(), uid: UID.into() },
         generation: 7,
         resource_version: "812".into(),
         directory: "d".into(),
         replica: "r".into(),
         nonce: "n".into(),
         phase: Phase::Applying,
-        delete_namespaces: true,
         items: items.into_iter().map(Arc::new).collect(),
         resources,
         applied: None,
@@ -91,7 +91,12 @@ fn a_ledger_reads_back_as_it_was_written() {
         assert_eq!(read_back(&whole, &status), Ledger { applied: Some(applied), ..whole.clone() });
     }
     let deleting =
-        Ledger { phase: Phase::Deleting, delete_namespaces: false, items: Vec::new(), ..whole.clone() };
+        Ledger {
+            of: Of::Policy { delete_namespaces: false },
+            phase: Phase::Deleting,
+            items: Vec::new(),
+            ..whole.clone()
+        };
     assert_eq!(read_back(&deleting, &Value::Null), deleting);
     let bare = Ledger { resources: BTreeSet::new(), ..deleting };
     assert_eq!(read_back(&bare, &Value::Null), bare);
@@ -115,7 +120,7 @@ fn it_is_laid_out_as_the_standard_and_the_definition_say() {
     });
     assert_eq!(status["appliedResources"][6], binding);
     assert_eq!(status["appliedResources"][7]["ordinal"], -1, "no manifest asks for it any more");
-    let kept = Ledger { delete_namespaces: false, ..whole };
+    let kept = Ledger { of: Of::Policy { delete_namespaces: false }, ..whole };
     assert_eq!(self::spec(&kept)["ledger"].get("options"), None);
 }
 
@@ -225,7 +230,7 @@ fn a_ledger_that_became_unreadable_goes_from_sight_and_comes_back() {
     assert!(matches!(mapping.map(WatchEvent::Applied(good())), Some(Change::Applied(_))));
     let gone = mapping.map(WatchEvent::Applied(bad()));
     assert!(
-        matches!(&gone, Some(Change::Gone(kept)) if kept.ledger.policy == ledger().policy && kept.uid == "object"),
+        matches!(&gone, Some(Change::Gone(kept)) if kept.ledger.maker == ledger().maker && kept.uid == "object"),
         "{gone:?}"
     );
     assert!(mapping.map(WatchEvent::Deleted(bad())).is_none(), "it is gone already");

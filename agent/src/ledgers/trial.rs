@@ -11,7 +11,7 @@ use muster_api::resource::{APPLIED_WORKS, CRDS, ROLE_BINDINGS};
 use muster_engine::Target;
 use muster_engine::event::{Event, Problem};
 use muster_engine::item::Item;
-use muster_engine::ledger::{Ledger, Phase};
+use muster_engine::ledger::{Ledger, Of, Phase};
 use muster_engine::mark::Maker;
 use muster_engine::time::backoff;
 use muster_kit::client::{CallError, Client};
@@ -230,14 +230,14 @@ fn full() -> Ledger {
     item.labels.insert(text(TRIAL), text(TRIAL));
     item.annotations.insert(text(TRIAL), text(TRIAL));
     Ledger {
-        policy: Maker { name: text(TRIAL), uid: text(TRIAL) },
+        of: Of::Policy { delete_namespaces: true },
+        maker: Maker { name: text(TRIAL), uid: text(TRIAL) },
         generation: 1,
         resource_version: text("1"),
         directory: text(TRIAL),
         replica: text(TRIAL),
         nonce: text(TRIAL),
         phase: Phase::Applying,
-        delete_namespaces: true,
         items: vec![Arc::new(item)],
         resources: [target].into(),
         applied: None,

@@ -78,14 +78,14 @@ impl Mapping {
 fn slim(kept: &Kept) -> Kept {
     let Kept { ledger, uid, version } = kept;
     let ledger = Ledger {
-        policy: ledger.policy.clone(),
+        of: ledger.of.clone(),
+        maker: ledger.maker.clone(),
         generation: ledger.generation,
         resource_version: ledger.resource_version.clone(),
         directory: ledger.directory.clone(),
         replica: ledger.replica.clone(),
         nonce: ledger.nonce.clone(),
         phase: ledger.phase,
-        delete_namespaces: ledger.delete_namespaces,
         items: Vec::new(),
         resources: BTreeSet::new(),
         applied: None,

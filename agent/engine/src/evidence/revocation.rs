@@ -71,7 +71,7 @@ impl Revocation {
     pub fn recorded(ledger: &Ledger) -> Option<Self> {
         (ledger.phase == Phase::Deleting).then(|| Self {
             ground: Ground::Recorded,
-            policy: ledger.policy.clone(),
+            policy: ledger.maker.clone(),
             directory: ledger.directory.clone(),
             keeps: BTreeSet::new(),
         })
@@ -88,9 +88,9 @@ impl Revocation {
     /// was seen to be empty.
     #[must_use]
     pub fn permits(&self, ledger: &Ledger, target: &Target, uid: &str, empty: bool) -> Option<Deletion> {
-        let about = ledger.policy.uid == self.policy.uid && ledger.directory == self.directory;
+        let about = ledger.maker.uid == self.policy.uid && ledger.directory == self.directory;
         let recorded = ledger.resources.contains(target) && !self.keeps.contains(target);
-        let spared = target.resource == NAMESPACES && !(ledger.delete_namespaces && empty);
+        let spared = target.resource == NAMESPACES && !(ledger.deletes_namespaces() && empty);
         (about && recorded && !spared).then(|| Deletion {
             target: target.clone(),
             uid: uid.to_owned(),
@@ -106,7 +106,7 @@ impl Findings {
         if let Err(doubt) = self.standing(pin) {
             return PolicyVerdict::Unproven(doubt.to_string());
         }
-        let unproven = |why: &str| PolicyVerdict::Unproven(format!("policy {}: {why}", ledger.policy.name));
+        let unproven = |why: &str| PolicyVerdict::Unproven(format!("policy {}: {why}", ledger.maker.name));
         if pin.policies_crd.is_none() {
             return unproven(
                 "the UID of the CRD of policies could not be read when the directory was joined",
@@ -119,18 +119,18 @@ impl Findings {
         let revoked = |ground, keeps| {
             PolicyVerdict::Revoked(Revocation {
                 ground,
-                policy: ledger.policy.clone(),
+                policy: ledger.maker.clone(),
                 directory: pin.directory.clone(),
                 keeps,
             })
         };
-        let object = match self.policies.iter().find(|(name, _)| *name == ledger.policy.name) {
+        let object = match self.policies.iter().find(|(name, _)| *name == ledger.maker.name) {
             Some((_, Reading::Absent)) => return revoked(Ground::Gone, BTreeSet::new()),
             Some((_, Reading::Found(object))) => object,
             Some((_, Reading::Unreadable(why))) => return unproven(&format!("it cannot be read: {why}")),
             None => return unproven("it was not read"),
         };
-        if object.meta.uid != ledger.policy.uid {
+        if object.meta.uid != ledger.maker.uid {
             return revoked(Ground::Gone, BTreeSet::new());
         }
         if object.meta.deletion_timestamp.is_some() {

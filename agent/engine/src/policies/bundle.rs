@@ -6,11 +6,10 @@ use std::time::Duration;
 
 use super::Home;
 use crate::evidence::Revocation;
-use crate::failure::Failure;
 use crate::item::Item;
-use crate::ledger::{Kept, Ledger, Phase};
+use crate::keeper::Keeper;
+use crate::ledger::{Ledger, Of, Phase};
 use crate::mark::Maker;
-use crate::pace::Pace;
 use crate::policy::{Policy, PolicyError};
 use crate::target::Target;
 
@@ -31,30 +30,12 @@ pub(super) struct Bundle {
     pub(super) source: Option<Source>,
     /// The directory does not show it any more. That alone changes nothing.
     pub(super) lost: bool,
-    /// The ledger, as the replica keeps it.
-    pub(super) kept: Option<Kept>,
-    /// What this process last had recorded: the ledger is put back to it where somebody else changed or removed it.
-    pub(super) recorded: Option<Ledger>,
-    /// What was last to be done about the ledger, until it is known to be done.
-    pub(super) trying: Option<Trying>,
-    /// Whether a step about the ledger is under way.
-    pub(super) busy: bool,
-    /// Why the last write of the ledger failed.
-    pub(super) failure: Option<(Failure, String)>,
-    pub(super) pace: Pace,
+    /// Its ledger.
+    pub(super) keeper: Keeper,
     /// Evidence that something goes, and since when it has been there.
     pub(super) revocation: Option<(Revocation, Duration)>,
     /// Why the last live reads proved nothing.
     pub(super) doubt: Option<String>,
-}
-
-/// What was to be done about a ledger. The outcome may be lost on the way back: then it shows in what the replica keeps.
-#[derive(Debug)]
-pub(super) enum Trying {
-    /// It was to say this.
-    Record(Box<Ledger>),
-    /// It was to go.
-    Forget,
 }
 
 /// What is wanted of a policy.
@@ -70,19 +51,7 @@ pub(super) enum Demand<'a> {
 
 impl Bundle {
     pub(super) fn new(policy: Maker) -> Self {
-        Self {
-            policy,
-            source: None,
-            lost: false,
-            kept: None,
-            recorded: None,
-            trying: None,
-            busy: false,
-            failure: None,
-            pace: Pace::default(),
-            revocation: None,
-            doubt: None,
-        }
+        Self { policy, source: None, lost: false, keeper: Keeper::default(), revocation: None, doubt: None }
     }
 
     /// What is wanted, for the labels of the own entry where they are known.
@@ -119,7 +88,7 @@ impl Bundle {
 
     /// The generation that was recorded; 0 where none was.
     fn generation(&self) -> i64 {
-        self.ledger().or(self.recorded.as_ref()).map_or(0, |ledger| ledger.generation)
+        self.keeper.latest().map_or(0, |ledger| ledger.generation)
     }
 
     /// What a ledger asks for is mostly known already: it is kept once.
@@ -128,7 +97,7 @@ impl Bundle {
             Some(Source::Valid(policy)) => Some(&policy.items),
             _ => None,
         };
-        let ledgers = [self.ledger(), self.recorded.as_ref()].into_iter().flatten();
+        let ledgers = [self.ledger(), self.keeper.recorded()].into_iter().flatten();
         if let Some(same) =
             source.into_iter().chain(ledgers.map(|ledger| &ledger.items)).find(|known| *known == items)
         {
@@ -138,12 +107,12 @@ impl Bundle {
 
     /// Whether nothing is known of the policy that is worth keeping.
     pub(super) fn is_empty(&self) -> bool {
-        self.kept.is_none() && self.recorded.is_none() && !self.busy && (self.lost || self.source.is_none())
+        self.keeper.is_empty() && (self.lost || self.source.is_none())
     }
 
     /// What the ledger records, while it is as it was recorded.
     pub(super) fn ledger(&self) -> Option<&Ledger> {
-        self.kept.as_ref().map(|kept| &kept.ledger)
+        self.keeper.ledger()
     }
 
     /// Whether the ledger's objects are wanted.
@@ -160,7 +129,7 @@ impl Bundle {
         orphans: BTreeSet<Target>,
         gone: impl Fn(&Target) -> bool,
     ) -> Ledger {
-        let before = self.ledger().or(self.recorded.as_ref());
+        let before = self.keeper.latest();
         // What is there is from before the record: what an earlier record asked for may be there and not be in it.
         let settled = |target: &Target| {
             before.is_some_and(|ledger| {
@@ -172,14 +141,14 @@ impl Bundle {
         let old = old.filter(|target| !(settled(target) && gone(target)));
         let rest = old.cloned().chain(orphans);
         Ledger {
-            policy: self.policy.clone(),
+            of: Of::Policy { delete_namespaces: policy.delete_namespaces },
+            maker: self.policy.clone(),
             generation: policy.generation,
             resource_version: policy.resource_version.clone(),
             directory: home.directory.clone(),
             replica: home.replica.clone(),
             nonce: home.nonce.clone(),
             phase: Phase::Applying,
-            delete_namespaces: policy.delete_namespaces,
             items: policy.items.clone(),
             resources: rest.chain(policy.items.iter().map(|item| item.target.clone())).collect(),
             applied: None,
@@ -191,7 +160,7 @@ impl Bundle {
         self.ledger().is_some_and(|ledger| {
             ledger.phase == Phase::Applying
                 && ledger.generation == policy.generation
-                && ledger.delete_namespaces == policy.delete_namespaces
+                && ledger.deletes_namespaces() == policy.delete_namespaces
                 && ledger.replica == home.replica
                 && ledger.nonce == home.nonce
                 && ledger.items == policy.items

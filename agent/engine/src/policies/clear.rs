@@ -162,7 +162,7 @@ impl Policies {
         if due > now {
             return Clear::Later(due);
         }
-        if target.rank() == 0 && !ledger.delete_namespaces {
+        if target.rank() == 0 && !ledger.deletes_namespaces() {
             let marked = observed.labelled || observed.mark.is_some();
             let unmark = Step::Unmark { target: target.clone(), uid: observed.uid.clone() };
             return if marked { Clear::Act(unmark) } else { Clear::Done };
@@ -187,9 +187,9 @@ impl Policies {
         if context.departure.is_some() || !Kind::of(&target.resource).is_some_and(Kind::is_shared) {
             return false;
         }
-        let others = self.bundles.iter().filter(|(uid, _)| **uid != ledger.policy.uid);
+        let others = self.bundles.iter().filter(|(uid, _)| **uid != ledger.maker.uid);
         others.into_iter().any(|(_, bundle)| {
-            let lost = bundle.recorded.as_ref().filter(|_| bundle.kept.is_none());
+            let lost = bundle.keeper.recorded().filter(|_| bundle.ledger().is_none());
             let asked = match bundle.demand(context.labels) {
                 Demand::Apply(policy) => Some(&policy.items),
                 _ => lost.map(|ledger| &ledger.items),

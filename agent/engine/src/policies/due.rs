@@ -7,13 +7,14 @@ use std::time::Duration;
 
 use muster_api::marks;
 
-use super::bundle::{Demand, Trying};
+use super::bundle::Demand;
 use super::slot::Next;
 use super::{Context, Policies, Timer, Wish};
 use crate::failure::Failure;
 use crate::item::Guard;
+use crate::keeper::Trying;
 use crate::kind::Kind;
-use crate::ledger::{Applied, Ledger, Phase};
+use crate::ledger::{Applied, Ledger, Of, Phase};
 use crate::mark::{Maker, Mark};
 use crate::plan::{Cause, Step};
 use crate::target::Target;
@@ -181,10 +182,10 @@ impl Policies {
             self.bundles.remove(uid);
             return;
         }
-        if bundle.busy {
+        if bundle.keeper.is_busy() {
             return;
         }
-        let due = bundle.pace.due(false, salt(uid));
+        let due = bundle.keeper.due(salt(uid));
         let step = match self.ledger_step(uid, context, steps) {
             Some(step) if due > context.now => {
                 drop(step);
@@ -195,18 +196,17 @@ impl Policies {
             None => {
                 // Whatever failed is not wanted any more, or is so by now: as when the ledger was there all the time.
                 if let Some(bundle) = self.bundles.get_mut(uid) {
-                    bundle.failure = None;
+                    bundle.keeper.well();
                 }
                 return;
             }
         };
         if let Some(bundle) = self.bundles.get_mut(uid) {
-            bundle.busy = true;
-            bundle.trying = match &step {
+            bundle.keeper.begin(match &step {
                 Step::Record { ledger, .. } => Some(Trying::Record(ledger.clone())),
                 Step::Forget { .. } => Some(Trying::Forget),
                 _ => None,
-            };
+            });
         }
         steps.push((Work::Ledger { policy: uid.to_owned() }, step));
     }
@@ -220,28 +220,24 @@ impl Policies {
     ) -> Option<Step> {
         let bundle = self.bundles.get_mut(uid)?;
         let home = self.home.clone()?;
-        if let (Some(kept), Some(recorded)) = (&bundle.kept, &bundle.recorded)
-            && !recorded.same_record(&kept.ledger)
-        {
+        if let Some((recorded, before)) = bundle.keeper.altered() {
             // Somebody else changed the record. Nothing follows from that.
-            let (ledger, before) =
-                (Box::new(recorded.clone()), Some((kept.uid.clone(), kept.version.clone())));
-            return Some(Step::Record { ledger, before });
+            return Some(Step::Record { ledger: Box::new(recorded.clone()), before: Some(before) });
         }
-        if bundle.kept.as_ref().is_some_and(|kept| kept.ledger.directory != home.directory) {
+        if bundle.ledger().is_some_and(|ledger| ledger.directory != home.directory) {
             return None; // another directory's: left alone
         }
         if bundle.revocation.as_ref().is_some_and(|(_, since)| *since + FRESH < context.now) {
             bundle.revocation = None;
         }
         let bundle = &self.bundles[uid];
-        let Some(kept) = &bundle.kept else { return self.first_record(uid, context, &home) };
+        let Some(kept) = bundle.keeper.kept() else { return self.first_record(uid, context, &home) };
         let before = Some((kept.uid.clone(), kept.version.clone()));
         let left = context.departure.is_some_and(|departure| departure.ends(&kept.ledger));
         let demand = bundle.demand(context.labels);
         // What was to go and is asked for again is recorded anew, below. Who leaves keeps all namespaces.
         let again = matches!(demand, Demand::Apply(_)) && !left;
-        let spare = left && kept.ledger.delete_namespaces;
+        let spare = left && kept.ledger.deletes_namespaces();
         if kept.ledger.phase == Phase::Deleting && !again && !spare {
             self.removals.set(uid, false, context.now);
             let (policy, object) = (uid.to_owned(), kept.uid.clone());
@@ -254,8 +250,8 @@ impl Policies {
             self.removals.set(uid, false, context.now);
             let resources = kept.ledger.resources.clone();
             let (phase, items) = (Phase::Deleting, Vec::new());
-            let delete_namespaces = kept.ledger.delete_namespaces && !left;
-            let ledger = Ledger { phase, delete_namespaces, items, resources, ..kept.ledger.clone() };
+            let of = Of::Policy { delete_namespaces: kept.ledger.deletes_namespaces() && !left };
+            let ledger = Ledger { of, phase, items, resources, ..kept.ledger.clone() };
             return Some(Step::Record { ledger: Box::new(ledger), before });
         }
         if let Demand::Apply(policy) = &demand
@@ -282,14 +278,16 @@ impl Policies {
         let ledger = match bundle.demand(context.labels) {
             // What is left of a lost ledger goes, too.
             _ if context.departure.is_some() => {
-                if bundle.recorded.is_none() && orphans.is_empty() {
+                if bundle.keeper.recorded().is_none() && orphans.is_empty() {
                     return None;
                 }
-                let lost = bundle.recorded.clone().unwrap_or_else(|| rebuilt(&bundle.policy, home, orphans));
-                Ledger { phase: Phase::Deleting, delete_namespaces: false, items: Vec::new(), ..lost }
+                let lost = bundle.keeper.recorded().cloned();
+                let lost = lost.unwrap_or_else(|| rebuilt(&bundle.policy, home, orphans));
+                let of = Of::Policy { delete_namespaces: false };
+                Ledger { of, phase: Phase::Deleting, items: Vec::new(), ..lost }
             }
             Demand::Apply(policy) => bundle.ledger_of(policy, home, orphans, |target| self.is_gone(target)),
-            _ => match &bundle.recorded {
+            _ => match bundle.keeper.recorded() {
                 // It was lost, and this process knows what it said.
                 Some(recorded) => recorded.clone(),
                 None if orphans.is_empty() => return None,
@@ -302,7 +300,7 @@ impl Policies {
 
     /// The record of what is there, once all that is wanted has been tried.
     fn settle_step(&self, uid: &str) -> Option<Step> {
-        let kept = self.bundles.get(uid)?.kept.as_ref()?;
+        let kept = self.bundles.get(uid)?.keeper.kept()?;
         let mut applied = BTreeMap::new();
         let mut reassured = false;
         for item in &kept.ledger.items {
@@ -333,14 +331,14 @@ impl Policies {
 
 fn rebuilt(policy: &Maker, home: &super::Home, orphans: BTreeSet<Target>) -> Ledger {
     Ledger {
-        policy: policy.clone(),
+        of: Of::Policy { delete_namespaces: false },
+        maker: policy.clone(),
         generation: 0,
         resource_version: String::new(),
         directory: home.directory.clone(),
         replica: home.replica.clone(),
         nonce: home.nonce.clone(),
         phase: Phase::Applying,
-        delete_namespaces: false,
         items: Vec::new(),
         resources: orphans,
         applied: None,

@@ -1,7 +1,7 @@
 //! What the replica keeps of the ledgers.
 
 use super::Policies;
-use super::bundle::{Bundle, Trying};
+use super::bundle::Bundle;
 use super::slot::Known;
 use crate::event::Change;
 use crate::ledger::Kept;
@@ -13,14 +13,14 @@ impl Policies {
             Change::Failed(..) | Change::Alive => {}
             Change::ListBegan => self.ledgers.began(),
             Change::Listed(kept) | Change::Applied(kept) => self.keep(kept),
-            Change::Gone(kept) => self.unkeep(&kept.ledger.policy.uid, &kept.uid),
+            Change::Gone(kept) => self.unkeep(&kept.ledger.maker.uid, &kept.uid),
             Change::ListComplete => {
                 let shown = self.ledgers.completed();
                 let gone: Vec<(String, String)> = self
                     .bundles
                     .iter()
                     .filter(|(uid, _)| !shown.contains(*uid))
-                    .filter_map(|(uid, bundle)| Some((uid.clone(), bundle.kept.as_ref()?.uid.clone())))
+                    .filter_map(|(uid, bundle)| Some((uid.clone(), bundle.keeper.kept()?.uid.clone())))
                     .collect();
                 for (uid, object) in gone {
                     self.unkeep(&uid, &object);
@@ -32,30 +32,15 @@ impl Policies {
     }
 
     pub(super) fn keep(&mut self, mut kept: Kept) {
-        let uid = kept.ledger.policy.uid.clone();
+        let uid = kept.ledger.maker.uid.clone();
         self.ledgers.show(&uid);
-        let policy = kept.ledger.policy.clone();
+        let policy = kept.ledger.maker.clone();
         let bundle = self.bundles.entry(uid.clone()).or_insert_with(|| Bundle::new(policy));
-        let number = |version: &str| version.parse::<u64>().unwrap_or(0);
-        if bundle
-            .kept
-            .as_ref()
-            .is_some_and(|old| old.uid == kept.uid && number(&kept.version) < number(&old.version))
-        {
-            return; // older than what was written here
-        }
         bundle.share(&mut kept.ledger.items);
-        self.union_is_stale |= bundle.kept.as_ref().is_none_or(|old| !old.ledger.same_record(&kept.ledger));
-        if let Some(Trying::Record(tried)) = &bundle.trying
-            && tried.same_record(&kept.ledger)
-        {
-            (bundle.recorded, bundle.trying) = (Some(kept.ledger.clone()), None);
-        }
+        let Some(changed) = bundle.keeper.keep(kept.clone()) else { return };
+        self.union_is_stale |= changed;
         self.know(&kept);
-        self.touched.extend(kept.ledger.resources.iter().cloned());
-        if let Some(bundle) = self.bundles.get_mut(&uid) {
-            bundle.kept = Some(kept);
-        }
+        self.touched.extend(kept.ledger.resources);
         self.stirred.insert(uid);
     }
 
@@ -81,16 +66,7 @@ impl Policies {
 
     fn unkeep(&mut self, policy: &str, object: &str) {
         let Some(bundle) = self.bundles.get_mut(policy) else { return };
-        if bundle.kept.as_ref().is_some_and(|kept| kept.uid == object) {
-            // What this process has seen recorded, it knows without the record.
-            let lost = bundle.kept.take().map(|kept| kept.ledger);
-            if matches!(bundle.trying, Some(Trying::Forget)) {
-                (bundle.recorded, bundle.trying) = (None, None);
-            } else if bundle.recorded.is_none() {
-                bundle.recorded = lost;
-            }
-            self.union_is_stale = true;
-        }
+        self.union_is_stale |= bundle.keeper.unkeep(object);
         self.stirred.insert(policy.to_owned());
     }
 }

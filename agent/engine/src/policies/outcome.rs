@@ -106,8 +106,7 @@ impl Policies {
             }
         }
         for (uid, bundle) in &mut self.bundles {
-            if bundle.failure.as_ref().is_some_and(|(failure, _)| concerned(*failure)) {
-                bundle.pace.hurry();
+            if bundle.keeper.hurry(&concerned) {
                 self.stirred.insert(uid.clone());
             }
         }
@@ -153,30 +152,22 @@ impl Policies {
 
     fn ledger_done(&mut self, policy: &str, outcome: StepOutcome, now: Duration) {
         let Some(bundle) = self.bundles.get_mut(policy) else { return };
-        bundle.busy = false;
+        bundle.keeper.ended();
         self.stirred.insert(policy.to_owned());
         match outcome {
             StepOutcome::Recorded(mut kept) => {
-                bundle.failure = None;
-                bundle.pace.succeeded();
                 bundle.share(&mut kept.ledger.items);
-                bundle.recorded = Some(kept.ledger.clone());
-                bundle.trying = None;
+                bundle.keeper.written(kept.ledger.clone());
                 self.settled(&kept);
                 self.keep(*kept);
             }
             StepOutcome::Deleted => {
-                bundle.failure = None;
-                bundle.pace.succeeded();
-                bundle.recorded = None;
-                bundle.trying = None;
-                bundle.kept = None;
+                bundle.keeper.forgotten();
                 bundle.revocation = None;
                 self.union_is_stale = true;
             }
             StepOutcome::Failed(failure, message) => {
-                bundle.pace.failed(now, salt(policy));
-                bundle.failure = Some((failure, message));
+                bundle.keeper.failed(failure, message, now, salt(policy));
             }
             _ => {}
         }
@@ -222,8 +213,8 @@ impl Policies {
         }
         for (uid, _) in questions {
             let Some(bundle) = self.bundles.get_mut(uid) else { continue };
-            let Some(kept) = &bundle.kept else { continue };
-            match findings.judge_policy(pin, &kept.ledger) {
+            let Some(ledger) = bundle.ledger() else { continue };
+            match findings.judge_policy(pin, ledger) {
                 PolicyVerdict::Revoked(revocation) => bundle.revocation = Some((revocation, now)),
                 PolicyVerdict::Stands => bundle.doubt = None,
                 PolicyVerdict::Unproven(why) => bundle.doubt = Some(why),

@@ -161,7 +161,7 @@ impl Policies {
     }
 
     fn ledger_failures(&self) -> impl Iterator<Item = &(Failure, String)> {
-        self.bundles.values().filter_map(|bundle| bundle.failure.as_ref())
+        self.bundles.values().filter_map(|bundle| bundle.keeper.failure())
     }
 
     /// Whether a ledger does not record yet what is asked for, or something is still to go.

@@ -45,8 +45,8 @@ fn state(world: &PolicyWorld) -> Vec<String> {
     for kept in world.ledgers.values() {
         let ledger = &kept.ledger;
         let applied = ledger.applied.as_ref().map(|applied| applied.keys().collect::<Vec<_>>());
-        let Ledger { policy, phase, items, resources, .. } = ledger;
-        state.push(format!("{} {phase:?} {items:?} {resources:?} {applied:?}", policy.name));
+        let Ledger { maker, phase, items, resources, .. } = ledger;
+        state.push(format!("{} {phase:?} {items:?} {resources:?} {applied:?}", maker.name));
     }
     state.push(format!(
         "{:?} {:?}",

@@ -45,8 +45,7 @@ fn what_no_policy_grants_any_more_goes_after_live_reads() {
             world.forget();
             world.tick(90);
             assert_eq!((world.reads.len(), world.written()), (0, vec![]), "{end}");
-            let kept =
-                world.ledgers.values().map(|kept| kept.ledger.policy.name.as_str()).collect::<Vec<_>>();
+            let kept = world.ledgers.values().map(|kept| kept.ledger.maker.name.as_str()).collect::<Vec<_>>();
             match end {
                 "binding dropped" => assert_eq!(kept.len(), 2),
                 "label unmatched" => assert_eq!(kept, [""; 0]),

@@ -50,7 +50,7 @@ impl PolicyWorld {
     pub(in super::super) fn carry_slowly(&mut self, last: &str) {
         let name = last.split_once(' ').unwrap().1;
         let is_last =
-            |plan: &Plan| matches!(&plan.steps[0], Step::Record { ledger, .. } if ledger.policy.name == name);
+            |plan: &Plan| matches!(&plan.steps[0], Step::Record { ledger, .. } if ledger.maker.name == name);
         for _ in 0..1000 {
             let place = self.plans.iter().position(|plan| !is_last(plan)).unwrap_or(0);
             let Some(plan) = self.plans.remove(place) else { break };
@@ -141,7 +141,7 @@ impl PolicyWorld {
             Step::Forget { policy, uid } => {
                 let Some(kept) = self.ledgers.get(&policy) else { return StepOutcome::Deleted };
                 assert_eq!(kept.uid, uid);
-                self.note(format!("forget {}", kept.ledger.policy.name));
+                self.note(format!("forget {}", kept.ledger.maker.name));
                 let kept = self.ledgers.remove(&policy).unwrap();
                 self.show(Event::Ledgers(Change::Gone(kept)));
                 StepOutcome::Deleted
@@ -191,7 +191,7 @@ impl PolicyWorld {
     }
 
     fn record(&mut self, ledger: Ledger, before: Option<(String, String)>) -> StepOutcome {
-        let name = ledger.policy.name.clone();
+        let name = ledger.maker.name.clone();
         if let Some((failure, message)) = self.refused.get("AppliedWork").cloned() {
             self.note(format!("failed record {name}"));
             return StepOutcome::Failed(failure, message);
@@ -199,7 +199,7 @@ impl PolicyWorld {
         if ledger.items.len() > self.largest {
             return StepOutcome::Failed(Failure::TooLarge, format!("ledger of {name} is too large"));
         }
-        let kept = self.ledgers.get(&ledger.policy.uid);
+        let kept = self.ledgers.get(&ledger.maker.uid);
         if kept.map(|kept| (kept.uid.clone(), kept.version.clone())) != before {
             self.note(format!("refused record {name}"));
             return StepOutcome::Failed(Failure::Conflict, "it is another".into());
@@ -215,8 +215,8 @@ impl PolicyWorld {
     }
 
     fn settle(&mut self, kept: &Kept, applied: BTreeMap<Target, Applied>) -> StepOutcome {
-        let name = &kept.ledger.policy.name;
-        let there = self.ledgers.get(&kept.ledger.policy.uid).cloned();
+        let name = &kept.ledger.maker.name;
+        let there = self.ledgers.get(&kept.ledger.maker.uid).cloned();
         if there.as_ref().is_none_or(|there| there.version != kept.version) {
             self.note(format!("refused settle {name}"));
             return StepOutcome::Failed(Failure::Conflict, "it is another".into());

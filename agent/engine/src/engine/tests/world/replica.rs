@@ -243,7 +243,7 @@ impl PolicyWorld {
 
     /// A ledger is changed or made, by whomever.
     pub(in super::super) fn keep(&mut self, kept: Kept) {
-        self.ledgers.insert(kept.ledger.policy.uid.clone(), kept.clone());
+        self.ledgers.insert(kept.ledger.maker.uid.clone(), kept.clone());
         self.show(Event::Ledgers(Change::Applied(kept)));
     }
 
