@@ -30,6 +30,7 @@ pub mod keeper;
 pub mod kind;
 pub mod ledger;
 pub mod listing;
+mod live;
 pub mod mark;
 pub mod memory;
 pub mod mirror;

@@ -10,7 +10,7 @@
 //! What is enforced is what the ledgers record, and nothing else: so the same is enforced while the directory is away,
 //! and after a restart. A ledger is recorded before its objects are made, and settled after.
 //!
-//! - `bundle`: one policy; `slot`: one object;
+//! - `bundle`: one policy; `live`: one object;
 //! - `kept` and `views`: what the replica shows;
 //! - `due`: what is to be done now; `clear`: what becomes of what is wanted no more;
 //! - `outcome`: what came of it.
@@ -20,7 +20,6 @@ mod clear;
 mod due;
 mod kept;
 mod outcome;
-mod slot;
 mod told;
 mod views;
 
@@ -31,13 +30,13 @@ use std::time::Duration;
 use muster_api::{Object, Scope, marks};
 
 use self::bundle::{Bundle, Source};
-use self::slot::{Lack, Slot};
 use self::views::View;
 use crate::evidence::Departure;
 use crate::item::Item;
 use crate::kind::Kind;
 use crate::ledger::{Kept, Phase};
 use crate::listing::Listing;
+use crate::live::Live;
 use crate::mark::{Maker, Mark};
 use crate::pin::Pin;
 use crate::plan::Step;
@@ -82,9 +81,11 @@ pub struct Policies {
     home: Option<Home>,
     views: BTreeMap<Kind, View>,
     bundles: BTreeMap<String, Bundle>,
-    slots: BTreeMap<Target, Slot>,
+    slots: BTreeMap<Target, Live>,
     /// What the ledgers record as wanted, together.
     wanted: BTreeMap<Target, Wish>,
+    /// What of it is not as it is wanted.
+    lacks: BTreeMap<Target, Lack>,
     /// How many of these are no copies of policies.
     asked: usize,
     /// How many of those are not right.
@@ -120,6 +121,15 @@ struct Wish {
     item: Arc<Item>,
     /// The mark that it is to bear.
     mark: Mark,
+}
+
+/// As what an object is counted where it is wanted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Lack {
+    /// It is not as it is wanted, and is no copy of a policy.
+    wrong: bool,
+    /// It is still to be written.
+    missing: bool,
 }
 
 /// What wants attention at a time.
@@ -300,7 +310,12 @@ impl Policies {
             && !own
             && slot.observed.as_ref().is_some_and(|observed| !observed.deleting);
         let lack = Lack { wrong: wrong && kind != Some(Kind::Copy), missing: wrong && !used };
-        let before = std::mem::replace(&mut slot.lack, lack);
+        let before = if lack == Lack::default() {
+            self.lacks.remove(target)
+        } else {
+            self.lacks.insert(target.clone(), lack)
+        };
+        let before = before.unwrap_or_default();
         let count = |number: usize, before: bool, now: bool| number + usize::from(now) - usize::from(before);
         self.wrong = count(self.wrong, before.wrong, lack.wrong);
         self.missing = count(self.missing, before.missing, lack.missing);

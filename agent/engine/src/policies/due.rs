@@ -8,13 +8,13 @@ use std::time::Duration;
 use muster_api::marks;
 
 use super::bundle::Demand;
-use super::slot::Next;
 use super::{Context, Policies, Timer, Wish};
 use crate::failure::Failure;
 use crate::item::Guard;
 use crate::keeper::Trying;
 use crate::kind::Kind;
 use crate::ledger::{Applied, Ledger, Of, Phase};
+use crate::live::Next;
 use crate::mark::{Maker, Mark};
 use crate::plan::{Cause, Step};
 use crate::target::Target;

@@ -2,9 +2,9 @@
 
 use super::Policies;
 use super::bundle::Bundle;
-use super::slot::Known;
 use crate::event::Change;
 use crate::ledger::Kept;
+use crate::live::Known;
 
 impl Policies {
     /// A change of the ledgers.

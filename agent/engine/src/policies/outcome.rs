@@ -5,12 +5,12 @@ use std::time::Duration;
 use muster_api::names::POLICIES_MANAGER;
 
 use super::due::{Work, salt};
-use super::slot::Known;
 use super::{Policies, Timer};
 use crate::event::StepOutcome;
 use crate::evidence::{Findings, PolicyVerdict};
 use crate::failure::Failure;
 use crate::ledger::Kept;
+use crate::live::Known;
 use crate::mark::Mark;
 use crate::observed::Observed;
 use crate::pin::{Pin, Reading};

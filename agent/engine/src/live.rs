@@ -1,4 +1,4 @@
-//! One object that policies want, or wanted: what becomes of it.
+//! One object that policies or a Work want, or wanted: what is there, what is known of it, and what becomes of it.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -13,81 +13,70 @@ use crate::plan::Cause;
 /// in between, that takes some seconds.
 const ATTEMPTS: u32 = 4;
 
-/// All that is known of one object.
+/// All that is known of one object of the replica.
 #[derive(Debug, Default)]
-pub(super) struct Slot {
+pub(crate) struct Live {
     /// The object that is there.
-    pub(super) observed: Option<Observed>,
+    pub(crate) observed: Option<Observed>,
     /// The own object: its UID, and the digest of the fields that were written.
-    pub(super) known: Option<Known>,
+    pub(crate) known: Option<Known>,
     /// Why the last write failed.
-    pub(super) failure: Option<(Failure, String)>,
-    pub(super) pace: Pace,
+    pub(crate) failure: Option<(Failure, String)>,
+    pub(crate) pace: Pace,
     /// A live read, or a deletion, showed that it is not there.
-    pub(super) absent: bool,
+    pub(crate) absent: bool,
     /// What stands under its name, bears no label of Muster's, and is not Muster's: no watch shows it.
-    pub(super) foreign: bool,
+    pub(crate) foreign: bool,
     /// What was found in a namespace that is to go, and when.
-    pub(super) inspected: Option<(Result<(), String>, Duration)>,
+    pub(crate) inspected: Option<(Result<(), String>, Duration)>,
     /// The digest of the fields that the ledger records turned out to be out of date.
-    pub(super) reassured: bool,
-    /// As what it was counted last.
-    pub(super) lack: Lack,
+    pub(crate) reassured: bool,
     /// The mark with which it was last seen to be right.
     right: Option<Mark>,
 }
 
-/// As what an object is counted where it is wanted.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Lack {
-    /// It is not as it is wanted, and is no copy of a policy.
-    pub(super) wrong: bool,
-    /// It is still to be written.
-    pub(super) missing: bool,
-}
-
 /// The own object.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Known {
-    pub(super) uid: String,
-    pub(super) fields: Option<String>,
+pub(crate) struct Known {
+    pub(crate) uid: String,
+    pub(crate) fields: Option<String>,
 }
 
 /// What is to be done about a wanted object.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Next {
+pub(crate) enum Next {
     Nothing,
     Later(Duration),
     Create(Cause),
     Update(Cause, String),
 }
 
-impl Slot {
+impl Live {
     /// Whether what is there is Muster's: by its UID, or by a mark with one of the nonces in use.
-    pub(super) fn is_own(&self, nonces: &BTreeSet<String>) -> bool {
+    pub(crate) fn is_own(&self, nonces: &BTreeSet<String>) -> bool {
         self.observed.as_ref().is_some_and(|observed| self.knows(observed, nonces))
     }
 
     /// Whether an object is Muster's, in the same way.
-    pub(super) fn knows(&self, observed: &Observed, nonces: &BTreeSet<String>) -> bool {
+    pub(crate) fn knows(&self, observed: &Observed, nonces: &BTreeSet<String>) -> bool {
         self.known.as_ref().is_some_and(|known| known.uid == observed.uid)
             || observed.mark.as_ref().is_some_and(|mark| nonces.contains(&mark.nonce))
     }
 
     /// The policy that what is there was made for, by its mark. What goes already, and what the owner of the replica took
     /// over, is nobody's any more.
-    pub(super) fn maker(&self, nonces: &BTreeSet<String>) -> Option<&Maker> {
+    pub(crate) fn maker(&self, nonces: &BTreeSet<String>) -> Option<&Maker> {
         let observed = self.observed.as_ref().filter(|observed| !observed.deleting && !observed.let_go)?;
         observed.mark.as_ref()?.maker.as_ref().filter(|_| self.is_own(nonces))
     }
 
     /// Whether the owner of the replica took the object over.
-    pub(super) fn is_let_go(&self) -> bool {
+    pub(crate) fn is_let_go(&self) -> bool {
         self.observed.as_ref().is_some_and(|observed| observed.let_go)
     }
 
     /// Whether the object is as it was written, with this mark.
-    pub(super) fn is_right(&self, mark: &Mark) -> bool {
+    pub(crate) fn is_right(&self, mark: &Mark) -> bool {
         let (Some(observed), Some(known)) = (&self.observed, &self.known) else { return false };
         observed.uid == known.uid
             && observed.labelled
@@ -97,7 +86,7 @@ impl Slot {
     }
 
     /// What is to be done now, where the object is wanted with this mark. `own`: what is there is Muster's.
-    pub(super) fn next(&mut self, mark: &Mark, own: bool, now: Duration, salt: u64) -> Next {
+    pub(crate) fn next(&mut self, mark: &Mark, own: bool, now: Duration, salt: u64) -> Next {
         let drift = |right: bool, other: Cause| if right { Cause::Drift } else { other };
         let was_right = self.right.as_ref() == Some(mark);
         let (cause, uid) = match &self.observed {
@@ -122,7 +111,7 @@ impl Slot {
 
     /// A listing shows the object. It is right whatever was known before, also after the replica was restored to an
     /// older state.
-    pub(super) fn list(&mut self, observed: Observed) {
+    pub(crate) fn list(&mut self, observed: Observed) {
         self.absent = false;
         self.foreign = false;
         if self.observed.as_ref() != Some(&observed) {
@@ -132,7 +121,7 @@ impl Slot {
     }
 
     /// A watch, a write or a live read shows the object. An older state than one seen before is not taken.
-    pub(super) fn observe(&mut self, observed: Observed) {
+    pub(crate) fn observe(&mut self, observed: Observed) {
         let number = |observed: &Observed| observed.version.parse::<u64>().unwrap_or(0);
         let newer = |seen: &Observed| seen.uid == observed.uid && number(seen) > number(&observed);
         if !self.observed.as_ref().is_some_and(newer) {
@@ -141,7 +130,7 @@ impl Slot {
     }
 
     /// The replica does not show the object of this UID any more.
-    pub(super) fn miss(&mut self, uid: &str) {
+    pub(crate) fn miss(&mut self, uid: &str) {
         if self.observed.as_ref().is_some_and(|observed| observed.uid == uid) {
             self.observed = None;
         }
@@ -149,7 +138,7 @@ impl Slot {
 
     /// A write succeeded; `cause`: why it was made, and the resourceVersion before it. Returns whether it put right what
     /// somebody else had changed.
-    pub(super) fn written(
+    pub(crate) fn written(
         &mut self,
         observed: Observed,
         (cause, before): (Cause, Option<&str>),
@@ -169,14 +158,14 @@ impl Slot {
     }
 
     /// A step failed.
-    pub(super) fn failed(&mut self, failure: Failure, message: String, now: Duration, salt: u64) {
+    pub(crate) fn failed(&mut self, failure: Failure, message: String, now: Duration, salt: u64) {
         self.pace.failed(now, salt);
         self.failure = Some((failure, message));
     }
 
     /// Whether the last write failed, and another attempt is not likely to help soon. A server that does not answer is
     /// asked a few times before that is so.
-    pub(super) fn has_failed(&self) -> bool {
+    pub(crate) fn has_failed(&self) -> bool {
         match &self.failure {
             Some((Failure::Fenced, _)) => false, // it was not tried
             Some((Failure::Unavailable, _)) => self.pace.failures() >= ATTEMPTS,
@@ -185,7 +174,7 @@ impl Slot {
     }
 
     /// Nothing is known of the object.
-    pub(super) fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.observed.is_none()
     }
 }
