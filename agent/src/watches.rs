@@ -7,7 +7,7 @@ use muster_api::resource::{APPLIED_WORKS, CLUSTERS, POLICIES, REPORTS};
 use muster_engine::event::{Change, DirectoryWatch, Event, ReplicaWatch};
 use muster_engine::{Kind, Scope};
 use muster_kit::client::CallError;
-use muster_kit::watch::{Link, Target, WatchEvent, WatchOptions, Watched, watch};
+use muster_kit::watch::{Form, Link, Target, WatchEvent, WatchOptions, Watched, watch};
 use tokio::sync::{mpsc, watch as channel};
 use tokio_util::sync::CancellationToken;
 
@@ -110,19 +110,31 @@ fn label(kind: Kind) -> &'static str {
 }
 
 fn all(resource: Resource) -> Target {
-    Target { resource, namespace: None, labels: None, fields: None }
+    Target { resource, namespace: None, labels: None, fields: None, form: Form::Whole }
 }
 
-async fn follow(
+/// Watches, and tells the engine what it sees. `source` is the label in metrics.
+pub(crate) async fn follow(
     target: Target,
     source: &'static str,
     links: channel::Receiver<Option<Link>>,
+    map: impl FnMut(WatchEvent) -> Option<Event>,
+    outlet: &Outlet,
+) {
+    let watching = |sender| watch(target, links, sender, WatchOptions::default(), outlet.cancel.clone());
+    forward(source, watching, map, outlet).await;
+}
+
+/// Tells the engine what is seen by what `watching` makes.
+pub(crate) async fn forward<W: Future<Output = ()>>(
+    source: &'static str,
+    watching: impl FnOnce(mpsc::Sender<Watched>) -> W,
     mut map: impl FnMut(WatchEvent) -> Option<Event>,
     outlet: &Outlet,
 ) {
-    let Outlet { events, metrics, cancel } = outlet;
+    let Outlet { events, metrics, .. } = outlet;
     let (sender, mut watched) = mpsc::channel(16);
-    let watching = watch(target, links, sender, WatchOptions::default(), cancel.clone());
+    let watching = watching(sender);
     let forwarding = async {
         while let Some(Watched { event, .. }) = watched.recv().await {
             if let WatchEvent::Failed(error) = &event {
@@ -139,7 +151,7 @@ async fn follow(
     futures::join!(watching, forwarding);
 }
 
-fn change(event: WatchEvent, told: impl Fn(&CallError) -> String) -> Change {
+pub(crate) fn change(event: WatchEvent, told: impl Fn(&CallError) -> String) -> Change {
     match event {
         WatchEvent::Init => Change::ListBegan,
         WatchEvent::Listed(object) => Change::Listed(object),

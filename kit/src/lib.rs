@@ -24,5 +24,5 @@ pub mod watch;
 pub use client::{CallError, Client, ClientOptions};
 pub use endpoint::{Credential, Endpoint};
 
-#[cfg(test)]
-mod testing;
+#[cfg(any(test, feature = "testing"))]
+pub mod testing;

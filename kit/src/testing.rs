@@ -1,5 +1,9 @@
 //! A TLS server on 127.0.0.1 that answers what a test tells it to, one request at a time.
 
+// Tests alone use it.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::missing_panics_doc)]
+#![allow(clippy::must_use_candidate, clippy::new_without_default)]
+
 use std::collections::BTreeMap;
 use std::future::Future;
 use std::io;
@@ -27,10 +31,10 @@ use crate::client::{Client, ClientOptions};
 use crate::endpoint::{Credential, Endpoint};
 
 /// How long a test waits for what must come.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
+pub const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Waits for what must come.
-pub(crate) async fn soon<F: Future>(what: &str, future: F) -> F::Output {
+pub async fn soon<F: Future>(what: &str, future: F) -> F::Output {
     let Ok(output) = tokio::time::timeout(PATIENCE, future).await else {
         panic!("still waiting for {what} after {PATIENCE:?}")
     };
@@ -38,25 +42,28 @@ pub(crate) async fn soon<F: Future>(what: &str, future: F) -> F::Output {
 }
 
 /// A CA and what it signs.
-pub(crate) struct Authority(CertifiedIssuer<'static, KeyPair>);
+pub struct Authority(CertifiedIssuer<'static, KeyPair>);
 
 impl Authority {
-    pub(crate) fn new() -> Self {
+    /// A CA of its own.
+    pub fn new() -> Self {
         let mut params = CertificateParams::new(vec![]).unwrap();
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         Self(CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap())
     }
 
-    pub(crate) fn der(&self) -> Vec<u8> {
+    /// Its certificate, as DER.
+    pub fn der(&self) -> Vec<u8> {
         self.0.der().to_vec()
     }
 
-    pub(crate) fn pem(&self) -> String {
+    /// Its certificate, as PEM.
+    pub fn pem(&self) -> String {
         self.0.pem()
     }
 
     /// A certificate for a name or address, and its key.
-    pub(crate) fn sign(&self, name: &str) -> (rcgen::Certificate, KeyPair) {
+    pub fn sign(&self, name: &str) -> (rcgen::Certificate, KeyPair) {
         let key = KeyPair::generate().unwrap();
         let params = CertificateParams::new(vec![name.to_owned()]).unwrap();
         (params.signed_by(&key, &self.0).unwrap(), key)
@@ -66,15 +73,15 @@ impl Authority {
 type ReplyBody = UnsyncBoxBody<Bytes, io::Error>;
 
 /// An answer.
-pub(crate) type Reply = Response<ReplyBody>;
+pub type Reply = Response<ReplyBody>;
 
 /// An answer with a JSON body.
-pub(crate) fn reply(status: u16, body: &Value) -> Reply {
+pub fn reply(status: u16, body: &Value) -> Reply {
     raw_reply(status, body.to_string())
 }
 
 /// An answer with any body.
-pub(crate) fn raw_reply(status: u16, body: impl Into<Bytes>) -> Reply {
+pub fn raw_reply(status: u16, body: impl Into<Bytes>) -> Reply {
     let body = Full::new(body.into()).map_err(|never| match never {}).boxed_unsync();
     let mut response = Response::new(body);
     *response.status_mut() = StatusCode::from_u16(status).unwrap();
@@ -82,31 +89,34 @@ pub(crate) fn raw_reply(status: u16, body: impl Into<Bytes>) -> Reply {
 }
 
 /// An answer whose body is fed by the test.
-pub(crate) fn fed_reply() -> (Feed, Reply) {
+pub fn fed_reply() -> (Feed, Reply) {
     let (feed, frames): (_, UnboundedReceiver<io::Result<Bytes>>) = unbounded();
     let body = StreamBody::new(frames.map(|part| part.map(Frame::data))).boxed_unsync();
     (Feed(feed), Response::new(body))
 }
 
 /// The body of an answer under way. It ends when this is dropped.
-pub(crate) struct Feed(UnboundedSender<io::Result<Bytes>>);
+pub struct Feed(UnboundedSender<io::Result<Bytes>>);
 
 impl Feed {
-    pub(crate) fn raw(&self, bytes: impl Into<Bytes>) {
+    /// Sends bytes.
+    pub fn raw(&self, bytes: impl Into<Bytes>) {
         // A client that went away is what some tests are about.
         let _ = self.0.unbounded_send(Ok(bytes.into()));
     }
 
-    pub(crate) fn event(&self, kind: &str, object: &Value) {
+    /// Sends one event of a watch.
+    pub fn event(&self, kind: &str, object: &Value) {
         self.raw(format!("{}\n", json!({"type": kind, "object": object})));
     }
 
-    pub(crate) fn break_off(self) {
+    /// Breaks the answer off.
+    pub fn break_off(self) {
         let _ = self.0.unbounded_send(Err(io::Error::other("broken off")));
     }
 
     /// Waits until the client has gone away.
-    pub(crate) async fn abandoned(&self) {
+    pub async fn abandoned(&self) {
         soon("the client to go away", async {
             while !self.0.is_closed() {
                 tokio::task::yield_now().await;
@@ -117,57 +127,67 @@ impl Feed {
 }
 
 /// A request that waits for its answer.
-pub(crate) struct Ask {
-    pub(crate) method: Method,
-    pub(crate) path: String,
-    pub(crate) query: BTreeMap<String, String>,
-    pub(crate) headers: HeaderMap,
-    pub(crate) body: Vec<u8>,
+pub struct Ask {
+    /// Method.
+    pub method: Method,
+    /// Path, without the query.
+    pub path: String,
+    /// Query, as it was encoded.
+    pub query: BTreeMap<String, String>,
+    /// Headers.
+    pub headers: HeaderMap,
+    /// Body.
+    pub body: Vec<u8>,
     answer: oneshot::Sender<Reply>,
 }
 
 impl Ask {
-    pub(crate) fn answer(self, reply: Reply) {
+    /// Answers.
+    pub fn answer(self, reply: Reply) {
         let _ = self.answer.send(reply);
     }
 
     /// Answers with a body that the test feeds.
-    pub(crate) fn feed(self) -> Feed {
+    pub fn feed(self) -> Feed {
         let (feed, reply) = fed_reply();
         self.answer(reply);
         feed
     }
 
-    pub(crate) fn asked(&self, key: &str) -> Option<&str> {
+    /// A value of the query, as it was encoded.
+    pub fn asked(&self, key: &str) -> Option<&str> {
         self.query.get(key).map(String::as_str)
     }
 
-    pub(crate) fn json(&self) -> Value {
+    /// The body, which must be JSON.
+    pub fn json(&self) -> Value {
         serde_json::from_slice(&self.body).unwrap()
     }
 }
 
 /// The server.
-pub(crate) struct Server {
-    pub(crate) authority: Arc<Authority>,
-    pub(crate) port: u16,
+pub struct Server {
+    /// What signed its certificate.
+    pub authority: Arc<Authority>,
+    /// Port.
+    pub port: u16,
     asks: AsyncMutex<mpsc::UnboundedReceiver<Ask>>,
     accepted: Arc<AtomicUsize>,
     open: watch::Receiver<usize>,
     frozen: watch::Sender<bool>,
     /// Common names or the number of certificates that clients showed.
-    pub(crate) shown: Arc<Mutex<Vec<usize>>>,
+    pub shown: Arc<Mutex<Vec<usize>>>,
     _stop: DropGuard,
 }
 
 impl Server {
     /// A server known as 127.0.0.1.
-    pub(crate) async fn start() -> Self {
+    pub async fn start() -> Self {
         Self::start_as("127.0.0.1").await
     }
 
     /// A server whose certificate bears this name.
-    pub(crate) async fn start_as(name: &str) -> Self {
+    pub async fn start_as(name: &str) -> Self {
         let authority = Arc::new(Authority::new());
         let (certificate, key) = authority.sign(name);
         let provider = Arc::new(rustls::crypto::ring::default_provider());
@@ -216,32 +236,35 @@ impl Server {
         }
     }
 
-    pub(crate) fn endpoint(&self, credential: Credential) -> Endpoint {
+    /// The server, with this credential.
+    pub fn endpoint(&self, credential: Credential) -> Endpoint {
         let server = format!("https://127.0.0.1:{}", self.port).parse().unwrap();
         Endpoint::new(server, vec![self.authority.der()], None, credential).unwrap()
     }
 
-    pub(crate) fn client(&self) -> Client {
+    /// A client without a credential.
+    pub fn client(&self) -> Client {
         self.client_with(ClientOptions::default())
     }
 
-    pub(crate) fn client_with(&self, options: ClientOptions) -> Client {
+    /// A client with these options and without a credential.
+    pub fn client_with(&self, options: ClientOptions) -> Client {
         Client::new(&self.endpoint(Credential::None), options).unwrap()
     }
 
     /// The next request.
-    pub(crate) async fn next(&self) -> Ask {
+    pub async fn next(&self) -> Ask {
         let mut asks = self.asks.lock().await;
         soon("a request", asks.recv()).await.unwrap()
     }
 
     /// Whether no request waits right now.
-    pub(crate) async fn is_quiet(&self) -> bool {
+    pub async fn is_quiet(&self) -> bool {
         self.asks.lock().await.is_empty()
     }
 
     /// Answers everything from now on, until the future is dropped.
-    pub(crate) async fn serve(&self, answer: impl Fn(&Ask) -> Reply) {
+    pub async fn serve(&self, answer: impl Fn(&Ask) -> Reply) {
         let mut asks = self.asks.lock().await;
         while let Some(ask) = asks.recv().await {
             let reply = answer(&ask);
@@ -250,18 +273,18 @@ impl Server {
     }
 
     /// How many connections were ever accepted.
-    pub(crate) fn accepted(&self) -> usize {
+    pub fn accepted(&self) -> usize {
         self.accepted.load(Ordering::Relaxed)
     }
 
     /// Waits until this many connections are open.
-    pub(crate) async fn until_open(&self, count: usize) {
+    pub async fn until_open(&self, count: usize) {
         let mut open = self.open.clone();
         soon("connections to open or close", open.wait_for(|open| *open == count)).await.unwrap();
     }
 
     /// From now on nothing is read or written, and nothing is closed: as when a network drops everything.
-    pub(crate) fn freeze(&self) {
+    pub fn freeze(&self) {
         self.frozen.send_replace(true);
     }
 }
@@ -321,7 +344,7 @@ async fn handle(request: Request<Incoming>, asks: mpsc::UnboundedSender<Ask>) ->
 }
 
 /// A Cluster entry as servers send it.
-pub(crate) fn cluster(name: &str, version: u64) -> Value {
+pub fn cluster(name: &str, version: u64) -> Value {
     json!({
         "apiVersion": "multicluster.coreos.com/v1",
         "kind": "Cluster",
@@ -330,7 +353,7 @@ pub(crate) fn cluster(name: &str, version: u64) -> Value {
 }
 
 /// A list of Cluster entries as servers send it.
-pub(crate) fn clusters(items: &[Value], version: u64, next: Option<&str>) -> Value {
+pub fn clusters(items: &[Value], version: u64, next: Option<&str>) -> Value {
     json!({
         "apiVersion": "multicluster.coreos.com/v1",
         "kind": "ClusterList",
@@ -340,7 +363,7 @@ pub(crate) fn clusters(items: &[Value], version: u64, next: Option<&str>) -> Val
 }
 
 /// A Status as servers send it.
-pub(crate) fn status(code: u16, reason: &str, details: &Value) -> Value {
+pub fn status(code: u16, reason: &str, details: &Value) -> Value {
     json!({
         "apiVersion": "v1", "kind": "Status", "status": "Failure", "code": code, "reason": reason,
         "message": format!("it is {reason}"), "details": details,

@@ -13,9 +13,10 @@ use std::time::Duration;
 
 use futures::future::BoxFuture;
 use muster_api::{Object, Resource};
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{Semaphore, mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
+pub use crate::client::Form;
 use crate::client::{CallError, Client};
 
 /// What is watched.
@@ -29,6 +30,8 @@ pub struct Target {
     pub labels: Option<String>,
     /// Field selector.
     pub fields: Option<String>,
+    /// How much of each object.
+    pub form: Form,
 }
 
 /// Decides whether what a server answers may be passed on: it may have become another server.
@@ -139,6 +142,15 @@ impl Default for WatchOptions {
     }
 }
 
+/// How a collection is listed again and again.
+#[derive(Clone, Debug)]
+pub struct Pace {
+    /// Time from the end of a listing that was complete to the next. The longest wait after a failure, too.
+    pub every: Duration,
+    /// Listings take turns: there are as many at once as this has permits.
+    pub turns: Arc<Semaphore>,
+}
+
 /// Watches `target` over the links that `links` publishes, and sends what it sees to `out`, until `cancel` or until
 /// nobody reads `out` any more. While there is no link it waits; when another one is published it goes on over that
 /// one from where it was. Where the sender of `links` is gone, the last link stays.
@@ -149,6 +161,24 @@ pub async fn watch(
     options: WatchOptions,
     cancel: CancellationToken,
 ) {
-    let run = run::Run::new(target, links, out, options).forever();
-    let _ = cancel.run_until_cancelled_owned(run).await;
+    until(cancel, run::Run::new(target, links, out, options)).await;
+}
+
+/// Lists `target` again and again instead, in pages: for a server that has no room for another watch. Says the same in
+/// the form of listings, failures included, and holds no answer open between them. All else is as with [`watch()`].
+pub async fn poll(
+    target: Target,
+    links: watch::Receiver<Option<Link>>,
+    out: mpsc::Sender<Watched>,
+    options: WatchOptions,
+    pace: Pace,
+    cancel: CancellationToken,
+) {
+    until(cancel, run::Run::polling(target, links, out, options, pace)).await;
+}
+
+async fn until(cancel: CancellationToken, run: run::Run) {
+    // On the heap: each future around it would hold room for it anew, kilobytes each time.
+    let running = Box::pin(run.forever());
+    let _ = cancel.run_until_cancelled_owned(running).await;
 }

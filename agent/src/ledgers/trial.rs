@@ -15,7 +15,7 @@ use muster_engine::ledger::{Ledger, Of, Phase};
 use muster_engine::mark::Maker;
 use muster_engine::time::backoff;
 use muster_kit::client::{CallError, Client};
-use muster_kit::watch::{self, Link, WatchEvent, WatchOptions, Watched};
+use muster_kit::watch::{self, Form, Link, WatchEvent, WatchOptions, Watched};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
@@ -50,6 +50,7 @@ pub async fn follow(
         namespace: None,
         labels: None,
         fields: Some(format!("metadata.name={}", APPLIED_WORKS.full_name())),
+        form: Form::Whole,
     };
     let (sender, mut watched) = mpsc::channel(4);
     let links = Link::fixed(client.clone());

@@ -11,7 +11,7 @@ use muster_api::names::{CLUSTER_NAME_KEY, KUBECONFIG_KEY};
 use muster_api::resource::SECRETS;
 use muster_api::{Object, names};
 use muster_kit::client::CallError;
-use muster_kit::watch::{Link, Target, WatchEvent, WatchOptions, Watched, watch};
+use muster_kit::watch::{Form, Link, Target, WatchEvent, WatchOptions, Watched, watch};
 use secrecy::{ExposeSecret as _, SecretSlice};
 use serde::Deserialize;
 use tokio::sync::{mpsc, watch as channel};
@@ -83,6 +83,7 @@ async fn follow_secret(
         namespace: Some(namespace.to_owned()),
         labels: None,
         fields: Some(format!("metadata.name={name}")),
+        form: Form::Whole,
     };
     let origin = format!("Secret {namespace}/{name}");
     let (sender, mut watched) = mpsc::channel(4);

@@ -59,7 +59,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::client::{Client, ListQuery, Preconditions, WatchQuery};
+    use crate::client::{Client, Form, ListQuery, Preconditions, WatchQuery};
     use crate::testing::{Server, reply, soon};
 
     #[test]
@@ -82,7 +82,13 @@ mod tests {
             "metadata": {"name": "l", "namespace": "n", "uid": "u", "resourceVersion": "1"},
         });
         let (ns, body) = (Some("n"), || b"{}".to_vec());
-        let query = WatchQuery { labels: None, fields: None, from: Some("1"), timeout_seconds: 600 };
+        let query = WatchQuery {
+            labels: None,
+            fields: None,
+            form: Form::Whole,
+            from: Some("1"),
+            timeout_seconds: 600,
+        };
         let calls = async {
             let _ = client.get(&LEASES, ns, "l").await;
             let _ = client.list_page(&LEASES, ns, &ListQuery::default()).await;
@@ -96,12 +102,13 @@ mod tests {
             let _ = client.delete(&LEASES, ns, "l", &Preconditions::default()).await;
             let _ = client.review(&LEASES, body()).await;
             let _ = client.resources().await;
+            let _ = client.kinds("apps", "v1").await;
             let _ = client.watch(&LEASES, ns, &query).await;
             let _ = client.kube().send(Request::get("/version").body(Body::empty()).unwrap()).await;
         };
         let asks = async {
             let mut seen = Vec::new();
-            for _ in 0..14 {
+            for _ in 0..15 {
                 let ask = server.next().await;
                 seen.push((format!("{} {}", ask.method, ask.path), ask.headers.clone()));
                 ask.answer(reply(200, &lease));

@@ -5,7 +5,7 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use super::CallError;
-use super::call::Call;
+use super::call::{Call, JSON};
 
 /// One page of a list.
 #[derive(Clone, Debug)]
@@ -18,6 +18,36 @@ pub struct Page {
     pub next: Option<String>,
 }
 
+/// How much of each object is asked for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Form {
+    /// All of it.
+    #[default]
+    Whole,
+    /// Its `metadata`, `managedFields` included, and nothing else: of Secrets, no value (save where an annotation
+    /// repeats one). Kind and apiVersion are those of `PartialObjectMetadata`. See "Receiving resources as
+    /// `PartialObjectMetadata`" in the API concepts of Kubernetes.
+    Metadata,
+}
+
+impl Form {
+    /// What to accept for the events of a watch.
+    pub(super) fn of_events(self) -> &'static str {
+        match self {
+            Self::Whole => JSON,
+            Self::Metadata => "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1",
+        }
+    }
+
+    /// What to accept for a list.
+    pub(super) fn of_lists(self) -> &'static str {
+        match self {
+            Self::Whole => JSON,
+            Self::Metadata => "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1",
+        }
+    }
+}
+
 /// Kind and apiVersion of an object; empty where they are missing.
 #[derive(Default, PartialEq, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
@@ -27,19 +57,19 @@ pub(crate) struct TypeMeta {
 }
 
 impl TypeMeta {
-    /// The type of the resource's objects.
-    pub(super) fn of(resource: &Resource) -> Self {
-        Self { kind: resource.kind.to_string(), api_version: resource.api_version() }
+    /// The type of the resource's objects in this form.
+    fn of(resource: &Resource, form: Form) -> Self {
+        match form {
+            Form::Whole => Self { kind: resource.kind.to_string(), api_version: resource.api_version() },
+            Form::Metadata => {
+                Self { kind: "PartialObjectMetadata".to_owned(), api_version: "meta.k8s.io/v1".to_owned() }
+            }
+        }
     }
 
-    /// The type of what is only the metadata of an object.
-    pub(super) fn metadata() -> Self {
-        Self { kind: "PartialObjectMetadata".to_owned(), api_version: "meta.k8s.io/v1".to_owned() }
-    }
-
-    /// Whether this is the type of the resource's objects.
-    pub(crate) fn is(&self, resource: &Resource) -> bool {
-        self.kind == resource.kind && self.api_version == resource.api_version()
+    /// Whether this is the type of the resource's objects in this form.
+    pub(crate) fn is(&self, resource: &Resource, form: Form) -> bool {
+        *self == Self::of(resource, form)
     }
 
     fn is_missing(&self) -> bool {
@@ -56,7 +86,7 @@ pub(super) fn json(call: &Call<'_>, text: String) -> Result<Box<RawValue>, CallE
 pub(super) fn typed(call: &Call<'_>, text: String) -> Result<Box<RawValue>, CallError> {
     let raw = json(call, text)?;
     let kind: TypeMeta = serde_json::from_str(raw.get()).map_err(|_| call.malformed("it is no object"))?;
-    if !kind.is(call.resource) {
+    if !kind.is(call.resource, Form::Whole) {
         return Err(call.malformed("it is of another kind"));
     }
     Ok(raw)
@@ -86,8 +116,8 @@ pub(crate) fn within(resource: &Resource, namespace: Option<&str>, object: &Obje
     }
 }
 
-/// Reads the answer that is a page of a list of such items.
-pub(super) fn page(call: &Call<'_>, text: &str, of: &TypeMeta) -> Result<Page, CallError> {
+/// Reads the answer that is a page of a list of the resource's objects in this form.
+pub(super) fn page(call: &Call<'_>, text: &str, form: Form) -> Result<Page, CallError> {
     #[derive(Deserialize)]
     #[serde(rename_all = "camelCase")]
     struct List {
@@ -105,6 +135,7 @@ pub(super) fn page(call: &Call<'_>, text: &str, of: &TypeMeta) -> Result<Page, C
         #[serde(default, rename = "continue")]
         next: String,
     }
+    let of = TypeMeta::of(call.resource, form);
     let list: List = serde_json::from_str(text).map_err(|_| call.malformed("it is no list"))?;
     if list.kind.strip_suffix("List") != Some(&of.kind) || list.api_version != of.api_version {
         return Err(call.malformed("it is a list of another kind"));
@@ -115,7 +146,7 @@ pub(super) fn page(call: &Call<'_>, text: &str, of: &TypeMeta) -> Result<Page, C
     let items = list.items.unwrap_or_default().into_iter().map(|raw| {
         let kind: TypeMeta =
             serde_json::from_str(raw.get()).map_err(|_| call.malformed("an item is no object"))?;
-        if !(kind.is_missing() || kind == *of) {
+        if !(kind.is_missing() || kind == of) {
             return Err(call.malformed("an item is of another kind"));
         }
         let object = Object::parse(raw).map_err(|_| call.malformed("an item is no object"))?;

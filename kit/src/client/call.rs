@@ -1,5 +1,7 @@
 //! One call, from its parts to its request.
 
+use std::borrow::Cow;
+
 use http::header::{ACCEPT, CONTENT_TYPE};
 use http::{HeaderValue, Method, Request};
 use kube::client::Body;
@@ -7,6 +9,9 @@ use muster_api::Resource;
 
 use super::error::{excerpt, innermost};
 use super::{Attempt, CallError, fence, url};
+
+/// What answers are asked for as, where nothing else is said.
+pub(super) const JSON: &str = "application/json";
 
 /// One call: what is asked, and how.
 pub(super) struct Call<'a> {
@@ -16,7 +21,7 @@ pub(super) struct Call<'a> {
     pub(super) name: Option<&'a str>,
     subresource: Option<&'a str>,
     /// Instead of the resource's own path.
-    path: Option<&'static str>,
+    path: Option<Cow<'static, str>>,
     accept: &'static str,
     method: Method,
     query: Vec<(&'static str, Option<&'a str>)>,
@@ -37,7 +42,7 @@ impl<'a> Call<'a> {
             name: None,
             subresource: None,
             path: None,
-            accept: "application/json",
+            accept: JSON,
             method,
             query: Vec::new(),
             content: None,
@@ -55,8 +60,8 @@ impl<'a> Call<'a> {
     }
 
     /// At this path, which is none of a resource.
-    pub(super) fn at(mut self, path: &'static str) -> Self {
-        self.path = Some(path);
+    pub(super) fn at(mut self, path: impl Into<Cow<'static, str>>) -> Self {
+        self.path = Some(path.into());
         self
     }
 
@@ -72,7 +77,7 @@ impl<'a> Call<'a> {
     }
 
     pub(super) fn json(self, body: Vec<u8>) -> Self {
-        self.content("application/json", body)
+        self.content(JSON, body)
     }
 
     pub(super) fn content(mut self, kind: &'static str, body: Vec<u8>) -> Self {
@@ -109,8 +114,8 @@ impl<'a> Call<'a> {
             attempt: Box::new(call.attempt()),
             message: message.to_owned(),
         };
-        let mut path = match self.path {
-            Some(path) => path.to_owned(),
+        let mut path = match self.path.take() {
+            Some(path) => path.into_owned(),
             None => url::path(self.resource, self.namespace, self.name, self.subresource)
                 .map_err(|message| invalid(self, message))?,
         };

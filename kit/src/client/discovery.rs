@@ -7,7 +7,7 @@ use http::Method;
 use muster_api::{Resource, Scope};
 use serde::{Deserialize, Deserializer};
 
-use super::answer::TypeMeta;
+use super::answer::{Form, TypeMeta};
 use super::call::Call;
 use super::{CallError, Client, url};
 
@@ -98,7 +98,7 @@ struct ResponseKind {
 }
 
 /// Go writes an empty list as null.
-fn or_empty<'de, D: Deserializer<'de>, T: Deserialize<'de>>(from: D) -> Result<Vec<T>, D::Error> {
+pub(super) fn or_empty<'de, D: Deserializer<'de>, T: Deserialize<'de>>(from: D) -> Result<Vec<T>, D::Error> {
     Option::deserialize(from).map(Option::unwrap_or_default)
 }
 
@@ -106,7 +106,7 @@ fn or_empty<'de, D: Deserializer<'de>, T: Deserialize<'de>>(from: D) -> Result<V
 fn groups(call: &Call<'_>, text: String) -> Result<Vec<Group>, CallError> {
     let malformed = |_| call.malformed("it is no list of API groups");
     let kind: TypeMeta = serde_json::from_str(&text).map_err(malformed)?;
-    if !kind.is(&DISCOVERY) {
+    if !kind.is(&DISCOVERY, Form::Whole) {
         return Err(call.malformed("it is of another kind"));
     }
     let groups: Groups = serde_json::from_str(&text).map_err(malformed)?;

@@ -3,7 +3,7 @@
 use http::Method;
 use muster_api::{Object, Resource};
 
-use super::answer::{Page, TypeMeta, page};
+use super::answer::{Form, Page, page};
 use super::call::Call;
 use super::{CallError, Client};
 
@@ -44,8 +44,7 @@ impl Client {
         namespace: Option<&str>,
         query: &ListQuery,
     ) -> Result<Page, CallError> {
-        let call = Call::new("list", Method::GET, resource, namespace);
-        self.page(call, query, &TypeMeta::of(resource)).await
+        self.page(resource, namespace, query, Form::Whole).await
     }
 
     /// Reads one page of a list whose items are the `metadata` of objects of any kind and nothing else of them: of
@@ -61,24 +60,24 @@ impl Client {
         namespace: Option<&str>,
         query: &ListQuery,
     ) -> Result<Page, CallError> {
-        let accept = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1";
-        let call = Call::new("list", Method::GET, resource, namespace).accepting(accept);
-        self.page(call, query, &TypeMeta::metadata()).await
+        self.page(resource, namespace, query, Form::Metadata).await
     }
 
-    async fn page<'a>(
+    pub(crate) async fn page(
         &self,
-        call: Call<'a>,
-        query: &'a ListQuery,
-        items: &TypeMeta,
+        resource: &Resource,
+        namespace: Option<&str>,
+        query: &ListQuery,
+        form: Form,
     ) -> Result<Page, CallError> {
         let limit = query.limit.map(|limit| limit.to_string());
-        let call = call
+        let call = Call::new("list", Method::GET, resource, namespace)
+            .accepting(form.of_lists())
             .ask("labelSelector", query.labels.as_deref())
             .ask("fieldSelector", query.fields.as_deref())
             .ask("limit", limit.as_deref())
             .ask("continue", query.continue_token.as_deref());
-        self.ask(call, |call, text| page(call, &text, items)).await
+        self.ask(call, |call, text| page(call, &text, form)).await
     }
 }
 

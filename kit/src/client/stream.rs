@@ -7,7 +7,7 @@ use kube::client::Body;
 use muster_api::Resource;
 use tokio::time::timeout;
 
-use super::{Attempt, Call, CallError, Client};
+use super::{Attempt, Call, CallError, Client, Form};
 
 /// What a watch is asked for.
 #[derive(Clone, Debug)]
@@ -16,6 +16,8 @@ pub(crate) struct WatchQuery<'a> {
     pub(crate) labels: Option<&'a str>,
     /// Field selector.
     pub(crate) fields: Option<&'a str>,
+    /// How much of each object.
+    pub(crate) form: Form,
     /// Where to go on from; none asks for all objects first (KEP-3157).
     pub(crate) from: Option<&'a str>,
     /// When the server is to end the watch, in seconds.
@@ -55,6 +57,7 @@ impl Client {
         let seconds = query.timeout_seconds.to_string();
         let all = query.from.is_none();
         let mut call = Call::new("watch", Method::GET, resource, namespace)
+            .accepting(query.form.of_events())
             .ask("watch", Some("1"))
             .ask("allowWatchBookmarks", Some("true"))
             .ask("timeoutSeconds", Some(&seconds))

@@ -290,7 +290,8 @@ async fn a_peer_that_fell_silent_is_noticed_without_any_call() {
         ping_timeout: ping,
         ..ClientOptions::default()
     });
-    let query = WatchQuery { labels: None, fields: None, from: Some("1"), timeout_seconds: 600 };
+    let query =
+        WatchQuery { labels: None, fields: None, form: Form::Whole, from: Some("1"), timeout_seconds: 600 };
     let (lines, feed) = soon("a watch", async {
         tokio::join!(client.watch(&CLUSTERS, None, &query), async { server.next().await.feed() })
     })
@@ -305,7 +306,8 @@ async fn a_peer_that_fell_silent_is_noticed_without_any_call() {
 async fn watches_that_nobody_reads_do_not_hold_up_calls() {
     let server = Server::start().await;
     let client = server.client();
-    let query = WatchQuery { labels: None, fields: None, from: Some("1"), timeout_seconds: 600 };
+    let query =
+        WatchQuery { labels: None, fields: None, form: Form::Whole, from: Some("1"), timeout_seconds: 600 };
     let mut unread = Vec::new();
     for _ in 0..90 {
         let (lines, feed) = soon("a watch", async {
@@ -326,7 +328,8 @@ async fn watches_that_nobody_reads_do_not_hold_up_calls() {
 async fn lines_are_cut_where_they_end_and_a_cut_one_is_dropped() {
     let server = Server::start().await;
     let client = server.client_with(ClientOptions { line_limit: 8, ..ClientOptions::default() });
-    let query = WatchQuery { labels: None, fields: None, from: Some("1"), timeout_seconds: 600 };
+    let query =
+        WatchQuery { labels: None, fields: None, form: Form::Whole, from: Some("1"), timeout_seconds: 600 };
     let open = async || {
         let (feed, answer) = fed_reply();
         (answered(&server, client.watch(&CLUSTERS, None, &query), answer).await.unwrap(), feed)

@@ -64,6 +64,14 @@ pub(super) fn path(
     Ok(path)
 }
 
+/// The path of a version of a group.
+pub(super) fn version(group: &str, version: &str) -> Result<String, &'static str> {
+    if !(group.is_empty() || dns(group)) || !dns(version) {
+        return Err("the group and version can stand in no URL");
+    }
+    Ok(if group.is_empty() { format!("/api/{version}") } else { format!("/apis/{group}/{version}") })
+}
+
 /// Appends a query of the pairs that have a value.
 pub(super) fn query(path: &mut String, pairs: &[(&str, Option<&str>)]) {
     let mut mark = '?';

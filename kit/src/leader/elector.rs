@@ -16,7 +16,7 @@ use crate::client::{CallError, Client};
 use crate::lease::{Record, created, replaced};
 use crate::log::Fold;
 use crate::watch::backoff::{Backoff, Ended, random};
-use crate::watch::{Link, Target, WatchEvent, WatchOptions, watch};
+use crate::watch::{Form, Link, Target, WatchEvent, WatchOptions, watch};
 
 /// How often the same trouble is logged.
 const FOLD: Duration = Duration::from_secs(600);
@@ -235,6 +235,7 @@ impl State {
             namespace: Some(self.election.namespace.clone()),
             labels: None,
             fields: Some(format!("metadata.name={}", self.election.name)),
+            form: Form::Whole,
         };
         let (out, mut events) = mpsc::channel(4);
         let watching =

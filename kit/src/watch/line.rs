@@ -57,7 +57,7 @@ pub(super) fn read(line: &[u8], target: &Target) -> Result<Line, &'static str> {
         return Ok(Line::Error(Status::read(frame.object.get().as_bytes())));
     }
     let kind: TypeMeta = serde_json::from_str(frame.object.get()).map_err(|_| "an event holds no object")?;
-    if !kind.is(&target.resource) {
+    if !kind.is(&target.resource, target.form) {
         return Err("an event is of another kind");
     }
     if frame.kind == "BOOKMARK" {

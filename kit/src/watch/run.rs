@@ -7,13 +7,15 @@
 //!   (streamed, else in pages)
 //! ```
 
+use std::sync::Arc;
+
 use http::StatusCode;
 use tokio::sync::{mpsc, watch};
 use tokio::time::{Duration, Instant, sleep, timeout};
 
 use super::backoff::{Backoff, Ended, random};
 use super::line::{self, Line};
-use super::{Link, Target, WatchEvent, WatchOptions, Watched};
+use super::{Link, Pace, Target, WatchEvent, WatchOptions, Watched};
 use crate::client::{Attempt, CallError, Lines, ListQuery, StreamEnd, WatchQuery};
 
 /// Why an attempt ended, where it was not the server that ended a watch as servers do.
@@ -45,6 +47,8 @@ pub(super) struct Run {
     links: watch::Receiver<Option<Link>>,
     out: mpsc::Sender<Watched>,
     options: WatchOptions,
+    /// Set where it lists again and again and never watches.
+    pace: Option<Pace>,
     /// Where to go on from; none while there is no complete listing.
     resume: Option<String>,
     /// The epoch of the link whose server does not stream listings.
@@ -59,7 +63,21 @@ impl Run {
         out: mpsc::Sender<Watched>,
         options: WatchOptions,
     ) -> Self {
-        Self { target, links, out, options, resume: None, paged: None, backoff: Backoff::default() }
+        let backoff = Backoff::default();
+        Self { target, links, out, options, pace: None, resume: None, paged: None, backoff }
+    }
+
+    pub(super) fn polling(
+        target: Target,
+        links: watch::Receiver<Option<Link>>,
+        out: mpsc::Sender<Watched>,
+        options: WatchOptions,
+        pace: Pace,
+    ) -> Self {
+        let mut run = Self::new(target, links, out, options);
+        run.options.backoff.1 = pace.every;
+        run.pace = Some(pace);
+        run
     }
 
     /// Runs until nobody reads the events, or until there is no link and never will be one.
@@ -89,7 +107,14 @@ impl Run {
         let lived = begun.elapsed();
         let mut least = Duration::ZERO;
         let ended = match result {
-            Ok(()) => Ended::Well,
+            Ok(()) => {
+                if let Some(Pace { every, .. }) = self.pace {
+                    self.backoff = Backoff::default();
+                    sleep(every).await;
+                    return true;
+                }
+                Ended::Well
+            }
             Err(Stop::Closed) => return false,
             Err(Stop::NoStreaming) => {
                 self.paged = Some(link.epoch);
@@ -122,8 +147,14 @@ impl Run {
     }
 
     async fn attempt(&mut self, link: &Link) -> Result<(), Stop> {
+        // Calls are on the heap, and only while they are made: they take kilobytes, and most of its life a watch waits.
+        if let Some(Pace { turns, .. }) = &self.pace {
+            // Nobody closes it; without a permit it is as if there were no turns.
+            let _turn = Arc::clone(turns).acquire_owned().await;
+            return Box::pin(self.list(link)).await;
+        }
         if self.resume.is_none() && self.paged == Some(link.epoch) {
-            self.list(link).await?;
+            Box::pin(self.list(link)).await?;
         }
         let from = self.resume.clone();
         let (shortest, longest) = self.options.timeout;
@@ -131,10 +162,12 @@ impl Run {
         let query = WatchQuery {
             labels: self.target.labels.as_deref(),
             fields: self.target.fields.as_deref(),
+            form: self.target.form,
             from: from.as_deref(),
             timeout_seconds: limit.as_secs().max(1),
         };
-        let opened = link.client.watch(&self.target.resource, self.target.namespace.as_deref(), &query).await;
+        let Target { resource, namespace, .. } = &self.target;
+        let opened = Box::pin(link.client.watch(resource, namespace.as_deref(), &query)).await;
         let lines = match opened {
             Err(CallError::Invalid { .. }) if from.is_none() => return Err(Stop::NoStreaming),
             opened => opened?,
@@ -154,8 +187,8 @@ impl Run {
         };
         let mut begun = false;
         loop {
-            let namespace = self.target.namespace.as_deref();
-            let page = link.client.list_page(&self.target.resource, namespace, &query).await?;
+            let Target { resource, namespace, form, .. } = &self.target;
+            let page = link.client.page(resource, namespace.as_deref(), &query, *form).await?;
             link.gate.admit(&link.client).await?;
             if !begun {
                 self.say(link, WatchEvent::Init).await?;
@@ -166,7 +199,10 @@ impl Run {
             }
             query.continue_token = page.next;
             if query.continue_token.is_none() {
-                return self.complete(link, page.resource_version).await;
+                let resource_version = page.resource_version;
+                self.say(link, WatchEvent::Complete { resource_version: resource_version.clone() }).await?;
+                self.resume = Some(resource_version);
+                return Ok(());
             }
         }
     }
@@ -192,29 +228,35 @@ impl Run {
                 // As watches end. If the server is gone, the next attempt says so.
                 Err(StreamEnd::Ended | StreamEnd::Broken(_)) => return Ok(()),
             };
-            match line::read(&text, &self.target) {
-                Ok(Line::Applied(object)) if listing => self.say(link, WatchEvent::Listed(object)).await?,
-                Ok(Line::Deleted(object)) if listing => self.say(link, WatchEvent::Deleted(object)).await?,
+            let (event, seen) = match line::read(&text, &self.target) {
+                Ok(Line::Applied(object)) if listing => (WatchEvent::Listed(object), None),
+                Ok(Line::Deleted(object)) if listing => (WatchEvent::Deleted(object), None),
                 Ok(Line::Applied(object)) => {
                     let version = object.meta.resource_version.clone();
-                    self.seen(link, WatchEvent::Applied(object), version).await?;
+                    (WatchEvent::Applied(object), Some(version))
                 }
                 Ok(Line::Deleted(object)) => {
                     let version = object.meta.resource_version.clone();
-                    self.seen(link, WatchEvent::Deleted(object), version).await?;
+                    (WatchEvent::Deleted(object), Some(version))
                 }
                 Ok(Line::Bookmark { resource_version, initial_end: true }) if listing => {
                     if resource_version.is_empty() {
                         let what = "the listing has no resourceVersion";
                         return Err(Stop::Failed(malformed(lines.attempt(), what)));
                     }
-                    self.complete(link, resource_version).await?;
+                    (
+                        WatchEvent::Complete { resource_version: resource_version.clone() },
+                        Some(resource_version),
+                    )
                 }
                 Ok(Line::Bookmark { resource_version, .. }) => {
-                    if !listing && !resource_version.is_empty() {
-                        let event = WatchEvent::Bookmark { resource_version: resource_version.clone() };
-                        self.seen(link, event, resource_version).await?;
+                    if listing || resource_version.is_empty() {
+                        continue;
                     }
+                    (
+                        WatchEvent::Bookmark { resource_version: resource_version.clone() },
+                        Some(resource_version),
+                    )
                 }
                 Ok(Line::Error(status)) => {
                     let code = StatusCode::from_u16(status.code).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
@@ -223,21 +265,13 @@ impl Run {
                         .into());
                 }
                 Err(what) => return Err(Stop::Void(malformed(lines.attempt(), what))),
+            };
+            // The order matters: an event whose sending is interrupted comes again.
+            self.say(link, event).await?;
+            if seen.is_some() {
+                self.resume = seen;
             }
         }
-    }
-
-    async fn complete(&mut self, link: &Link, resource_version: String) -> Result<(), Stop> {
-        let event = WatchEvent::Complete { resource_version: resource_version.clone() };
-        self.seen(link, event, resource_version).await
-    }
-
-    /// Passes an event on, and goes on after it from then. The order matters: an event whose sending is interrupted
-    /// comes again.
-    async fn seen(&mut self, link: &Link, event: WatchEvent, resource_version: String) -> Result<(), Stop> {
-        self.say(link, event).await?;
-        self.resume = Some(resource_version);
-        Ok(())
     }
 
     async fn say(&self, link: &Link, event: WatchEvent) -> Result<(), Stop> {

@@ -1,12 +1,13 @@
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Instant;
+mod forms;
+mod life;
+mod trust;
 
-use muster_api::resource::{CLUSTERS, LEASES};
+use muster_api::resource::CLUSTERS;
 use serde_json::{Value, json};
 use tokio_util::sync::DropGuard;
 
 use super::*;
-use crate::client::{Attempt, ClientOptions};
+use crate::client::ClientOptions;
 use crate::testing::{Ask, Feed, Server, cluster, clusters, reply, soon, status};
 
 const CANARY: &str = "hunter2-canary";
@@ -29,7 +30,7 @@ fn quick() -> WatchOptions {
 }
 
 fn target() -> Target {
-    Target { resource: CLUSTERS, namespace: None, labels: None, fields: None }
+    Target { resource: CLUSTERS, namespace: None, labels: None, fields: None, form: Form::Whole }
 }
 
 fn link(client: Client, epoch: u64) -> Link {
@@ -254,206 +255,4 @@ async fn a_listing_that_ends_early_is_never_complete() {
     );
     rig.expect(&["init", "failed malformed"]).await;
     rig.list().await;
-}
-
-#[tokio::test]
-async fn what_cannot_be_read_is_told_without_its_content_and_means_a_new_listing() {
-    let mut rig = Rig::start().await;
-    let other_kind = json!({"apiVersion": "v1", "kind": "Secret", "metadata": cluster("a", 11)["metadata"]});
-    let mut namespaced = cluster("a", 11);
-    namespaced["metadata"]["namespace"] = json!("n");
-    let event = |kind: &str, object: &Value| json!({"type": kind, "object": object}).to_string();
-    for line in [
-        CANARY.to_owned(),
-        format!(r#"{{"type":"ADDED","object":{{"{CANARY}":"#),
-        event("ADDED", &json!(CANARY)),
-        event("ADDED", &other_kind),
-        event("ADDED", &namespaced),
-        event("DELETED", &json!({"apiVersion": "multicluster.coreos.com/v1", "kind": "Cluster"})),
-        event(CANARY, &cluster("a", 11)),
-        event("BOOKMARK", &other_kind),
-    ] {
-        let feed = rig.list().await;
-        feed.raw(format!("{line}\n"));
-        rig.expect(&["failed malformed"]).await;
-    }
-    rig.list().await;
-}
-
-#[tokio::test]
-async fn a_line_above_the_limit_is_not_read() {
-    let limited = ClientOptions { line_limit: 1000, ..ClientOptions::default() };
-    let mut rig = Rig::with(target(), quick(), limited).await;
-    let feed = rig.list().await;
-    feed.raw("x".repeat(1001));
-    rig.expect(&["failed too_large"]).await;
-    rig.list().await;
-}
-
-#[tokio::test]
-async fn a_namespaced_watch_takes_nothing_from_elsewhere() {
-    let leases = Target { resource: LEASES, namespace: Some("n".to_owned()), labels: None, fields: None };
-    let mut rig = Rig::with(leases, quick(), ClientOptions::default()).await;
-    let lease = |namespace: &str| {
-        json!({"apiVersion": "coordination.k8s.io/v1", "kind": "Lease", "metadata": {
-            "name": "l", "namespace": namespace, "uid": "u", "resourceVersion": "3"}})
-    };
-    let ask = rig.asked("stream").await;
-    assert_eq!(ask.path, "/apis/coordination.k8s.io/v1/namespaces/n/leases");
-    let feed = ask.feed();
-    feed.event("ADDED", &lease("n"));
-    feed.event("ADDED", &lease("other"));
-    rig.expect(&["init", "listed l@3", "failed malformed"]).await;
-}
-
-/// Refuses until it is opened, and counts how often it was asked.
-#[derive(Default)]
-struct Guard(AtomicBool);
-
-impl Gate for Guard {
-    fn admit<'a>(&'a self, _: &'a Client) -> BoxFuture<'a, Result<(), CallError>> {
-        let attempt = Box::new(Attempt { verb: "get", resource: "namespaces".to_owned(), name: None });
-        let refused = Err(CallError::Refused { attempt, reason: "another directory".to_owned() });
-        Box::pin(std::future::ready(if self.0.load(Ordering::Relaxed) { Ok(()) } else { refused }))
-    }
-}
-
-#[tokio::test]
-async fn nothing_passes_a_closed_gate() {
-    let mut rig = Rig::start().await;
-    let feed = rig.list().await;
-    let guard = Arc::new(Guard::default());
-    let client = rig.server.client();
-    rig.links.send_replace(Some(Link { client: client.clone(), epoch: 2, gate: guard.clone() }));
-    feed.abandoned().await;
-    let again = rig.asked("from 10").await.feed();
-    again.event("DELETED", &cluster("a", 11));
-    rig.expect(&["failed refused"]).await;
-    guard.0.store(true, Ordering::Relaxed);
-    let feed = rig.asked("from 10").await.feed();
-    rig.expect(&["resumed"]).await;
-    guard.0.store(false, Ordering::Relaxed);
-    feed.event("ERROR", &status(410, "Expired", &json!({})));
-    // Neither a streamed listing nor pages pass.
-    let feed = rig.asked("stream").await.feed();
-    feed.event("BOOKMARK", &bookmark(12, true));
-    rig.expect(&["failed refused"]).await;
-    rig.asked("stream").await.answer(reply(400, &status(400, "BadRequest", &json!({}))));
-    rig.asked("pages").await.answer(reply(200, &clusters(&[], 12, None)));
-    rig.expect(&["failed refused"]).await;
-}
-
-#[tokio::test]
-async fn another_link_takes_over_without_a_gap_and_no_link_means_waiting() {
-    let mut rig = Rig::with_room(1, target(), quick(), ClientOptions::default()).await;
-    let feed = rig.list().await;
-    // The reader is slow: one event lies in the channel, one waits to be sent when the link changes.
-    feed.event("MODIFIED", &cluster("a", 11));
-    feed.event("MODIFIED", &cluster("a", 12));
-    soon("the first event to be taken", async {
-        while rig.events.is_empty() {
-            tokio::task::yield_now().await;
-        }
-    })
-    .await;
-    rig.links.send_replace(None);
-    feed.abandoned().await;
-    assert!(rig.server.is_quiet().await, "nothing is asked without a link");
-    rig.expect(&["applied a@11"]).await;
-    // The same epoch published again changes nothing; another one goes on from the last event that was taken.
-    rig.links.send_replace(Some(link(rig.server.client(), 7)));
-    let ask = rig.server.next().await;
-    let from = ask.asked("resourceVersion").unwrap().to_owned();
-    let feed = ask.feed();
-    rig.links.send_modify(|_| {});
-    if from == "11" {
-        feed.event("MODIFIED", &cluster("a", 12));
-    }
-    let mut rest = Vec::new();
-    while !rest.contains(&"applied a@12".to_owned()) {
-        rest.push(rig.event().await);
-    }
-    println!("from {from}: {rest:?}");
-    feed.event("MODIFIED", &cluster("a", 13));
-    loop {
-        let watched = soon("an event", rig.events.recv()).await.unwrap();
-        let (epoch, event) = (watched.epoch, words(watched.event));
-        assert_eq!(epoch, 7);
-        if event == "applied a@13" {
-            break;
-        }
-        assert_eq!(event, "resumed");
-    }
-    assert!(rig.server.is_quiet().await, "no further request");
-}
-
-#[tokio::test]
-async fn a_server_that_asks_for_patience_gets_it() {
-    let mut rig = Rig::start().await;
-    let mut answer = reply(429, &status(429, "TooManyRequests", &json!({})));
-    answer.headers_mut().insert("retry-after", "1".parse().unwrap());
-    rig.asked("stream").await.answer(answer);
-    let begun = Instant::now();
-    rig.expect(&["failed throttled"]).await;
-    rig.list().await;
-    println!("asked again after {:?}", begun.elapsed());
-    assert!(begun.elapsed() >= Duration::from_millis(950), "{:?}", begun.elapsed());
-}
-
-#[tokio::test]
-async fn a_watch_that_is_silent_beyond_its_time_is_opened_anew() {
-    let second = Duration::from_secs(1);
-    let options = WatchOptions { timeout: (second, second), grace: Duration::from_millis(50), ..quick() };
-    let mut rig = Rig::with(target(), options, ClientOptions::default()).await;
-    let feed = rig.list().await;
-    let begun = Instant::now();
-    let _feed = rig.asked("from 10").await.feed();
-    println!("opened anew after {:?}", begun.elapsed());
-    rig.expect(&["resumed"]).await;
-    feed.abandoned().await;
-}
-
-#[tokio::test]
-async fn a_watch_ends_when_nobody_reads_it_or_it_is_cancelled_or_will_never_have_a_link() {
-    let mut rig = Rig::start().await;
-    let feed = rig.list().await;
-    drop(rig.events);
-    feed.event("MODIFIED", &cluster("a", 11));
-    soon("the watch to end", rig.task).await.unwrap();
-    feed.abandoned().await;
-
-    let mut rig = Rig::start().await;
-    let feed = rig.list().await;
-    drop(rig.stop);
-    soon("the watch to end", rig.task).await.unwrap();
-    feed.abandoned().await;
-
-    let rig = Rig::start().await;
-    let _ask = rig.asked("stream").await;
-    rig.links.send_replace(None);
-    drop(rig.links);
-    soon("the watch to end", rig.task).await.unwrap();
-}
-
-#[tokio::test]
-async fn a_fixed_link_stays() {
-    let server = Server::start().await;
-    let (out, mut events) = mpsc::channel(8);
-    let stop = CancellationToken::new();
-    let _stop = stop.clone().drop_guard();
-    let watching = watch(target(), Link::fixed(server.client()), out, quick(), stop);
-    let play = async {
-        let feed = server.next().await.feed();
-        feed.event("BOOKMARK", &bookmark(10, true));
-        drop(feed);
-        let again = server.next().await;
-        assert_eq!(again.asked("resourceVersion"), Some("10"));
-        let _feed = again.feed();
-        let mut seen = Vec::new();
-        while seen.len() < 3 {
-            seen.push(words(soon("an event", events.recv()).await.unwrap().event));
-        }
-        assert_eq!(seen, ["init", "complete 10", "resumed"]);
-    };
-    tokio::select! { () = watching => panic!("the watch ended"), () = play => {} }
 }

@@ -174,3 +174,36 @@ async fn messages_of_servers_are_cut_and_escaped_and_those_about_secrets_left_ou
     assert!(!format!("{error} {error:?}").contains(CANARY), "{error:?}");
     assert!(error.to_string().contains("Invalid"), "{error}");
 }
+
+#[tokio::test]
+async fn a_watch_and_a_list_ask_for_the_form_that_is_wanted() {
+    let server = Server::start().await;
+    let client = server.client();
+    for (form, events, lists) in [
+        (Form::Whole, "application/json", "application/json"),
+        (
+            Form::Metadata,
+            "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1",
+            "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1",
+        ),
+    ] {
+        for from in [None, Some("1")] {
+            let query = WatchQuery { labels: None, fields: None, form, from, timeout_seconds: 600 };
+            let asked = async {
+                let ask = server.next().await;
+                assert_eq!(ask.headers.get_all("accept").iter().collect::<Vec<_>>(), [events]);
+                ask.answer(reply(500, &json!({})));
+            };
+            let watch = client.watch(&SECRETS, None, &query);
+            let _ = soon("a call", async { tokio::join!(watch, asked) }).await;
+        }
+        let query = ListQuery::default();
+        let asked = async {
+            let ask = server.next().await;
+            assert_eq!(ask.headers.get_all("accept").iter().collect::<Vec<_>>(), [lists]);
+            ask.answer(reply(500, &json!({})));
+        };
+        let _ =
+            soon("a call", async { tokio::join!(client.page(&SECRETS, None, &query, form), asked) }).await;
+    }
+}
