@@ -9,11 +9,13 @@
 //! Decisions are made in `muster_engine`; here is what carries them out. Types of the client stop in these modules.
 
 pub mod act;
+pub mod appliers;
 pub mod failure;
 pub mod heartbeat;
 pub mod index;
 pub mod ledgers;
 pub mod metrics;
+pub mod objects;
 pub mod pulse;
 pub mod replica;
 pub mod report;

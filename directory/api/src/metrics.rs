@@ -96,7 +96,7 @@ pub const LABELS: &[(&str, &str)] = &[
     ("side", "Which API server: `directory` or `replica`."),
     (
         "source",
-        "What was read: on the side of the directory `entries`, `own-entry` and `policies`; in the replica `secret`, `report`, `copies`, `ledgers`, `definition` (the CRD of the ledgers), `policy-copies`, and the kinds that policies make.",
+        "What was read: on the side of the directory `entries`, `own-entry` and `policies`; in the replica `secret`, `report`, `copies`, `ledgers`, `definition` (the CRD of the ledgers), `policy-copies`, the kinds that policies make, and `works` for all kinds that Works bring.",
     ),
     (
         "verb",

@@ -29,6 +29,8 @@ pub const MIRROR_MANAGER: &str = "muster-mirror";
 pub const POLICIES_MANAGER: &str = "muster-policies";
 /// The account in [`APPLIERS_NAMESPACE`] that applies what policies ask for.
 pub const POLICIES_APPLIER: &str = "policies";
+/// The account in [`APPLIERS_NAMESPACE`] that applies Works, where they name no other.
+pub const WORKS_APPLIER: &str = "works";
 /// What the name of a policy's ledger begins with; the policy's UID follows.
 pub const POLICY_LEDGER: &str = "muster-policy-";
 
