@@ -21,13 +21,16 @@ pub struct Item {
     pub labels: BTreeMap<String, String>,
     /// Annotations that it is to have.
     pub annotations: BTreeMap<String, String>,
-    content: Content,
+    /// Finalizers that it is to have, in the order in which they were written.
+    pub finalizers: Vec<String>,
+    /// What it is to say beside its metadata.
+    pub content: Content,
 }
 
 /// The top-level fields beside apiVersion, kind and metadata, sorted by name, each with its value as canonical JSON
 /// (keys sorted): text is compact, and equal values are equal text.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-struct Content(Vec<(Box<str>, Box<str>)>);
+pub struct Content(Vec<(Box<str>, Box<str>)>);
 
 /// On which condition a server is to take a body.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -68,7 +71,13 @@ impl Item {
     /// An object of which only the name is asked for.
     #[must_use]
     pub fn new(target: Target) -> Self {
-        Self { target, labels: BTreeMap::new(), annotations: BTreeMap::new(), content: Content::default() }
+        Self {
+            target,
+            labels: BTreeMap::new(),
+            annotations: BTreeMap::new(),
+            finalizers: Vec::new(),
+            content: Content::default(),
+        }
     }
 
     /// With a top-level field, such as roleRef or spec. A field that was there already is replaced.
@@ -79,8 +88,8 @@ impl Item {
         self
     }
 
-    /// As a manifest: apiVersion, kind, metadata (name, namespace, labels, annotations) and the other fields. This is
-    /// what a ledger records.
+    /// As a manifest: apiVersion, kind, metadata (name, namespace, labels, annotations, finalizers) and the other
+    /// fields. This is what a ledger records.
     #[must_use]
     pub fn manifest(&self) -> Box<RawValue> {
         let text = self.text(self.metadata());
@@ -99,7 +108,7 @@ impl Item {
         if frame.kind != resource.kind || frame.api_version != resource.api_version() {
             return Err(ItemError::Kind { kind: kind() });
         }
-        let FrameMeta { name, namespace, labels, annotations } = frame.metadata;
+        let FrameMeta { name, namespace, labels, annotations, finalizers } = frame.metadata;
         if name.is_empty() {
             return Err(ItemError::Malformed { kind: kind() });
         }
@@ -107,11 +116,8 @@ impl Item {
         if namespaced != (resource.scope == Scope::Namespaced) || namespaced != namespace.is_some() {
             return Err(ItemError::Namespace { kind: kind() });
         }
-        let mut content = Content::default();
-        for (field, value) in &frame.rest {
-            content.set(field, value);
-        }
-        Ok(Self { target: Target { resource, namespace, name }, labels, annotations, content })
+        let target = Target { resource, namespace, name };
+        Ok(Self { target, labels, annotations, finalizers, content: Content::of(&frame.rest) })
     }
 
     /// Digest of all that is asked for: the first 16 hexadecimal digits of the SHA-256 of the manifest.
@@ -128,6 +134,9 @@ impl Item {
         }
         if self.annotations != other.annotations {
             return Some("metadata.annotations");
+        }
+        if self.finalizers != other.finalizers {
+            return Some("metadata.finalizers");
         }
         self.content.difference(&other.content).or_else(|| other.content.difference(&self.content))
     }
@@ -169,6 +178,10 @@ impl Item {
                 metadata.insert(field.to_owned(), Value::Object(pairs.collect()));
             }
         }
+        if !self.finalizers.is_empty() {
+            let finalizers = self.finalizers.iter().map(|finalizer| Value::from(finalizer.as_str()));
+            metadata.insert("finalizers".to_owned(), finalizers.collect());
+        }
         metadata
     }
 
@@ -191,6 +204,21 @@ impl Item {
 // === impl Content ===
 
 impl Content {
+    /// From fields and their values.
+    #[must_use]
+    pub fn of(fields: &BTreeMap<String, Value>) -> Self {
+        // Such a map is sorted as the fields are to be: with `set`, a thousand fields would be moved a thousand times.
+        let text = |(field, value): (&String, &Value)| (field.as_str().into(), value.to_string().into());
+        Self(fields.iter().map(text).collect())
+    }
+
+    /// The value of a top-level field, as JSON.
+    #[must_use]
+    pub fn field(&self, field: &str) -> Option<&str> {
+        let place = self.0.binary_search_by(|(other, _)| other.as_ref().cmp(field)).ok()?;
+        self.0.get(place).map(|(_, value)| value.as_ref())
+    }
+
     fn set(&mut self, field: &str, value: &Value) {
         let value = value.to_string().into_boxed_str();
         match self.0.binary_search_by(|(other, _)| other.as_ref().cmp(field)) {
@@ -236,148 +264,9 @@ struct FrameMeta {
     labels: BTreeMap<String, String>,
     #[serde(default)]
     annotations: BTreeMap<String, String>,
+    #[serde(default)]
+    finalizers: Vec<String>,
 }
 
 #[cfg(test)]
-mod tests {
-    use muster_api::resource::{NAMESPACES, ROLE_BINDINGS};
-    use serde_json::json;
-
-    use super::*;
-
-    fn binding() -> Item {
-        let target = Target {
-            resource: ROLE_BINDINGS,
-            namespace: Some("api-prod".to_owned()),
-            name: "web-api-view".to_owned(),
-        };
-        let mut item = Item::new(target)
-            .with("subjects", json!([{"kind": "User", "name": "a \"b\""}]))
-            .with("roleRef", json!({"name": "view", "kind": "ClusterRole"}));
-        item.annotations.insert("note".to_owned(), "line\nbreak".to_owned());
-        item
-    }
-
-    type Edit = (&'static str, fn(&mut Item));
-
-    fn raw(text: &str) -> Box<RawValue> {
-        RawValue::from_string(text.to_owned()).unwrap()
-    }
-
-    #[test]
-    fn a_manifest_is_canonical_and_reads_back_the_same() {
-        let item = binding();
-        let manifest = item.manifest();
-        assert_eq!(
-            manifest.get(),
-            r#"{"apiVersion":"rbac.authorization.k8s.io/v1","kind":"RoleBinding","metadata":{"annotations":{"note":"line\nbreak"},"name":"web-api-view","namespace":"api-prod"},"roleRef":{"kind":"ClusterRole","name":"view"},"subjects":[{"kind":"User","name":"a \"b\""}]}"#
-        );
-        assert_eq!(Item::read(ROLE_BINDINGS, &manifest).unwrap(), item);
-        let other_order = r#" {"subjects":[{"name":"a \"b\"","kind":"User"}],"roleRef":{"name":"view","kind":"ClusterRole"},
-            "metadata":{"namespace":"api-prod","name":"web-api-view","annotations":{"note":"line\u000abreak"}},
-            "kind":"RoleBinding","apiVersion":"rbac.authorization.k8s.io/v1"}"#;
-        let read = Item::read(ROLE_BINDINGS, &raw(other_order)).unwrap();
-        assert_eq!(read, item);
-        assert_eq!(read.digest(), item.digest());
-    }
-
-    #[test]
-    fn each_difference_shows_in_the_digest() {
-        let item = binding();
-        assert_eq!(item.digest().len(), 16);
-        let edits: [fn(&mut Item); 6] = [
-            |item| item.target.name.push('x'),
-            |item| item.target.namespace = Some("api-test".to_owned()),
-            |item| item.target.resource = NAMESPACES,
-            |item| drop(item.labels.insert("a".to_owned(), "b".to_owned())),
-            |item| drop(item.annotations.insert("note".to_owned(), "other".to_owned())),
-            |item| *item = item.clone().with("subjects", json!([])),
-        ];
-        for (number, edit) in edits.iter().enumerate() {
-            let mut edited = item.clone();
-            edit(&mut edited);
-            assert_ne!(edited.digest(), item.digest(), "edit {number} went unseen");
-        }
-    }
-
-    #[test]
-    fn a_difference_is_named_whichever_side_it_is_on() {
-        let item = binding();
-        assert_eq!(item.difference(&item.clone()), None);
-        let edits: [Edit; 4] = [
-            ("metadata.labels", |item| drop(item.labels.insert("a".to_owned(), "b".to_owned()))),
-            ("metadata.annotations", |item| item.annotations.clear()),
-            ("subjects", |item| *item = item.clone().with("subjects", json!([]))),
-            ("spec", |item| *item = item.clone().with("spec", json!({}))),
-        ];
-        for (field, edit) in edits {
-            let mut edited = item.clone();
-            edit(&mut edited);
-            assert_eq!(item.difference(&edited), Some(field));
-            assert_eq!(edited.difference(&item), Some(field));
-        }
-    }
-
-    #[test]
-    fn a_body_is_the_manifest_with_marks_and_a_guard() {
-        let mut item = binding();
-        item.labels.insert("mark".to_owned(), "own".to_owned());
-        let body = item.body(&[("mark", "set")], &[("made-for", "p")], Guard::Absent);
-        let body: Value = serde_json::from_str(&body).unwrap();
-        let metadata = json!({
-            "name": "web-api-view",
-            "namespace": "api-prod",
-            "labels": {"mark": "set"},
-            "annotations": {"note": "line\nbreak", "made-for": "p"},
-            "resourceVersion": "1",
-        });
-        assert_eq!(body["metadata"], metadata);
-        assert_eq!(body["roleRef"]["name"], "view");
-        let body: Value = serde_json::from_str(&item.body(&[], &[], Guard::Uid("u".to_owned()))).unwrap();
-        assert_eq!(body["metadata"]["uid"], "u");
-        assert_eq!(body["metadata"]["resourceVersion"], Value::Null);
-        assert_eq!(body["metadata"]["labels"]["mark"], "own");
-    }
-
-    #[test]
-    fn a_manifest_that_muster_did_not_write_is_refused() {
-        let kind = || "Namespace".to_owned();
-        let malformed = ItemError::Malformed { kind: kind() };
-        let cases = [
-            ("null", malformed.clone()),
-            ("[]", malformed.clone()),
-            (r#"{"apiVersion":"v1","kind":"Namespace"}"#, malformed.clone()),
-            (r#"{"apiVersion":"v1","kind":"Namespace","metadata":{"name":""}}"#, malformed.clone()),
-            (
-                r#"{"apiVersion":"v1","kind":"Namespace","metadata":{"name":"a","uid":"u"}}"#,
-                malformed.clone(),
-            ),
-            (
-                r#"{"apiVersion":"v1","kind":"Secret","metadata":{"name":"a"}}"#,
-                ItemError::Kind { kind: kind() },
-            ),
-            (
-                r#"{"apiVersion":"v2","kind":"Namespace","metadata":{"name":"a"}}"#,
-                ItemError::Kind { kind: kind() },
-            ),
-            (
-                r#"{"apiVersion":"v1","kind":"Namespace","metadata":{"name":"a","namespace":"b"}}"#,
-                ItemError::Namespace { kind: kind() },
-            ),
-            (
-                r#"{"apiVersion":"v1","kind":"Namespace","metadata":{"name":"a","namespace":""}}"#,
-                ItemError::Namespace { kind: kind() },
-            ),
-        ];
-        for (text, error) in cases {
-            assert_eq!(Item::read(NAMESPACES, &raw(text)).unwrap_err(), error, "{text}");
-        }
-        let deep = format!("{}1{}", "[".repeat(200), "]".repeat(200));
-        let text =
-            format!(r#"{{"apiVersion":"v1","kind":"Namespace","metadata":{{"name":"a"}},"spec":{deep}}}"#);
-        assert_eq!(Item::read(NAMESPACES, &raw(&text)).unwrap_err(), malformed);
-        let text =
-            r#"{"apiVersion":"rbac.authorization.k8s.io/v1","kind":"RoleBinding","metadata":{"name":"a"}}"#;
-        assert!(matches!(Item::read(ROLE_BINDINGS, &raw(text)), Err(ItemError::Namespace { .. })));
-    }
-}
+mod tests;

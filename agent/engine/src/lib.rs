@@ -14,6 +14,7 @@
 //! Where to look:
 //! - which copies of entries are written, and when: [`slot`], and for all names [`mirror`];
 //! - what policies ask for: [`policy`] compiles one, [`policies`] makes it so by way of its [`ledger`];
+//! - what a Work asks for: [`work`] reads one, manifest by manifest;
 //! - who may delete, and on what evidence: [`evidence`]. A [`Step::Delete`] needs a [`Deletion`](evidence::Deletion), and
 //!   only the evidence that the rules of that module make permits one;
 //! - which directory is the right one: [`pin`];
@@ -24,6 +25,7 @@ pub mod engine;
 pub mod entry;
 pub mod event;
 pub mod evidence;
+mod excerpt;
 pub mod failure;
 pub mod item;
 pub mod keeper;
@@ -47,6 +49,7 @@ pub mod slot;
 mod state;
 pub mod target;
 pub mod time;
+pub mod work;
 
 pub use engine::Engine;
 pub use event::{Change, Event, StepOutcome};

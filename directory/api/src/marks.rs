@@ -21,6 +21,8 @@ pub const LEAVE: &str = "multicluster.coreos.com/leave";
 /// Annotation by which the owner of a replica takes an object over: it is neither put right nor deleted any more.
 /// Any value but `false` counts.
 pub const LET_GO: &str = "multicluster.coreos.com/let-go";
+/// Annotation by which people release a hold: its value is the hold's id.
+pub const RELEASE: &str = "multicluster.coreos.com/release";
 /// Annotation of a policy: what becomes of the namespaces that it made when no policy asks for them any more, `delete`
 /// or `retain`.
 pub const NAMESPACE_DELETION: &str = "multicluster.coreos.com/namespace-deletion";
@@ -32,6 +34,9 @@ pub const DIRECTORY: &str = "multicluster.coreos.com/directory";
 pub const CONSOLE_URL: &str = "multicluster.coreos.com/console-url";
 /// Label, with the value `true`, of the execution namespaces in the directory.
 pub const EXECUTION_NAMESPACE: &str = "multicluster.coreos.com/execution-namespace";
+/// Finalizer of a Work whose objects may be in a replica. The name is that of the standard's own controller
+/// (kubernetes-sigs/work-api).
+pub const WORK_FINALIZER: &str = "multicluster.x-k8s.io/work-cleanup";
 /// Annotation of `kubectl apply`. It repeats the object and means nothing on a copy, so it is never copied.
 pub const LAST_APPLIED: &str = "kubectl.kubernetes.io/last-applied-configuration";
 

@@ -75,17 +75,7 @@ pub enum Flaw {
 
 /// The beginning of a text that other people wrote, on one line.
 pub(crate) fn excerpt(text: &str) -> String {
-    // What is no plain letter could hide or reorder what follows it in a terminal.
-    let plain = |letter: &char| "\"'\\".contains(*letter) || letter.escape_debug().len() == 1;
-    let mut excerpt: String = text
-        .chars()
-        .take(EXCERPT)
-        .map(|letter| if plain(&letter) { letter } else { char::REPLACEMENT_CHARACTER })
-        .collect();
-    if text.chars().nth(EXCERPT).is_some() {
-        excerpt.push('…');
-    }
-    excerpt
+    crate::excerpt::excerpt(text, EXCERPT)
 }
 
 /// The same in quotes.
