@@ -18,8 +18,11 @@
 //! - who may delete, and on what evidence: [`evidence`]. A [`Step::Delete`] needs a [`Deletion`](evidence::Deletion), and
 //!   only the evidence that the rules of that module make permits one;
 //! - which directory is the right one: [`pin`];
+//! - whether what was applied has become what was asked for: [`readiness`], and what more of it is reported:
+//!   [`feedback`];
 //! - what people are told: [`Engine::conditions`].
 
+mod bounded;
 pub mod directory;
 pub mod engine;
 pub mod entry;
@@ -27,10 +30,12 @@ pub mod event;
 pub mod evidence;
 mod excerpt;
 pub mod failure;
+pub mod feedback;
 pub mod item;
 pub mod keeper;
 pub mod kind;
 pub mod ledger;
+mod lenient;
 pub mod listing;
 mod live;
 pub mod mark;
@@ -42,6 +47,7 @@ pub mod pin;
 pub mod plan;
 pub mod policies;
 pub mod policy;
+pub mod readiness;
 pub mod removals;
 pub mod scope;
 pub mod selector;
