@@ -23,6 +23,7 @@
 //! - what people are told: [`Engine::conditions`].
 
 mod bounded;
+pub mod difference;
 pub mod directory;
 pub mod engine;
 pub mod entry;
@@ -31,6 +32,7 @@ pub mod evidence;
 mod excerpt;
 pub mod failure;
 pub mod feedback;
+pub mod fields;
 pub mod item;
 pub mod keeper;
 pub mod kind;
@@ -56,6 +58,7 @@ mod state;
 pub mod target;
 pub mod time;
 pub mod work;
+pub mod work_status;
 
 pub use engine::Engine;
 pub use event::{Change, Event, StepOutcome};

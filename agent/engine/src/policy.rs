@@ -29,6 +29,7 @@ use crate::target::Target;
 
 pub use compile::MOST_ITEMS;
 pub use flaw::Flaw;
+pub(crate) use flaw::quoted;
 pub use union::{Conflict, Wanted, union};
 
 /// A policy of the directory, compiled.

@@ -73,7 +73,7 @@ impl Condition {
     #[must_use]
     pub fn new<R: Reason>(reason: R, message: impl Into<String>, now: Time) -> Self {
         Self {
-            type_: R::TYPE.as_str().to_owned(),
+            type_: R::TYPE.to_owned(),
             status: reason.explanation().status,
             reason: reason.as_str().to_owned(),
             message: message.into(),

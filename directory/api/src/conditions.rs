@@ -1,4 +1,4 @@
-//! The one list of conditions that Muster raises, and of their reasons. Each reason says what it means, what causes
+//! The one list of conditions that Muster raises, of reports, of Works and of their manifests, and of their reasons. Each reason says what it means, what causes
 //! it and what to do; `docs/conditions.md` is generated from here. A reason cannot be raised without an entry,
 //! since the entries are what defines the reasons.
 
@@ -39,8 +39,8 @@ pub struct Explanation {
 
 /// A reason of one type of condition.
 pub trait Reason: Copy {
-    /// The type that it belongs to.
-    const TYPE: ConditionType;
+    /// The type that it belongs to, as the API writes it.
+    const TYPE: &'static str;
     /// The reason as the API writes it.
     fn as_str(self) -> &'static str;
     /// What it means, in a sentence.
@@ -58,6 +58,27 @@ pub struct Entry {
     pub meaning: &'static str,
     /// Status, severity, cause and remedy.
     pub explanation: Explanation,
+}
+
+/// A type of condition with all that the list says of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Listed {
+    /// The type as the API writes it.
+    pub kind: &'static str,
+    /// What the condition says where it is True.
+    pub meaning: &'static str,
+    /// Its reasons.
+    pub reasons: Vec<Entry>,
+}
+
+/// The list as data: what has conditions, and which, in the order of `docs/conditions.md`.
+#[must_use]
+pub fn lists() -> [(&'static str, Vec<Listed>); 3] {
+    [
+        ("ClusterReport", ConditionType::listed()),
+        ("Work", work::ConditionType::listed()),
+        ("manifest", manifest::ConditionType::listed()),
+    ]
 }
 
 const fn normal(status: Status, cause: &'static str, remedy: &'static str) -> Explanation {
@@ -104,6 +125,15 @@ macro_rules! conditions {
                     }).collect()),+
                 }
             }
+
+            pub(super) fn listed() -> Vec<Listed> {
+                let listed = |kind: &Self| Listed {
+                    kind: kind.as_str(),
+                    meaning: kind.meaning(),
+                    reasons: kind.reasons(),
+                };
+                Self::ALL.iter().map(listed).collect()
+            }
         }
 
         $(
@@ -119,7 +149,7 @@ macro_rules! conditions {
             }
 
             impl Reason for $kind {
-                const TYPE: ConditionType = ConditionType::$kind;
+                const TYPE: &'static str = stringify!($kind);
 
                 fn as_str(self) -> &'static str {
                     match self { $(Self::$reason => stringify!($reason)),+ }
@@ -138,6 +168,8 @@ macro_rules! conditions {
 }
 
 mod catalogue;
+pub mod manifest;
+pub mod work;
 
 pub use catalogue::*;
 
@@ -145,16 +177,20 @@ pub use catalogue::*;
 mod tests {
     use super::*;
 
+    fn all() -> impl Iterator<Item = Listed> {
+        lists().into_iter().flat_map(|(_, list)| list)
+    }
+
     #[test]
     fn every_reason_has_a_cause_and_a_remedy() {
-        for kind in ConditionType::ALL {
-            assert!(kind.meaning().ends_with('.'), "{kind:?}");
-            for Entry { reason, meaning, explanation } in kind.reasons() {
+        for Listed { kind, meaning, reasons } in all() {
+            assert!(meaning.ends_with('.'), "{kind}");
+            for Entry { reason, meaning, explanation } in reasons {
                 for text in [meaning, explanation.cause, explanation.remedy] {
                     let first = text.chars().next();
                     assert!(
                         first.is_some_and(char::is_uppercase) && text.ends_with('.') && !text.contains('|'),
-                        "{kind:?} {reason}: {text:?}"
+                        "{kind} {reason}: {text:?}"
                     );
                 }
             }
@@ -163,10 +199,10 @@ mod tests {
 
     #[test]
     fn each_condition_can_be_true_and_not_true() {
-        for kind in ConditionType::ALL {
-            let statuses: Vec<_> = kind.reasons().iter().map(|entry| entry.explanation.status).collect();
-            assert!(statuses.contains(&Status::True), "{kind:?}");
-            assert!(statuses.contains(&Status::False), "{kind:?}");
+        for Listed { kind, reasons, .. } in all() {
+            let statuses: Vec<_> = reasons.iter().map(|entry| entry.explanation.status).collect();
+            assert!(statuses.contains(&Status::True), "{kind}");
+            assert!(statuses.contains(&Status::False), "{kind}");
         }
     }
 }

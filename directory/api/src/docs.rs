@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use crate::conditions::{ConditionType, Entry};
+use crate::conditions::{Entry, Listed, lists};
 use crate::events::EventReason;
 use crate::metrics::{LABELS, Metric};
 
@@ -21,13 +21,37 @@ Nothing that is not confirmed is ever deleted. While a condition below is not Tr
 unless the text says otherwise.
 ";
 
+const REPORT: &str = "ClusterReport";
+
+/// Where the conditions of a Work and of its manifests are.
+fn intro(owner: &str) -> &'static str {
+    match owner {
+        "Work" => {
+            "
+In `status.conditions` of a Work. `observedGeneration` is the generation of the Work.
+"
+        }
+        "manifest" => {
+            "
+In `status.manifestConditions` of a Work. `observedGeneration` is the generation of the object in the cluster. A status
+has 32 KiB at most: where there is no room for all manifests, healthy ones are left out first, and the condition Applied of
+the Work says how many.
+"
+        }
+        _ => "",
+    }
+}
+
 /// The text of `docs/conditions.md`.
 #[must_use]
 pub fn conditions_markdown() -> String {
     let mut text = HEAD.to_owned();
-    text.push_str("\n## Conditions of a ClusterReport\n");
-    for kind in ConditionType::ALL {
-        condition(&mut text, *kind);
+    for (owner, list) in lists() {
+        let _ = write!(text, "\n## Conditions of a {owner}\n"); // writing to a String cannot fail
+        text.push_str(intro(owner));
+        for listed in &list {
+            condition(&mut text, owner, listed);
+        }
     }
     text.push_str(
         "\n## Events\n\n| reason | type | what happened | what to do |\n| --- | --- | --- | --- |\n",
@@ -48,16 +72,21 @@ pub fn conditions_markdown() -> String {
     text
 }
 
-fn condition(text: &mut String, kind: ConditionType) {
+fn condition(text: &mut String, owner: &str, Listed { kind, meaning, reasons }: &Listed) {
     // Writing to a String cannot fail.
-    let _ = write!(text, "\n### {}\n\n{}\n", kind.as_str(), kind.meaning());
+    let _ = write!(text, "\n### {}\n\n{meaning}\n", heading(owner, kind));
     text.push_str(
         "\n| reason | status | what it means | cause | what to do |\n| --- | --- | --- | --- | --- |\n",
     );
-    for Entry { reason, meaning, explanation } in kind.reasons() {
+    for Entry { reason, meaning, explanation } in reasons {
         let status = explanation.status.as_str();
         row(text, &[reason, status, meaning, explanation.cause, explanation.remedy]);
     }
+}
+
+/// Types of one name are of a Work and of its manifests: a heading is one place to link to.
+fn heading(owner: &str, kind: &str) -> String {
+    if owner == REPORT { kind.to_owned() } else { format!("{kind} of a {owner}") }
 }
 
 fn row(text: &mut String, cells: &[&str]) {
@@ -85,16 +114,18 @@ mod tests {
     #[test]
     fn the_document_holds_every_entry_once() {
         let text = conditions_markdown();
-        for kind in ConditionType::ALL {
-            assert_eq!(text.matches(&format!("### {}\n", kind.as_str())).count(), 1, "{kind:?}");
-            for entry in kind.reasons() {
-                let cell = format!(
-                    "| {} | {} | {} |",
-                    entry.reason,
-                    entry.explanation.status.as_str(),
-                    entry.meaning
+        for (owner, list) in lists() {
+            for Listed { kind, reasons, .. } in list {
+                assert_eq!(
+                    text.matches(&format!("### {}\n", heading(owner, kind))).count(),
+                    1,
+                    "{owner} {kind}"
                 );
-                assert_eq!(text.matches(&cell).count(), 1, "{kind:?} {}", entry.reason);
+                for entry in reasons {
+                    let status = entry.explanation.status.as_str();
+                    let cell = format!("| {} | {status} | {} |", entry.reason, entry.meaning);
+                    assert_eq!(text.matches(&cell).count(), 1, "{owner} {kind} {}", entry.reason);
+                }
             }
         }
         for event in EventReason::ALL {

@@ -1,7 +1,7 @@
-//! The list itself: each type of condition with its question, and each of its reasons with what it means, its status and
+//! The list of the report: each type of condition with its question, and each of its reasons with what it means, its status and
 //! severity, its cause and its remedy.
 
-use super::{Entry, Explanation, Reason, normal, warning};
+use super::{Entry, Explanation, Listed, Reason, normal, warning};
 use crate::condition::Status;
 
 conditions! {

@@ -1,0 +1,133 @@
+//! The list of the manifests of a Work.
+
+use super::{Entry, Explanation, Listed, Reason, normal, warning};
+use crate::condition::Status;
+
+conditions! {
+    Applied: "The manifest is applied in the cluster." => {
+        Applied: "The object is as the manifest has it." => normal(
+            Status::True,
+            "It was applied, and nobody changed what Muster wrote.",
+            "Nothing.",
+        ),
+        Observed: "The object is as the manifest has it, and Muster only looks." => normal(
+            Status::True,
+            "The option `multicluster.coreos.com/apply` is `observe`, and no field of the manifest differs.",
+            "Nothing.",
+        ),
+        Pending: "The manifest is still to be applied." => normal(
+            Status::False,
+            "Its turn is yet to come.",
+            "Wait.",
+        ),
+        Waiting: "The manifest waits for what it needs." => normal(
+            Status::False,
+            "Its kind, its namespace or a right is not there yet. The message says which.",
+            "Nothing, if it is to come. Else create what is missing: the manifest is applied at once.",
+        ),
+        Retrying: "The last attempt did not succeed, for a reason that may pass." => warning(
+            Status::False,
+            "The API server of the replica did not answer, or not in time. The message has its category.",
+            "Wait. If it lasts, look after the API server of the replica.",
+        ),
+        InvalidManifest: "The manifest is no object that can be applied." => warning(
+            Status::False,
+            "It lacks apiVersion, kind or a name, is malformed, or is not allowed in a Work. The message says what.",
+            "Correct the manifest in the directory.",
+        ),
+        Conflict: "An object of this name is there already and is not this Work's, or others own fields of it." => warning(
+            Status::False,
+            "Somebody else, or another Work, made the object or owns the fields that the message names.",
+            "Rename one of the two, or set the option `multicluster.coreos.com/on-conflict`.",
+        ),
+        Forbidden: "The account that applies the Work may not write this object." => warning(
+            Status::False,
+            "A right of that account is missing in the replica. The message names the right.",
+            "If it is to be allowed, grant the right in the replica: the manifest is applied at once.",
+        ),
+        Rejected: "The API server of the replica refuses the object as it is." => warning(
+            Status::False,
+            "A field is unknown, invalid or cannot be changed, or an admission policy or webhook refuses it. The message has the answer.",
+            "Correct the manifest in the directory, or the policy in the replica.",
+        ),
+        TooLarge: "The object is larger than the API server of the replica takes." => warning(
+            Status::False,
+            "It exceeds the limit of a request or of the store.",
+            "Split the object.",
+        ),
+        Drifted: "The object was changed in the replica, and is left like that." => warning(
+            Status::False,
+            "Somebody changed fields that Muster wrote, and the option `multicluster.coreos.com/on-drift` is `report`. The message names fields.",
+            "Make the change in the directory, or undo it in the replica.",
+        ),
+        Differs: "The object is not as the manifest has it, and Muster only looks." => warning(
+            Status::False,
+            "The option `multicluster.coreos.com/apply` is `observe`, and the fields differ that the message names.",
+            "Nothing, if it is meant. Else correct the one or the other.",
+        ),
+        FoughtOver: "Somebody keeps changing the object, so Muster puts it back less often." => warning(
+            Status::False,
+            "Another controller or person wants the same fields in another way. The message names fields.",
+            "Stop the one or the other, or leave these fields to it with the option `multicluster.coreos.com/ignore`.",
+        ),
+        Planned: "It is told what would be done, and nothing is written." => normal(
+            Status::Unknown,
+            "The option `multicluster.coreos.com/plan-only` is set. The message says what would be done.",
+            "To apply the manifest, remove the annotation in the directory.",
+        ),
+        Suspended: "The manifest is suspended: its object is neither written nor put right." => normal(
+            Status::Unknown,
+            "The option `multicluster.coreos.com/suspend` is set, or the agent is paused.",
+            "To go on, remove the annotation.",
+        ),
+        LetGo: "The owner of the cluster took the object over: it is neither put right nor deleted." => normal(
+            Status::Unknown,
+            "The object in the replica has the annotation `multicluster.coreos.com/let-go`.",
+            "To hand it back, remove the annotation in the replica.",
+        ),
+    }
+    Available: "The object is there and ready." => {
+        Available: "The object is ready, or is of a kind that is ready once it is there." => normal(
+            Status::True,
+            "Its own status says so.",
+            "Nothing.",
+        ),
+        Progressing: "The object becomes ready." => normal(
+            Status::False,
+            "What it asks for is not done yet. The message says what is missing.",
+            "Wait.",
+        ),
+        Failed: "The object failed, and does not become ready by itself." => warning(
+            Status::False,
+            "Its own status says so, for example that of a Deployment beyond its deadline, or of a Job.",
+            "Look at the object in the replica.",
+        ),
+        Terminating: "The object is being deleted." => normal(
+            Status::False,
+            "Someone deleted it in the replica, and a finalizer still holds it.",
+            "Wait. If it lasts, look after the program that the finalizer is of.",
+        ),
+        Missing: "The object is not there." => warning(
+            Status::False,
+            "It was not applied: see the condition Applied of the manifest.",
+            "See the condition Applied of the manifest.",
+        ),
+        Unknown: "It cannot be told whether the object is ready." => warning(
+            Status::Unknown,
+            "It cannot be read, or its status has a form that Muster does not know.",
+            "See the condition Applied of the manifest, and ReplicaReachable of the cluster's report.",
+        ),
+    }
+    Feedback: "The values of the object that the Work asks for, as JSON in the message." => {
+        Read: "The message has the values." => normal(
+            Status::True,
+            "The option `multicluster.coreos.com/feedback` asks for them.",
+            "Nothing.",
+        ),
+        TooLarge: "The values are left out." => warning(
+            Status::False,
+            "They are longer than 512 bytes, or the status of the Work has no room for them.",
+            "Ask for less, or split the Work.",
+        ),
+    }
+}
