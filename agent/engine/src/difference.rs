@@ -80,7 +80,7 @@ impl Walk {
     fn root(&mut self, wanted: &Map<String, Value>, there: &Map<String, Value>) {
         let text = |field: &str| wanted.get(field).and_then(Value::as_str);
         let is_secret = text("kind") == Some("Secret") && text("apiVersion") == Some("v1");
-        let plain = wanted.get("stringData").and_then(Value::as_object).filter(|_| is_secret);
+        let plain = wanted.get("stringData").and_then(Value::as_object);
         for (name, value) in wanted {
             let found = there.get(name);
             self.step(
@@ -202,7 +202,6 @@ type Named<'a> = (Vec<Cow<'a, str>>, &'a Value);
 fn by_keys<'a>(list: &'a [Value], keys: &[&str]) -> Option<Vec<Named<'a>>> {
     let name = |value: &'a Value| -> Option<Named<'a>> {
         let element = value.as_object()?;
-        element.get(*keys.first()?)?; // a default names nothing by itself
         Some((keys.iter().map(|key| key_text(element, key)).collect::<Option<_>>()?, value))
     };
     let named: Vec<_> = list.iter().map(name).collect::<Option<_>>()?;

@@ -144,8 +144,10 @@ fn at_most_as_many_as_asked_for_and_the_rest_is_counted() {
 
 #[test]
 fn depth_and_length_are_bounded() {
+    // Two fields differ, at a depth where they are one.
     let nest = |inner: u32| {
-        let text = format!("{}{inner}{}", r#"{"field":["#.repeat(60), "]}".repeat(60));
+        let inner = json!({"a": inner, "b": inner});
+        let text = format!("{}{inner}{}", r#"{"field":["#.repeat(50), "]}".repeat(50));
         serde_json::from_str::<Value>(&text).unwrap()
     };
     let deep = found(&nest(1), &nest(2));

@@ -290,9 +290,7 @@ impl<'a> Parser<'a> {
                 self.close()?;
                 return Ok(Step::Field(name));
             } else {
-                // A sign is no part of a place.
-                let digits = name.bytes().all(|byte| byte.is_ascii_digit());
-                By::Index(name.parse().ok().filter(|_| digits).ok_or_else(|| self.wrong(WANTED))?)
+                By::Index(name.parse().map_err(|_| self.wrong(WANTED))?)
             }
         };
         self.close()?;

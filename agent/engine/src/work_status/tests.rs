@@ -57,9 +57,31 @@ fn check(status: &WorkStatus) {
     for Condition { message, .. } in status.conditions.iter().chain(manifests) {
         assert!(message.len() <= LONGEST_MESSAGE && !message.contains(char::is_control), "{message:?}");
     }
+    for ResourceIdentifier { name, namespace, kind, .. } in
+        status.manifest_conditions.iter().map(|entry| &entry.identifier)
+    {
+        for part in [name, namespace, kind] {
+            assert!(part.len() <= 253 && !part.contains(char::is_control), "{part:?}");
+        }
+    }
     let ordinals: Vec<i64> =
         status.manifest_conditions.iter().map(|entry| entry.identifier.ordinal).collect();
     assert!(ordinals.is_sorted(), "{ordinals:?}");
+}
+
+/// Only ends of the list are left out, of what is healthy and of what is not.
+fn check_ends(states: &[State], shown: &WorkStatus) {
+    let listed: Vec<i64> = shown.manifest_conditions.iter().map(|entry| entry.identifier.ordinal).collect();
+    for healthy in [false, true] {
+        let of_sort = |(_, state): &&State| {
+            let statuses =
+                [state.applied.reason.explanation().status, state.available.reason.explanation().status];
+            healthy == (statuses == [Status::True; 2])
+        };
+        let is_listed =
+            states.iter().filter(of_sort).map(|(identifier, _)| listed.contains(&identifier.ordinal));
+        assert!(is_listed.map(|is_listed| !is_listed).is_sorted(), "healthy: {healthy}");
+    }
 }
 
 #[test]
@@ -200,21 +222,32 @@ fn a_time_moves_with_the_status_alone() {
 
 #[test]
 fn a_manifest_that_moved_in_the_list_is_known_again() {
-    let first = told(&good(3));
-    let mut moved = good(3);
-    moved.remove(0);
-    for (ordinal, (identifier, _)) in (0..).zip(&mut moved) {
-        identifier.ordinal = ordinal;
-        identifier.version = "v2".into();
+    // Every other one has its status from another time.
+    let mut list = good(10);
+    for (_, state) in list.iter_mut().step_by(2) {
+        state.applied.reason = Applied::Pending;
     }
-    moved.push(state(9, Applied::Applied, Available::Available));
-    let second = compose(4, &moved, None, Some(&Told::read(&first)), at(60));
-    let times: Vec<Timestamp> = second
-        .manifest_conditions
-        .iter()
-        .map(|entry| entry.conditions[0].last_transition_time.timestamp())
-        .collect();
-    assert_eq!(times, [at(0), at(0), at(60)]);
+    let first = Told::read(&told(&list));
+    let second = Told::read(&compose(3, &good(10), None, Some(&first), at(60)));
+    for by in [-1, 1, 5] {
+        let mut moved = good(10);
+        for (identifier, _) in &mut moved {
+            identifier.ordinal += by;
+            identifier.version = "v2".into();
+        }
+        moved.extend((100..110).map(|ordinal| state(ordinal, Applied::Applied, Available::Available)));
+        let third = compose(4, &moved, None, Some(&second), at(90));
+        for (place, entry) in third.manifest_conditions.iter().enumerate() {
+            let expected = if place >= 10 {
+                at(90)
+            } else if place % 2 == 0 {
+                at(60)
+            } else {
+                at(0)
+            };
+            assert_eq!(entry.conditions[0].last_transition_time.timestamp(), expected, "{by} {place}");
+        }
+    }
 }
 
 #[test]
@@ -230,6 +263,10 @@ fn manifests_without_a_name_are_known_by_their_place() {
     let time =
         |place: usize| second.manifest_conditions[place].conditions[0].last_transition_time.timestamp();
     assert_eq!((time(0), time(1)), (at(60), at(0)));
+    nameless[1].0.ordinal = 5;
+    let third = compose(3, &nameless, None, Some(&Told::read(&second)), at(90));
+    let time = |place: usize| third.manifest_conditions[place].conditions[0].last_transition_time.timestamp();
+    assert_eq!((time(0), time(1)), (at(60), at(90)), "at another place it may be any");
 }
 
 #[test]
@@ -353,6 +390,21 @@ fn large_works_fit_and_say_what_is_not_listed() {
     assert!(message.ends_with("other manifests are not listed"), "{message}");
 }
 
+#[test]
+fn small_entries_fill_a_status_to_the_brim_and_not_beyond() {
+    for length in 0..48 {
+        let mut list = good(500);
+        for (identifier, state) in &mut list {
+            *identifier = ResourceIdentifier { ordinal: identifier.ordinal, ..ResourceIdentifier::default() };
+            state.observed_generation = 0;
+            state.applied = Aspect::new(Applied::Waiting, "x".repeat(length));
+        }
+        let status = told(&list);
+        check(&status);
+        assert!(bytes(&status) > LARGEST_STATUS - 512, "{} bytes", bytes(&status));
+    }
+}
+
 /// A small generator of numbers: the same ones each time.
 struct Numbers(u64);
 
@@ -403,6 +455,7 @@ fn any_states_fit_and_what_was_told_is_told_again() {
         let overall = Some(&whole).filter(|_| seed % 3 == 0);
         let first = compose(i64::MAX, &states, overall, None, at(0));
         check(&first);
+        check_ends(&states, &first);
         let told = Told::read(&first);
         let again = compose(i64::MAX, &states, overall, Some(&told), at(86_400));
         assert_eq!(again, first, "seed {seed}");

@@ -130,3 +130,17 @@ fn digest(status: &WorkStatus) -> u64 {
 fn hash(text: &[u8]) -> u64 {
     Sha256::digest(text).iter().take(8).fold(0, |hash, byte| hash << 8 | u64::from(*byte))
 }
+
+#[cfg(test)]
+mod tests {
+    use muster_api::work::ManifestCondition;
+
+    use super::*;
+
+    #[test]
+    fn no_more_is_remembered_than_muster_can_have_told() {
+        let manifest_conditions = vec![ManifestCondition::default(); MOST_MANIFESTS + 1];
+        let told = Told::read(&WorkStatus { manifest_conditions, ..WorkStatus::default() });
+        assert_eq!(told.manifests.len(), MOST_MANIFESTS);
+    }
+}

@@ -127,6 +127,23 @@ fn keys_that_the_set_does_not_have_are_found_by_the_manifest() {
 }
 
 #[test]
+fn a_default_counts_and_what_several_elements_fit_is_each_of_them() {
+    let manifest = json!({"spec": {"ports": [{"port": 53}, {"port": 53, "protocol": "UDP"}, {"port": 54}]}});
+    let udp = r#"{"f:spec":{"f:ports":{"k:{\"port\":53,\"protocol\":\"UDP\"}":{".":{},"f:nodePort":{}}}}}"#;
+    let tcp = udp.replace("UDP", "TCP");
+    for (text, set, is_owned) in [
+        ("spec.ports[0].nodePort", udp, false),
+        ("spec.ports[0].nodePort", &tcp, true),
+        ("spec.ports[1].nodePort", udp, true),
+        ("spec.ports[port=53].nodePort", udp, true),
+        ("spec.ports[port=53].nodePort", &tcp, true),
+        ("spec.ports[protocol=TCP].nodePort", &tcp.replace("53", "54"), true),
+    ] {
+        assert_eq!(owns(set, &path(text).locate(&manifest)), is_owned, "{text} {set}");
+    }
+}
+
+#[test]
 fn values_and_places_name_elements_too() {
     let text = r#"{"f:metadata":{"f:finalizers":{".":{},"v:\"a/b\"":{}}},"f:list":{"i:3":{"f:x":{}}},"f:n":{"v:5":{}}}"#;
     let manifest = json!({"metadata": {"finalizers": ["c/d", "a/b"]}});
