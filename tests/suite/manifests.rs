@@ -1,12 +1,14 @@
 //! The shipped manifests, on a real server: they apply, twice; the pods are admitted under `restricted`; the accounts may
 //! do what is listed here and nothing else, and each extra grant adds what it says; the directory protects its
-//! definitions; heartbeats have their own seats.
+//! definitions, and judges Works; heartbeats have their own seats.
 //!
 //! All tests share one control plane, which plays the directory and a replica at once, and use clusters of their own names.
 
 mod appliers;
 mod impersonation;
+mod options;
 mod rights;
+mod works;
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -27,7 +29,7 @@ const JSON: &str = "application/json";
 const DEFINITIONS: &str = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions";
 const REMEDY: &str = "multicluster.coreos.com/allow-deletion=true";
 
-/// The control plane of these tests, with the shipped manifests applied and the admission policy in force.
+/// The control plane of these tests, with the shipped manifests applied and the admission policies in force.
 fn plane() -> &'static ControlPlane {
     static PLANE: OnceLock<ControlPlane> = OnceLock::new();
     PLANE.get_or_init(|| {
@@ -49,6 +51,12 @@ fn plane() -> &'static ControlPlane {
                 Output { code: Some(0), stdout, .. } => Err(stdout),
                 refused => Ok::<_, String>(refused),
             }
+        })
+        .unwrap();
+        let works = format!("{}?dryRun=All", WORKS.path(Some("default"), None));
+        let named = works::work(json!({"name": names::POLICY_LEDGER.to_owned() + "x"}));
+        eventually("the admission policy for Works in force", DEADLINE, || {
+            plane.api().create(&works, &named).map_or_else(|_| Ok(()), |admitted| Err(admitted.to_string()))
         })
         .unwrap();
         plane

@@ -148,6 +148,16 @@ pub struct LedgerResource {
     /// The UID of the object, once it is known.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub uid: String,
+    /// The manifest's place in the list of the Work, from 0; objects of one list have the place of that list. Absent for
+    /// an object that is wanted no more, and in the ledger of a policy.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "schema", schemars(range(min = 0), transform = crate::schema::plain_integer))]
+    pub ordinal: Option<i64>,
+    /// The options in force for this object where they differ from those of the Work, by name without the prefix
+    /// multicluster.coreos.com/.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "schema", schemars(extend("maxProperties" = 32)))]
+    pub options: Option<BTreeMap<String, String>>,
 }
 
 /// What is there.
@@ -193,4 +203,26 @@ pub struct AppliedResource {
     #[serde(default, skip_serializing_if = "String::is_empty")]
     #[cfg_attr(feature = "schema", schemars(length(max = 128)))]
     pub digest: String,
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn what_an_object_of_a_ledger_does_not_have_is_not_written() {
+        let mut resource = LedgerResource { name: "a".to_owned(), ..LedgerResource::default() };
+        let mut written = json!({"version": "", "kind": "", "resource": "", "name": "a"});
+        assert_eq!(serde_json::to_value(&resource).unwrap(), written);
+        assert_eq!(serde_json::from_value::<LedgerResource>(written.clone()).unwrap(), resource);
+
+        resource.ordinal = Some(0);
+        resource.options = Some([("apply".to_owned(), "create".to_owned())].into());
+        written["ordinal"] = json!(0);
+        written["options"] = json!({"apply": "create"});
+        assert_eq!(serde_json::to_value(&resource).unwrap(), written);
+        assert_eq!(serde_json::from_value::<LedgerResource>(written).unwrap(), resource);
+    }
 }

@@ -118,7 +118,8 @@ spec:
       kind: ConfigMap
       metadata: {name: web, odd: kept}
     resources:
-    - {version: v1, kind: ConfigMap, resource: configmaps, namespace: default, name: web, uid: 77aa}
+    - {version: v1, kind: ConfigMap, resource: configmaps, namespace: default, name: web, uid: 77aa, ordinal: 0, options: {apply: create}}
+    - {version: v1, kind: ConfigMap, resource: configmaps, namespace: default, name: dropped}
 ";
 
 /// Kind, spec, and a part of what kubectl says.

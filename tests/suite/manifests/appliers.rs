@@ -1,8 +1,8 @@
-//! What policies may do in a replica, by the account that applies them: as shipped, with each of the extra grants, and
-//! after what the comments of the manifests tell its owner to do.
+//! What policies and Works may do in a replica, by the accounts that apply them: as shipped, with each of the extra grants,
+//! and after what the comments of the manifests tell its owner to do.
 
 use http::{Method, StatusCode};
-use muster_api::names::{APPLIERS_NAMESPACE, POLICIES_APPLIER};
+use muster_api::names::{APPLIERS_NAMESPACE, POLICIES_APPLIER, WORKS_APPLIER};
 use muster_api::resource::APPLIED_WORKS;
 use muster_tests::api::{APPLY_PATCH, Api};
 use muster_tests::wait::{DEADLINE, eventually};
@@ -102,9 +102,6 @@ fn policies_may_do_this_and_nothing_else() {
     for namespace in ["default", "kube-system", "muster-system", APPLIERS_NAMESPACE] {
         has(&api, namespace, &shipped_but(&[], &[]));
     }
-    let works = account(plane(), APPLIERS_NAMESPACE, "works");
-    assert_eq!(rights(&works, APPLIERS_NAMESPACE), sorted(&[&ANYONE]), "works");
-
     let ledgers = APPLIED_WORKS.path(None, None);
     refused_and_allowed(
         &api,
@@ -263,9 +260,10 @@ fn delete(plane: &ControlPlane, file: &str) {
     assert_eq!(output.code, Some(0), "{}", output.stderr);
 }
 
-/// The commands in the comments of a manifest from `after` on, each as the arguments of kubectl.
+/// The commands in a comment of a manifest, from `after` on, each as the arguments of kubectl.
 fn commands(text: &str, after: &str) -> Vec<Vec<String>> {
     let (_, text) = text.split_once(after).unwrap();
+    let (text, _) = text.split_once("\napiVersion: ").unwrap();
     let joined = text.replace("\\\n#     ", "");
     let lines = joined.lines().filter_map(|line| line.strip_prefix("#   kubectl "));
     let words = |line: &str| {
@@ -279,20 +277,23 @@ fn commands(text: &str, after: &str) -> Vec<Vec<String>> {
     lines.map(words).collect()
 }
 
+/// Runs a command with words put in place of others.
+fn run(plane: &ControlPlane, command: &[String], put: &[(&str, &str)]) {
+    let command: Vec<String> = command
+        .iter()
+        .map(|word| put.iter().fold(word.clone(), |word, (old, new)| word.replace(old, new)))
+        .collect();
+    println!("kubectl {command:?}");
+    plane.kubectl_ok(&command.iter().map(String::as_str).collect::<Vec<_>>()).unwrap();
+}
+
 #[test]
 fn the_owner_widens_and_narrows_what_policies_grant_as_the_comments_say() {
     let plane = pool::plane().unwrap();
     install(&plane);
     let api = policies(&plane);
     let text = manifest("multicluster.yaml");
-    let run = |command: &[String], put: &[(&str, &str)]| {
-        let command: Vec<String> = command
-            .iter()
-            .map(|word| put.iter().fold(word.clone(), |word, (old, new)| word.replace(old, new)))
-            .collect();
-        println!("kubectl {command:?}");
-        plane.kubectl_ok(&command.iter().map(String::as_str).collect::<Vec<_>>()).unwrap();
-    };
+    let run = |command: &[String], put: &[(&str, &str)]| run(&plane, command, put);
     let commands = commands(&text, "# What policies may do in this cluster");
     let [role, everywhere, in_one, narrow] = &commands[..] else { panic!("{commands:#?}") };
     let line = |name: &str| format!("bind clusterroles.rbac.authorization.k8s.io {name}");
@@ -321,4 +322,38 @@ fn the_owner_widens_and_narrows_what_policies_grant_as_the_comments_say() {
     // Applied again, the file puts back its own role and leaves the owner's alone.
     plane.apply(&text).unwrap();
     has(&api, "kube-system", &shipped_but(&[], &[&line("wide")]));
+}
+
+#[test]
+fn works_may_do_anything_until_the_owner_grants_less_as_the_comments_say() {
+    let plane = pool::plane().unwrap();
+    install(&plane);
+    let text = manifest("multicluster.yaml");
+    let commands = commands(&text, "# TO BE DELETED OR POINTED ELSEWHERE");
+    let [delete, in_one, everywhere, another] = &commands[..] else { panic!("{commands:#?}") };
+    let works = account(&plane, APPLIERS_NAMESPACE, WORKS_APPLIER);
+    let anything = sorted(&[&ANYONE, &["* *.*"]]);
+    has(&works, "default", &anything);
+    let binding = format!("{RBAC}/clusterrolebindings/muster-works-default");
+    let description =
+        &plane.api().get(&binding).unwrap()["metadata"]["annotations"]["kubernetes.io/description"];
+    assert!(description.as_str().unwrap().contains("Delete this binding"), "{description}");
+
+    run(&plane, delete, &[]);
+    for namespace in ["default", "kube-system", APPLIERS_NAMESPACE] {
+        has(&works, namespace, &sorted(&[&ANYONE]));
+    }
+    plane.kubectl_ok(&["create", "clusterrole", "one", "--verb=get", "--resource=pods"]).unwrap();
+    run(&plane, another, &[("ACCOUNT", "other")]);
+    let other = account(&plane, APPLIERS_NAMESPACE, "other");
+    run(&plane, in_one, &[("ROLE", "one"), ("NAMESPACE", "default")]);
+    has(&works, "default", &sorted(&[&ANYONE, &["get pods"]]));
+    has(&works, "kube-system", &sorted(&[&ANYONE]));
+    run(&plane, everywhere, &[("ROLE", "one")]);
+    has(&works, "kube-system", &sorted(&[&ANYONE, &["get pods"]]));
+    has(&other, "default", &sorted(&[&ANYONE]));
+
+    plane.apply(&text).unwrap();
+    has(&works, "default", &sorted(&[&ANYONE, &["* *.*", "get pods"]]));
+    has(&other, "default", &sorted(&[&ANYONE]));
 }

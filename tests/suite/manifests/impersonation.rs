@@ -1,4 +1,4 @@
-//! The agent acts as the account of the policies and as nobody else, and what it may do so is what that account may do.
+//! The agent acts as the accounts of one namespace and as nobody else, and what it may do so is what that account may do.
 
 use muster_api::names;
 use muster_tests::plane::{Output, TokenOptions};
@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use super::plane;
 
 const POLICIES: &str = "--as=system:serviceaccount:muster-appliers:policies";
+const WORKS: &str = "--as=system:serviceaccount:muster-appliers:works";
 
 /// kubectl with a token of the agent's account.
 struct Agent(String);
@@ -25,29 +26,42 @@ impl Agent {
 }
 
 #[test]
-fn the_agent_acts_as_the_account_of_the_policies_and_as_nobody_else() {
+fn the_agent_acts_as_the_accounts_that_apply_and_as_nobody_else() {
     let agent = Agent::new();
-    // No group comes with the request, so the server adds those of the account.
-    let allowed = agent.run(&["auth", "whoami", "-o", "json"], &[POLICIES]);
-    assert_eq!(allowed.code, Some(0), "{}", allowed.stderr);
-    let review: Value = serde_json::from_str(&allowed.stdout).unwrap();
-    let user = &review["status"]["userInfo"];
-    assert_eq!(user["username"], "system:serviceaccount:muster-appliers:policies");
-    assert_eq!(
-        user["groups"],
-        json!(["system:serviceaccounts", "system:serviceaccounts:muster-appliers", "system:authenticated"])
-    );
+    // The last is none yet: a Work names one, and the owner of the cluster makes it.
+    for account in ["policies", "works", "team-a"] {
+        let user = format!("system:serviceaccount:muster-appliers:{account}");
+        // No group comes with the request, so the server adds those of the account.
+        let allowed = agent.run(&["auth", "whoami", "-o", "json"], &[&format!("--as={user}")]);
+        assert_eq!(allowed.code, Some(0), "{}", allowed.stderr);
+        let review: Value = serde_json::from_str(&allowed.stdout).unwrap();
+        let info = &review["status"]["userInfo"];
+        assert_eq!(info["username"], user);
+        assert_eq!(
+            info["groups"],
+            json!([
+                "system:serviceaccounts",
+                "system:serviceaccounts:muster-appliers",
+                "system:authenticated"
+            ])
+        );
+    }
     let accounts = [
-        "muster-appliers:works",
-        "muster-appliers:default",
         "muster-system:policies",
+        "muster-system:works",
+        "muster-agents:works",
         "default:policies",
+        "default:works",
+        "kube-system:default",
         "kube-system:clusterrole-aggregation-controller",
     ]
     .map(|account| format!("--as=system:serviceaccount:{account}"));
-    let others: [&[&str]; 6] = [
+    let others: [&[&str]; 9] = [
         &["--as=admin"],
         &["--as=policies"],
+        &["--as=works"],
+        &[WORKS, "--as-group=system:masters"],
+        &[WORKS, "--as-uid=1"],
         &["--as=system:node:one"],
         &[POLICIES, "--as-group=system:masters"],
         &[POLICIES, "--as-group=system:serviceaccounts:kube-system"],
@@ -76,4 +90,19 @@ fn as_that_account_it_grants_view_edit_and_admin_and_by_itself_nothing() {
     }
     let refused = grant("cluster-admin", &[POLICIES]);
     assert!(refused.stderr.contains("permissions not currently held"), "{refused:?}");
+}
+
+#[test]
+fn as_the_account_of_the_works_it_may_do_anything_and_by_itself_nothing() {
+    let agent = Agent::new();
+    let role = ["create", "clusterrole", "as-works", "--verb=*", "--resource=*.*", "--dry-run=server"];
+    let secret = ["create", "secret", "generic", "as-works", "--namespace=kube-system", "--dry-run=server"];
+    for (create, resource) in [(&role, "clusterroles"), (&secret, "secrets")] {
+        for flags in [&[][..], &[POLICIES]] {
+            let refused = agent.run(create, flags);
+            let why = format!("cannot create resource \"{resource}\"");
+            assert!(refused.stderr.contains(&why), "{flags:?}: {refused:?}");
+        }
+        assert_eq!(agent.run(create, &[WORKS]).code, Some(0), "{resource}");
+    }
 }

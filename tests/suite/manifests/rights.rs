@@ -31,10 +31,11 @@ const REPLICA: [&str; 7] = [
 ];
 
 /// The agent in its replica, in its own namespace, besides.
-const REPLICA_OWN: [&str; 9] = [
+const REPLICA_OWN: [&str; 10] = [
     "create clusterreports.multicluster.coreos.com",
     "create configmaps",
     "create leases.coordination.k8s.io",
+    "create,delete,get,update secrets",
     "create,patch events.events.k8s.io",
     "get,list,update,watch leases.coordination.k8s.io muster-agent",
     "get,list,watch clusterreports.multicluster.coreos.com directory-sync",
@@ -44,22 +45,25 @@ const REPLICA_OWN: [&str; 9] = [
 ];
 
 /// The agent in its replica, in the namespace of the accounts that apply, besides.
-const REPLICA_APPLIERS: [&str; 1] = ["impersonate serviceaccounts policies"];
+const REPLICA_APPLIERS: [&str; 1] = ["impersonate serviceaccounts"];
 
 /// The agent in the directory, wherever it looks: what the view roles grant.
-const VIEWER: [&str; 5] = [
+const VIEWER: [&str; 6] = [
     "get customresourcedefinitions.apiextensions.k8s.io clusterpolicies.multicluster.coreos.com",
     "get customresourcedefinitions.apiextensions.k8s.io clusters.multicluster.coreos.com",
+    "get customresourcedefinitions.apiextensions.k8s.io works.multicluster.x-k8s.io",
     "get namespaces kube-system",
     "get,list,watch clusterpolicies.multicluster.coreos.com",
     "get,list,watch clusters.multicluster.coreos.com",
 ];
 
 /// The agent in the directory, in its execution namespace, besides.
-const EXECUTION: [&str; 4] = [
+const EXECUTION: [&str; 6] = [
     "get clusterreports.multicluster.coreos.com",
     "get namespaces",
+    "get,list,patch,watch works.multicluster.x-k8s.io",
     "get,update leases.coordination.k8s.io",
+    "patch works.multicluster.x-k8s.io/status",
     "update clusterreports.multicluster.coreos.com/status",
 ];
 
@@ -151,8 +155,13 @@ fn the_agent_may_do_this_in_its_replica_and_nothing_else() {
     refused_and_allowed(
         &api,
         &[
+            // Secrets of this one namespace, by their names.
             (Method::GET, &format!("{own}/secrets")),
-            (Method::GET, &format!("{own}/secrets/other")),
+            (Method::GET, &format!("{own}/secrets?watch=true")),
+            (Method::DELETE, &format!("{own}/secrets")),
+            (Method::PATCH, &format!("{own}/secrets/other")),
+            (Method::POST, "/api/v1/namespaces/default/secrets"),
+            (Method::GET, "/api/v1/namespaces/muster-appliers/secrets/other"),
             (Method::GET, "/api/v1/secrets?fieldSelector=metadata.name%3Ddirectory-sync"),
             (Method::GET, "/api/v1/namespaces/kube-system/secrets/directory-sync"),
             (Method::PATCH, &format!("{own}/secrets/directory-sync")),
@@ -196,10 +205,14 @@ fn the_agent_may_do_this_in_its_replica_and_nothing_else() {
             (Method::POST, "/api/v1/namespaces/default/resourcequotas"),
             (Method::POST, "/api/v1/namespaces/default/limitranges"),
             (Method::POST, "/api/v1/namespaces/muster-appliers/serviceaccounts/policies/token"),
+            (Method::POST, "/api/v1/namespaces/muster-appliers/serviceaccounts/works/token"),
+            (Method::POST, "/api/v1/namespaces/muster-appliers/serviceaccounts"),
         ],
         &[
             (Method::GET, &format!("{own}/secrets/directory-sync")),
             (Method::GET, &format!("{own}/secrets?fieldSelector=metadata.name%3Ddirectory-sync")),
+            (Method::GET, &format!("{own}/secrets/other")),
+            (Method::DELETE, &format!("{own}/secrets/other")),
             (Method::GET, "/apis/multicluster.coreos.com/v1/clusters"),
             (Method::GET, "/api/v1/namespaces/kube-system"),
             (Method::GET, "/apis/multicluster.coreos.com/v1/clusterpolicies"),
@@ -240,6 +253,21 @@ fn the_agent_keeps_its_ledgers_and_copies_of_policies() {
     api.delete(&path).unwrap();
 }
 
+/// One Secret beside each Work that holds Secrets.
+#[test]
+fn the_agent_keeps_secrets_in_its_namespace() {
+    let api = account(plane(), names::SYSTEM_NAMESPACE, names::AGENT);
+    let collection = "/api/v1/namespaces/muster-system/secrets";
+    let secret = json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "rights"}, "stringData": {"a": "b"}});
+    api.create(collection, &secret).unwrap();
+    let path = format!("{collection}/rights");
+    let mut kept = api.get(&path).unwrap();
+    kept["data"]["c"] = json!("ZA==");
+    let kept = api.replace(&path, &kept).unwrap();
+    assert_eq!(kept["data"], json!({"a": "Yg==", "c": "ZA=="}));
+    api.delete(&path).unwrap();
+}
+
 #[test]
 fn the_agent_may_do_this_in_the_directory_and_nothing_else() {
     let plane = plane();
@@ -257,7 +285,7 @@ fn the_agent_may_do_this_in_the_directory_and_nothing_else() {
     let report = |namespace: &str, name: &str| {
         format!("/apis/multicluster.coreos.com/v1/namespaces/{namespace}/clusterreports{name}")
     };
-    let works = format!("/apis/multicluster.x-k8s.io/v1alpha1/namespaces/{other}/works");
+    let works = |namespace: &str, name: &str| format!("{}{name}", WORKS.path(Some(namespace), None));
     let clusters = "/apis/multicluster.coreos.com/v1/clusters";
     refused_and_allowed(
         &api,
@@ -270,7 +298,16 @@ fn the_agent_may_do_this_in_the_directory_and_nothing_else() {
             (Method::PATCH, &report(&other, "/neighbour/status")),
             (Method::PATCH, &report(&own, "/rights")),
             (Method::POST, &format!("/apis/events.k8s.io/v1/namespaces/{own}/events")),
-            (Method::GET, &works),
+            (Method::GET, &works(&other, "")),
+            (Method::GET, &format!("{}?watch=true", works(&other, ""))),
+            (Method::PATCH, &works(&other, "/x")),
+            (Method::PATCH, &works(&other, "/x/status")),
+            (Method::GET, &WORKS.path(None, None)),
+            (Method::POST, &works(&own, "")),
+            (Method::PUT, &works(&own, "/x")),
+            (Method::PUT, &works(&own, "/x/status")),
+            (Method::DELETE, &works(&own, "/x")),
+            (Method::DELETE, &works(&own, "")),
             (Method::POST, clusters),
             (Method::PATCH, &format!("{clusters}/rights")),
             (Method::PATCH, &format!("{clusters}/rights/status")),
@@ -296,8 +333,17 @@ fn the_agent_may_do_this_in_the_directory_and_nothing_else() {
             (Method::GET, "/api/v1/namespaces/kube-system"),
             (Method::GET, clusters),
             (Method::GET, &format!("{DEFINITIONS}/clusters.multicluster.coreos.com")),
+            (Method::GET, &format!("{DEFINITIONS}/works.multicluster.x-k8s.io")),
+            (Method::GET, &works(&own, "")),
+            (Method::GET, &format!("{}?watch=true&timeoutSeconds=1", works(&own, ""))),
+            (Method::PATCH, &works(&own, "/x")),
+            (Method::PATCH, &works(&own, "/x/status")),
         ],
     );
+    // An apply of what is not there is a create.
+    let work = json!({"apiVersion": WORKS.api_version(), "kind": WORKS.kind, "metadata": {"name": "x"}});
+    let applied = api.patch(&format!("{}?fieldManager=rights", works(&own, "/x")), APPLY_PATCH, &work);
+    assert_eq!(applied.unwrap_err().status(), Some(StatusCode::FORBIDDEN));
     impersonation_is_refused(&api);
 }
 

@@ -19,7 +19,7 @@ const NAME: &str = "\n  name: directory-sync\n";
 const OTHER_NAME: &str = "\n  name: tectonic-directory-sync\n";
 
 const OF_THE_LEASE: &str = "# This namespace stays, whatever the agent's own is: the Lease in it decides which agent acts \
-                            in this cluster.\n";
+                            in this cluster,\n# and the Secrets in it are those of Works. Keep it for these alone.\n";
 const VOLUMES: &str = "      volumes:
         - name: registry
           secret:
@@ -112,21 +112,30 @@ fn place(identity: &Identity, text: String) -> Result<Vec<String>> {
     })
 }
 
-/// Two Roles from the agent's one: what it does in its own namespace, and its Lease, which stays where it is. Its Secret
-/// is mounted, so it need not read it by the API.
+/// Two Roles from the agent's one: what it does in its own namespace, and its Lease and the Secrets of Works, which stay
+/// where they are: other software keeps Secrets in the namespace of the overlay. The Secret of the credential is mounted,
+/// so it need not be read by the API.
 fn split(role: &str) -> Result<Vec<String>> {
     let Some((head, rules)) = role.split_once("\nrules:\n") else { bail!("unable to find its rules") };
-    let (leases, others): (Vec<_>, Vec<_>) =
-        blocks(rules).into_iter().partition(|rule| rule.contains("[leases]"));
-    let (secrets, own): (Vec<_>, Vec<_>) = others.into_iter().partition(|rule| rule.contains("[secrets]"));
-    ensure!(
-        !leases.is_empty() && !secrets.is_empty(),
-        "unable to find the rules for its Lease and its Secret"
-    );
-    let head_of_the_lease = replace_all(&format!("{head}\n"), NAME, OTHER_NAME)?;
+    let (mut staying, mut moving) = (Vec::new(), Vec::new());
+    let (mut leases, mut credential, mut of_works) = (false, false, false);
+    for rule in blocks(rules) {
+        let of_leases = rule.contains("[leases]");
+        if rule.contains("[secrets]") && rule.contains("resourceNames:") {
+            credential = true;
+        } else if of_leases || rule.contains("[secrets]") {
+            leases |= of_leases;
+            of_works |= !of_leases;
+            staying.push(rule);
+        } else {
+            moving.push(rule);
+        }
+    }
+    ensure!(leases && credential && of_works, "unable to find the rules for its Lease and its Secrets");
+    let other_head = replace_all(&format!("{head}\n"), NAME, OTHER_NAME)?;
     Ok(vec![
-        format!("{head}\nrules:\n{}", own.concat()).replace(FROM, TO),
-        format!("{head_of_the_lease}rules:\n{}", leases.concat()),
+        format!("{head}\nrules:\n{}", moving.concat()).replace(FROM, TO),
+        format!("{other_head}rules:\n{}", staying.concat()),
     ])
 }
 
@@ -176,9 +185,11 @@ mod tests {
 
     #[test]
     fn the_agents_role_is_split_by_what_stays() {
-        let rules = "rules:\n  # One.\n  - apiGroups: [\"\"]\n    resources: [secrets]\n  # Two,\n  # at length.\n  \
-                     - apiGroups: [x]\n    resources: [leases]\n  - apiGroups: [y]\n    resources: [leases]\n  # Three.\n  \
-                     - apiGroups: [z]\n    resources: [events]\n";
+        let credential =
+            "  # One.\n  - apiGroups: [\"\"]\n    resources: [secrets]\n    resourceNames: [one]\n";
+        let of_works = "  # Of Works.\n  - apiGroups: [\"\"]\n    resources: [secrets]\n";
+        let rest = "  # Two,\n  # at length.\n  - apiGroups: [x]\n    resources: [leases]\n  - apiGroups: [y]\n    \
+                    resources: [leases]\n  # Three.\n  - apiGroups: [z]\n    resources: [events]\n";
         let head = |name: &str, namespace: &str| {
             format!("kind: Role\nmetadata:\n  name: {name}\n  namespace: {namespace}\nrules:\n")
         };
@@ -187,11 +198,13 @@ mod tests {
                      resources: [leases]\n";
         let wanted = [
             format!("{}{own}", head("directory-sync", "tectonic-system")),
-            format!("{}{lease}", head("tectonic-directory-sync", "muster-system")),
+            format!("{}{of_works}{lease}", head("tectonic-directory-sync", "muster-system")),
         ];
-        assert_eq!(made(&role("Role", "muster-system", rules)), wanted);
-        let bare = role("Role", "muster-system", "rules:\n  - apiGroups: [z]\n    resources: [events]\n");
-        assert!(documents(&format!("{HEAD}{bare}"), "").is_err(), "no rule for the Lease");
+        let of = |rules: [&str; 3]| role("Role", "muster-system", &format!("rules:\n{}", rules.concat()));
+        assert_eq!(made(&of([credential, of_works, rest])), wanted);
+        for without in [[credential, of_works, own], [credential, rest, own], [of_works, rest, own]] {
+            assert!(documents(&format!("{HEAD}{}", of(without)), "").is_err(), "{without:?}");
+        }
     }
 
     #[test]
