@@ -15,16 +15,20 @@ mod views;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use muster_api::Resource;
+
 use crate::event::{Event, Session};
 use crate::evidence::Departure;
+use crate::ledger::Home;
 use crate::memory::Memory;
 use crate::mirror::{self, Counts, Mirror};
 use crate::pin::Pin;
 use crate::plan::{Plan, PlanId, Source, Step};
-use crate::policies::{self, Context, Home, Policies, Told};
+use crate::policies::{self, Context, Policies, Told};
 use crate::scope::Scope;
 use crate::state::State;
 use crate::time::Now;
+use crate::works::{self, Works};
 
 use own::{Own, Seen};
 
@@ -47,6 +51,7 @@ pub struct Engine {
     own: Own,
     mirror: Mirror,
     policies: Policies,
+    works: Works,
     plans: BTreeMap<PlanId, Doing>,
     last_plan: u64,
     /// The last plan of before the replica answered again.
@@ -54,6 +59,7 @@ pub struct Engine {
     probed: Option<Duration>,
     mirror_news: News,
     policies_news: News,
+    works_news: News,
     state: State,
 }
 
@@ -97,7 +103,8 @@ impl News {
 enum Doing {
     Mirror(mirror::Work),
     Policies(policies::Work),
-    Examine { entries: Vec<String>, policies: Vec<(String, String)>, pin: Pin },
+    Works(works::Task),
+    Examine { entries: Vec<String>, policies: Vec<(String, String)>, works: Vec<(String, String)>, pin: Pin },
     ExamineOwn { pin: Pin },
     Remember(Memory),
     Probe,
@@ -116,12 +123,14 @@ impl Engine {
             own: Own::default(),
             mirror: Mirror::new(scope),
             policies: Policies::default(),
+            works: Works::default(),
             plans: BTreeMap::new(),
             last_plan: 0,
             resumed: PlanId(0),
             probed: None,
             mirror_news: News::new(),
             policies_news: News::new(),
+            works_news: News::new(),
             state: State::new(),
         }
     }
@@ -139,7 +148,9 @@ impl Engine {
             Event::Credential { problem, expires } => self.state.credential = Some((problem, expires)),
             Event::Directory { watch, change } => self.directory_changed(watch, change, now, &mut plans),
             Event::Replica { watch, change } => self.replica_changed(watch, change),
-            Event::Ledgers(change) => self.policies.ledgers_changed(change),
+            Event::Objects { resource, change } => self.works.objects_changed(&resource, change),
+            Event::Unwatched(resource) => self.works.unwatched(&resource),
+            Event::Ledgers(change) => self.ledgers_changed(change),
             Event::LedgerTried(outcome) => self.ledger_tried(outcome),
             Event::Done { plan, outcomes } => self.done(plan, outcomes, now, &mut plans),
             Event::Heartbeat(outcome) => self.state.heartbeat(outcome),
@@ -154,7 +165,8 @@ impl Engine {
     /// When [`Event::Tick`] is wanted, by the monotonic clock.
     #[must_use]
     pub fn wake(&self) -> Option<Duration> {
-        let news = [self.mirror_news.due(), self.policies_news.due()].into_iter().flatten();
+        let news = [&self.mirror_news, &self.policies_news, &self.works_news];
+        let news = news.into_iter().filter_map(News::due);
         news.chain(self.work_due()).min()
     }
 
@@ -165,6 +177,11 @@ impl Engine {
             Some(directory) => self.mirror.counts(directory),
             None => Counts { entries: self.mirror.counts("").entries, ..Counts::default() },
         }
+    }
+
+    /// The resources whose objects are to be watched in the replica, beside those that policies make.
+    pub fn watched(&self) -> impl Iterator<Item = &Resource> {
+        self.works.watched()
     }
 
     /// How it stands with the policies.
@@ -180,6 +197,8 @@ impl Engine {
         self.mirror_news.settle(settled, now.mono);
         let settled = !self.told(now.mono).passing;
         self.policies_news.settle(settled, now.mono);
+        let (.., passing) = self.works.told();
+        self.works_news.settle(!passing && self.works.shown.is_complete(), now.mono);
     }
 
     fn context(&self, now: Duration) -> Context<'_> {
@@ -208,7 +227,9 @@ impl Engine {
     fn belongs(&mut self, memory: Memory, replica: String, nonce: String) {
         let directory = memory.pin.directory.clone();
         self.directory = (directory != replica).then(|| directory.clone());
-        self.policies.at_home(Home { directory, replica, nonce });
+        let home = Home { directory, replica, nonce };
+        self.policies.at_home(home.clone());
+        self.works.at_home(home);
         self.remember(memory);
     }
 
@@ -222,6 +243,7 @@ impl Engine {
             self.departure = departure;
             self.mirror.touch_all();
             self.policies.stir_all();
+            self.works.stir_all();
         }
         self.memory = Some(memory);
     }
@@ -230,6 +252,7 @@ impl Engine {
     fn hurry(&mut self) {
         self.mirror.removals.hurry();
         self.policies.removals.hurry();
+        self.works.removals.hurry();
         self.own.hurry();
     }
 
@@ -241,8 +264,12 @@ impl Engine {
         if let Doing::Mirror(work) = &doing {
             self.mirror.begin(work, id);
         }
+        let account = match &doing {
+            Doing::Works(task) => self.works.account(task),
+            _ => None,
+        };
         self.plans.insert(id, doing);
-        Plan { id, source, steps: vec![step] }
+        Plan { id, source, account, steps: vec![step] }
     }
 }
 

@@ -1,7 +1,7 @@
 //! What the engine is told.
 
-use muster_api::Object;
 use muster_api::conditions::{CredentialsValid, DirectoryReachable, HeartbeatAccepted, LedgerUsable};
+use muster_api::{Object, Resource};
 
 use crate::evidence::Findings;
 use crate::failure::Failure;
@@ -48,7 +48,16 @@ pub enum Event {
         /// What changed.
         change: Change,
     },
-    /// A change of the ledgers of policies that the replica keeps.
+    /// A change of the objects of a kind that Works made.
+    Objects {
+        /// Their resource.
+        resource: Resource,
+        /// What changed.
+        change: Change,
+    },
+    /// The objects of a kind that Works made are not watched any more.
+    Unwatched(Resource),
+    /// A change of the ledgers that the replica keeps.
     Ledgers(Change<Kept>),
     /// Whether ledgers come back as they are written; `Ok` where they do.
     LedgerTried(Result<(), Problem<LedgerUsable>>),
@@ -97,6 +106,8 @@ pub enum DirectoryWatch {
     Entries,
     /// The policies.
     Policies,
+    /// The Works in the replica's execution namespace.
+    Works,
 }
 
 /// The watches on the replica.
@@ -108,6 +119,8 @@ pub enum ReplicaWatch {
     Report,
     /// All objects of a kind that policies make: namespaces; of the other kinds those that bear Muster's label.
     Applied(Kind),
+    /// The definitions of custom resources.
+    Definitions,
 }
 
 /// A change that a watch saw.
@@ -140,6 +153,8 @@ pub enum StepOutcome {
     Missing,
     /// Deleted, or gone before.
     Deleted,
+    /// The kinds of a version of an API group; `None` where the replica does not serve the version.
+    Served(Option<Vec<Resource>>),
     /// A part of a ledger was written: the ledger as it is now kept.
     Recorded(Box<Kept>),
     /// Muster's label and mark are off.

@@ -4,10 +4,12 @@
 //! true one. So a claim that an entry is gone is only where it begins. Live reads *after* it must show that the
 //! directory is the pinned one, with its CRD and the replica's own entry in their places, and the answer for the
 //! entry itself must be a 404 that names it. [`Findings::judge`] is the only place that makes a [`Confirmed`], for the
-//! copy of an entry; [`Findings::judge_policy`] makes a [`Revocation`], for what a policy made; and
-//! [`Findings::judge_departure`] says whether the replica was de-registered.
+//! copy of an entry; [`Findings::judge_policy`] makes a [`Revocation`], for what a policy made;
+//! [`Findings::judge_work`] makes an [`Ending`], for what a Work made; and [`Findings::judge_departure`] says whether the
+//! replica was de-registered.
 
 mod departure;
+mod ending;
 mod revocation;
 
 use std::fmt;
@@ -21,6 +23,7 @@ use crate::scope::Scope;
 use crate::target::Target;
 
 pub use departure::Departure;
+pub use ending::{Ending, WorkVerdict};
 pub use revocation::{PolicyVerdict, Revocation};
 
 /// Live reads to make in the directory, in this order: the replica's own entry, then the directory's landmarks; where
@@ -34,6 +37,8 @@ pub struct Examination {
     pub entries: Vec<String>,
     /// Policies in question.
     pub policies: Vec<String>,
+    /// Works in question, in the execution namespace.
+    pub works: Vec<String>,
 }
 
 /// What an [`Examination`] found. All of it was read after the claims that it is to confirm.
@@ -47,6 +52,8 @@ pub struct Findings {
     pub entries: Vec<(String, Reading<Box<Object>>)>,
     /// The policies in question.
     pub policies: Vec<(String, Reading<Box<Object>>)>,
+    /// The Works in question.
+    pub works: Vec<(String, Reading<Box<Object>>)>,
 }
 
 /// Evidence that a copy has to go. It has no public constructor and cannot be cloned: whoever holds one got it from

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use crate::item::Item;
 use crate::mark::Maker;
 use crate::target::Target;
+use crate::work::Options;
 
 /// What one policy or Work made, or is about to make, in this replica.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -43,6 +44,41 @@ pub enum Of {
         /// Whether namespaces go with the last policy that names them.
         delete_namespaces: bool,
     },
+    /// Of a Work.
+    Work(Box<WorkPart>),
+}
+
+/// What a ledger of a Work records beside that.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct WorkPart {
+    /// The Work's namespace in the directory.
+    pub namespace: String,
+    /// The options of the Work.
+    pub options: Arc<Options>,
+    /// What holds for each object that is wanted.
+    pub places: BTreeMap<Target, Place>,
+    /// What may be there and is not wanted, with the options that held for it last.
+    pub left: BTreeMap<Target, Arc<Options>>,
+}
+
+/// Where an item of a Work comes from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Place {
+    /// The manifest's place in the Work's list, from 0.
+    pub ordinal: usize,
+    /// The options that hold for it.
+    pub options: Arc<Options>,
+}
+
+/// Where ledgers belong.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Home {
+    /// `kube-system` UID of the directory.
+    pub directory: String,
+    /// `kube-system` UID of the replica.
+    pub replica: String,
+    /// The nonce of new ledgers.
+    pub nonce: String,
 }
 
 /// Whether the objects of a ledger are wanted.

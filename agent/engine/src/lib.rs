@@ -22,6 +22,7 @@
 //!   [`feedback`];
 //! - what people are told: [`Engine::conditions`].
 
+pub mod applyset;
 mod bounded;
 pub mod difference;
 pub mod directory;
@@ -49,6 +50,7 @@ pub mod pin;
 pub mod plan;
 pub mod policies;
 pub mod policy;
+mod protected;
 pub mod readiness;
 pub mod removals;
 pub mod scope;
@@ -59,6 +61,7 @@ pub mod target;
 pub mod time;
 pub mod work;
 pub mod work_status;
+pub mod works;
 
 pub use engine::Engine;
 pub use event::{Change, Event, StepOutcome};

@@ -23,6 +23,8 @@ pub(crate) struct Live {
     /// Why the last write failed.
     pub(crate) failure: Option<(Failure, String)>,
     pub(crate) pace: Pace,
+    /// The fortune of the steps by which it is to go: whoever else wants it does not hold them up.
+    pub(crate) clearing: Pace,
     /// A live read, or a deletion, showed that it is not there.
     pub(crate) absent: bool,
     /// What stands under its name, bears no label of Muster's, and is not Muster's: no watch shows it.
@@ -83,6 +85,32 @@ impl Live {
             && observed.mark.as_ref() == Some(mark)
             && known.fields.is_some()
             && observed.fields == known.fields
+    }
+
+    /// For whom it was made when it was last seen to be right.
+    pub(crate) fn last_maker(&self) -> Option<&Maker> {
+        self.right.as_ref().and_then(|mark| mark.maker.as_ref())
+    }
+
+    /// Whether the own object was as it is wanted with this mark, and somebody else changed or removed it since.
+    pub(crate) fn has_drifted(&self, mark: &Mark) -> bool {
+        if self.is_right(mark) {
+            return false;
+        }
+        match (&self.right, &self.observed) {
+            (Some(right), _) => right == mark,
+            // Before this process saw it: the mark says what was written last.
+            (None, Some(observed)) => observed.mark.as_ref().is_none_or(|last| last == mark),
+            (None, None) => self.known.is_some(),
+        }
+    }
+
+    /// What is asked for is not what this mark stands for any more. An object that is another Work's is not meant.
+    pub(crate) fn outdate(&mut self, mark: Mark) {
+        let others = self.observed.as_ref().and_then(|observed| observed.mark.as_ref());
+        if self.right.is_none() && others.is_none_or(|other| other.maker == mark.maker) {
+            self.right = Some(mark);
+        }
     }
 
     /// What is to be done now, where the object is wanted with this mark. `own`: what is there is Muster's.

@@ -15,6 +15,8 @@ pub struct Observed {
     pub uid: String,
     /// resourceVersion.
     pub version: String,
+    /// Generation; 0 where the kind has none.
+    pub generation: i64,
     /// Whether it bears Muster's label.
     pub labelled: bool,
     /// Muster's mark, if it has one that was made for this object.
@@ -29,19 +31,28 @@ pub struct Observed {
 }
 
 impl Observed {
-    /// Reads an object. `manager`: the field manager under which Muster applies it.
+    /// Reads an object. `manager`: the field manager under which Muster applies it; `set`: the value that its label is to
+    /// have.
     #[must_use]
-    pub fn read(object: &Object, target: &Target, manager: &str) -> Self {
+    pub fn read(object: &Object, target: &Target, manager: &str, set: Option<&str>) -> Self {
         let meta = &object.meta;
         Self {
             uid: meta.uid.clone(),
             version: meta.resource_version.clone(),
-            labelled: meta.labels.get(marks::PART_OF).is_some_and(|set| set == marks::POLICY_SET),
+            generation: meta.generation,
+            labelled: set.is_some() && meta.labels.get(marks::PART_OF).map(String::as_str) == set,
             mark: Mark::read(meta, target),
             deleting: meta.deletion_timestamp.is_some(),
             let_go: marks::is_on(&meta.annotations, marks::LET_GO),
             fields: fields(object.raw.get(), manager),
         }
+    }
+
+    /// As policies see it: what was made for a Work is somebody else's.
+    #[must_use]
+    pub fn without_works(mut self) -> Self {
+        self.mark = self.mark.filter(|mark| !mark.is_of_work());
+        self
     }
 }
 
@@ -88,7 +99,12 @@ mod tests {
             r#"{{"metadata":{{"name":"a","uid":"u","resourceVersion":"1","managedFields":{managed}}}}}"#
         );
         let object = Object::parse(RawValue::from_string(text).unwrap()).unwrap();
-        Observed::read(&object, &Target { resource: NAMESPACES, namespace: None, name: "a".into() }, "muster")
+        Observed::read(
+            &object,
+            &Target { resource: NAMESPACES, namespace: None, name: "a".into() },
+            "muster",
+            None,
+        )
     }
 
     #[test]

@@ -14,6 +14,9 @@ pub struct Pin {
     /// UID of the CRD of policies there; absent where it could not be read yet.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub policies_crd: Option<String>,
+    /// UID of the CRD of Works there; absent where it could not be read yet.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub works_crd: Option<String>,
     /// UID of the execution namespace; absent where the credential cannot read it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub execution_namespace: Option<String>,
@@ -65,6 +68,8 @@ pub struct Landmarks {
     pub clusters_crd: Reading,
     /// The CRD of policies.
     pub policies_crd: Reading,
+    /// The CRD of Works.
+    pub works_crd: Reading,
     /// The execution namespace; `None` where it is not pinned and so was not asked for.
     pub execution_namespace: Option<Reading>,
 }
@@ -109,6 +114,7 @@ impl Pin {
         self.directory == later.directory
             && self.clusters_crd == later.clusters_crd
             && (self.policies_crd.is_none() || self.policies_crd == later.policies_crd)
+            && (self.works_crd.is_none() || self.works_crd == later.works_crd)
             && (self.execution_namespace.is_none() || self.execution_namespace == later.execution_namespace)
     }
 
@@ -119,8 +125,13 @@ impl Pin {
     pub fn check(&self, seen: &Landmarks) -> Result<(), Mismatch> {
         self.check_identity(seen)?;
         check_part("CRD clusters.multicluster.coreos.com", &self.clusters_crd, &seen.clusters_crd)?;
-        if let Some(pinned) = &self.policies_crd {
-            check_part("CRD clusterpolicies.multicluster.coreos.com", pinned, &seen.policies_crd)?;
+        for (name, pinned, reading) in [
+            ("CRD clusterpolicies.multicluster.coreos.com", &self.policies_crd, &seen.policies_crd),
+            ("CRD works.multicluster.x-k8s.io", &self.works_crd, &seen.works_crd),
+        ] {
+            if let Some(pinned) = pinned {
+                check_part(name, pinned, reading)?;
+            }
         }
         if let Some(pinned) = &self.execution_namespace {
             let reading = seen.execution_namespace.as_ref();
@@ -169,6 +180,7 @@ impl Pin {
         };
         let execution_namespace = readable(seen.execution_namespace.as_ref());
         let policies_crd = readable(Some(&seen.policies_crd));
+        let works_crd = readable(Some(&seen.works_crd));
         let Some(recorded) = recorded else {
             let unknown = |what: &str| Refusal::Mismatch(Mismatch::Unknown { what: what.into() });
             return Ok(Self {
@@ -177,6 +189,7 @@ impl Pin {
                     unknown("CRD clusters.multicluster.coreos.com is not there, or is going")
                 })?,
                 policies_crd,
+                works_crd,
                 execution_namespace,
                 cluster: cluster.to_owned(),
                 entry: None,
@@ -198,10 +211,14 @@ impl Pin {
         if matches!(seen.policies_crd, Reading::Unreadable(_)) {
             needed.policies_crd = None;
         }
+        if matches!(seen.works_crd, Reading::Unreadable(_)) {
+            needed.works_crd = None;
+        }
         needed.check(seen).map_err(Refusal::Mismatch)?;
         let execution_namespace = recorded.execution_namespace.clone().or(execution_namespace);
         let policies_crd = recorded.policies_crd.clone().or(policies_crd);
-        Ok(Self { policies_crd, execution_namespace, ..recorded.clone() })
+        let works_crd = recorded.works_crd.clone().or(works_crd);
+        Ok(Self { policies_crd, works_crd, execution_namespace, ..recorded.clone() })
     }
 }
 
@@ -232,6 +249,7 @@ mod tests {
             directory: "d".into(),
             clusters_crd: "c".into(),
             policies_crd: Some("p".into()),
+            works_crd: Some("w".into()),
             execution_namespace: Some("n".into()),
             cluster: "east".into(),
             entry: None,
@@ -243,6 +261,7 @@ mod tests {
             directory: found("d"),
             clusters_crd: found("c"),
             policies_crd: found("p"),
+            works_crd: found("w"),
             execution_namespace: Some(found("n")),
         }
     }
@@ -266,6 +285,8 @@ mod tests {
             assert!(matches!(pin().check(&seen), Err(Mismatch::BeingRemoved { .. })), "{reading:?}");
             let seen = Landmarks { policies_crd: reading.clone(), ..landmarks() };
             assert!(matches!(pin().check(&seen), Err(Mismatch::BeingRemoved { .. })), "{reading:?}");
+            let seen = Landmarks { works_crd: reading.clone(), ..landmarks() };
+            assert!(matches!(pin().check(&seen), Err(Mismatch::BeingRemoved { .. })), "{reading:?}");
         }
         for reading in [found("other"), Reading::Absent] {
             let seen = Landmarks { execution_namespace: Some(reading.clone()), ..landmarks() };
@@ -287,7 +308,7 @@ mod tests {
 
     #[test]
     fn what_was_recorded_binds_and_what_was_unreadable_is_added() {
-        let partly = Pin { execution_namespace: None, policies_crd: None, ..pin() };
+        let partly = Pin { execution_namespace: None, policies_crd: None, works_crd: None, ..pin() };
         assert_eq!(Pin::join(Some(&partly), "east", &landmarks()), Ok(pin()));
         let unread = Landmarks { execution_namespace: None, ..landmarks() };
         assert_eq!(Pin::join(Some(&pin()), "east", &unread), Ok(pin()), "the record is kept");
@@ -311,6 +332,7 @@ mod tests {
             Pin { directory: "x".into(), ..pin() },
             Pin { clusters_crd: "x".into(), ..pin() },
             Pin { policies_crd: Some("x".into()), ..pin() },
+            Pin { works_crd: Some("x".into()), ..pin() },
             Pin { execution_namespace: Some("x".into()), ..pin() },
         ] {
             assert!(!pin().goes_on_as(&later), "{later:?}");
@@ -325,6 +347,7 @@ mod tests {
             Landmarks { directory: Reading::Absent, ..landmarks() },
             Landmarks { clusters_crd: unreadable(), ..landmarks() },
             Landmarks { policies_crd: unreadable(), ..landmarks() },
+            Landmarks { works_crd: unreadable(), ..landmarks() },
             Landmarks { execution_namespace: None, ..landmarks() },
         ] {
             assert!(matches!(pin().check(&seen), Err(Mismatch::Unknown { .. })), "{seen:?}");

@@ -18,6 +18,8 @@ pub enum Source {
     Mirror,
     /// What policies ask for. Its objects are read and written as the account that applies policies.
     Policies,
+    /// What Works ask for. Its objects are read and written as the account that applies Works.
+    Works,
     /// The engine's own upkeep: live reads and what is to be remembered.
     Engine,
 }
@@ -29,6 +31,7 @@ impl Source {
         match self {
             Self::Mirror => "mirror",
             Self::Policies => "policies",
+            Self::Works => "works",
             Self::Engine => "engine",
         }
     }
@@ -41,6 +44,8 @@ pub struct Plan {
     pub id: PlanId,
     /// Whose wish it is.
     pub source: Source,
+    /// For Works: name of the account as which it is carried out, where it is not the default one.
+    pub account: Option<Box<str>>,
     /// The steps.
     pub steps: Vec<Step>,
 }
@@ -87,6 +92,8 @@ pub enum Step {
         body: String,
         /// Why.
         cause: Cause,
+        /// Whether fields that others set are taken over. Where they are not, they are a conflict.
+        force: bool,
     },
     /// Read one object of the replica, live.
     Look(Target),
@@ -118,10 +125,44 @@ pub enum Step {
     },
     /// Remove a ledger whose objects are gone.
     Forget {
-        /// The policy's UID.
-        policy: String,
+        /// Name of the object that keeps the ledger.
+        ledger: String,
         /// UID of the object that keeps the ledger.
         uid: String,
+    },
+    /// Read a Work's ledger, live, for the bodies of its manifests.
+    Recall {
+        /// Name of the object that keeps the ledger.
+        ledger: String,
+        /// UID of the Work.
+        uid: String,
+    },
+    /// Set the finalizers of a Work in the directory: those that it has, with or without Muster's.
+    Finalize {
+        /// Its name.
+        name: String,
+        /// Its UID.
+        uid: String,
+        /// The resourceVersion in which it has them.
+        version: String,
+        /// All of them.
+        finalizers: Vec<String>,
+    },
+    /// Write the status of a Work in the directory.
+    Report {
+        /// Its name.
+        name: String,
+        /// The resourceVersion in which it was seen.
+        version: String,
+        /// The status, as JSON.
+        status: String,
+    },
+    /// Ask the replica which kinds of a version of an API group it serves.
+    Discover {
+        /// The group; empty for the core group.
+        group: String,
+        /// The version.
+        version: String,
     },
     /// Delete an object. Only evidence makes a [`Deletion`].
     Delete(Deletion),

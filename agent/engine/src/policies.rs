@@ -34,7 +34,7 @@ use self::views::View;
 use crate::evidence::Departure;
 use crate::item::Item;
 use crate::kind::Kind;
-use crate::ledger::{Kept, Phase};
+use crate::ledger::{Home, Kept, Phase};
 use crate::listing::Listing;
 use crate::live::Live;
 use crate::mark::{Maker, Mark};
@@ -46,17 +46,6 @@ use crate::target::Target;
 
 pub use due::Work;
 pub use told::Told;
-
-/// Where ledgers belong.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Home {
-    /// `kube-system` UID of the directory.
-    pub directory: String,
-    /// `kube-system` UID of the replica.
-    pub replica: String,
-    /// The nonce of new ledgers.
-    pub nonce: String,
-}
 
 /// What decisions about policies need beside the policies.
 #[derive(Clone, Copy, Debug)]

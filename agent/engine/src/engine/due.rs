@@ -32,6 +32,7 @@ impl Engine {
         self.own_due(now, plans);
         self.mirror_due(now, plans);
         self.policies_due(now, plans);
+        self.works_due(now, plans);
         self.questions_due(now, plans);
     }
 
@@ -43,7 +44,8 @@ impl Engine {
         let connected = self.session.is_some() && self.departure.is_none();
         let policies = if self.may_apply() { self.policies.wake(connected) } else { None };
         let mirror = if self.directory.is_some() { self.mirror.wake(connected) } else { None };
-        mirror.into_iter().chain(policies).chain(self.own_wake()).min()
+        let works = if self.may_work() { self.works.wake(connected) } else { None };
+        mirror.into_iter().chain(policies).chain(works).chain(self.own_wake()).min()
     }
 
     fn mirror_due(&mut self, now: Now, plans: &mut Vec<Plan>) {
@@ -73,6 +75,22 @@ impl Engine {
         }
     }
 
+    /// Whether anything may be written or deleted for Works: who left the directory keeps them as they are.
+    fn may_work(&self) -> bool {
+        self.may_apply() && self.departure.is_none()
+    }
+
+    fn works_due(&mut self, now: Now, plans: &mut Vec<Plan>) {
+        if !self.may_work() {
+            return;
+        }
+        let context =
+            crate::works::Context { now: now.mono, connected: self.session.is_some(), wall: now.wall };
+        for (task, step) in self.works.due(context) {
+            plans.push(self.plan(Source::Works, step, Doing::Works(task)));
+        }
+    }
+
     /// What is in question is asked together.
     fn questions_due(&mut self, now: Now, plans: &mut Vec<Plan>) {
         let Some(Session { pin, .. }) = self.session.clone() else { return };
@@ -82,18 +100,23 @@ impl Engine {
         let mirrors = self.directory.is_some();
         let entries = if mirrors { self.mirror.removals.ready(now.mono) } else { Vec::new() };
         let policies = if self.may_apply() { self.policies.questions(&pin, now.mono) } else { Vec::new() };
-        if entries.is_empty() && policies.is_empty() {
+        let works = if self.may_work() { self.works.questions(&pin, now.mono) } else { Vec::new() };
+        if entries.is_empty() && policies.is_empty() && works.is_empty() {
             return;
         }
-        let names = policies.iter().map(|(_, name)| name.clone()).collect();
-        let step = Step::Examine(Examination { pin: pin.clone(), entries: entries.clone(), policies: names });
-        let (begun, asked) = (!entries.is_empty(), !policies.is_empty());
-        let plan = self.plan(Source::Engine, step, Doing::Examine { entries, policies, pin });
-        if begun {
-            self.mirror.removals.begin(plan.id);
-        }
-        if asked {
-            self.policies.removals.begin(plan.id);
+        let names = |questions: &[(String, String)]| questions.iter().map(|(_, name)| name.clone()).collect();
+        let examination = Examination {
+            pin: pin.clone(),
+            entries: entries.clone(),
+            policies: names(&policies),
+            works: names(&works),
+        };
+        let begun = [!entries.is_empty(), !policies.is_empty(), !works.is_empty()];
+        let doing = Doing::Examine { entries, policies, works, pin };
+        let plan = self.plan(Source::Engine, Step::Examine(examination), doing);
+        let removals = [&mut self.mirror.removals, &mut self.policies.removals, &mut self.works.removals];
+        for (removals, _) in removals.into_iter().zip(begun).filter(|(_, begun)| *begun) {
+            removals.begin(plan.id);
         }
         plans.push(plan);
     }

@@ -8,6 +8,9 @@ use crate::pin::{Pin, Reading};
 use crate::plan::{Plan, PlanId, Source, Step};
 use crate::time::Now;
 
+/// UIDs and names.
+type Questions<'a> = &'a [(String, String)];
+
 impl Engine {
     pub(super) fn done(&mut self, plan: PlanId, outcomes: Vec<StepOutcome>, now: Now, plans: &mut Vec<Plan>) {
         let Some(doing) = self.plans.remove(&plan) else { return };
@@ -27,17 +30,24 @@ impl Engine {
                 let corrected = self.policies.done(work, outcome, now.mono);
                 self.state.corrected += u64::from(corrected);
             }
-            Doing::Examine { entries, policies, pin } => {
+            Doing::Works(task) => {
+                let corrected = self.works.done(task, outcome, now.mono);
+                self.state.corrected += u64::from(corrected);
+            }
+            Doing::Examine { entries, policies, works, pin } => {
                 if !entries.is_empty() {
                     self.mirror.removals.end(&entries, now.mono);
                 }
                 if !policies.is_empty() {
                     self.policies.examined(&policies, now.mono);
                 }
+                if !works.is_empty() {
+                    self.works.examined(&works, now.mono);
+                }
                 if let StepOutcome::Found(findings) = outcome
                     && self.is_pinned(&pin)
                 {
-                    self.found(&findings, &entries, &policies, now, plans);
+                    self.found(&findings, &entries, (&policies, &works), now, plans);
                 }
                 self.mirror.touch(entries);
             }
@@ -73,7 +83,7 @@ impl Engine {
         &mut self,
         findings: &Findings,
         entries: &[String],
-        policies: &[(String, String)],
+        (policies, works): (Questions<'_>, Questions<'_>),
         now: Now,
         plans: &mut Vec<Plan>,
     ) {
@@ -83,7 +93,9 @@ impl Engine {
         if let Some(doubt) = &self.state.doubt {
             self.mirror.removals.pause(now.mono);
             self.policies.removals.pause(now.mono);
+            self.works.removals.pause(now.mono);
             self.policies.doubted(policies, doubt);
+            self.works.doubted(works, doubt);
         }
         if let Err(Doubt::Directory(_)) = standing {
             return self.probe(now, plans);
@@ -95,6 +107,7 @@ impl Engine {
             return;
         }
         self.policies.found(findings, &pin, policies, now.mono);
+        self.works.found(findings, &pin, works, now.mono);
         for name in entries {
             let Some(uid) = self.mirror.in_question(name, &pin.directory).map(str::to_owned) else {
                 continue;

@@ -121,6 +121,7 @@ impl Engine {
             pin: pin.clone(),
             entries: Vec::new(),
             policies: Vec::new(),
+            works: Vec::new(),
         });
         plans.push(self.plan(Source::Engine, step, Doing::ExamineOwn { pin }));
     }

@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use muster_api::condition::Condition;
 use muster_api::conditions::{
     CredentialsValid, Deregistered, DirectoryReachable, EntryPresent, HeartbeatAccepted, LedgerUsable,
-    MirrorInSync, PoliciesApplied, ReplicaReachable,
+    MirrorInSync, PoliciesApplied, ReplicaReachable, WorksApplied,
 };
 
 use super::{Engine, Seen};
@@ -59,6 +59,9 @@ impl Engine {
             conditions.push(Condition::new(reason, message, at));
         }
         if let Some((reason, message)) = self.policies_applied(now) {
+            conditions.push(Condition::new(reason, message, at));
+        }
+        if let Some((reason, message)) = self.works_applied() {
             conditions.push(Condition::new(reason, message, at));
         }
         match &state.ledger {
@@ -183,6 +186,24 @@ impl Engine {
         }
         // What passes within seconds is not told: what was so before is said on.
         Some((PoliciesApplied::Applied, format!("{} policies, {} objects", told.policies, told.objects)))
+    }
+
+    fn works_applied(&self) -> Option<(WorksApplied, String)> {
+        self.memory.as_ref()?;
+        if self.departure.is_some() {
+            return Some((WorksApplied::Left, String::new()));
+        }
+        match self.owner {
+            Some(owner) if owner.paused => return Some((WorksApplied::Paused, PAUSED.into())),
+            None => return Some((WorksApplied::Pending, UNHEARD.into())),
+            Some(_) => {}
+        }
+        let (reason, message, passing) = self.works.told();
+        if passing && !self.works_news.pending {
+            // What passes within seconds is not told.
+            return Some((WorksApplied::Applied, String::new()));
+        }
+        Some((reason, message))
     }
 
     fn deregistered(&self) -> Option<(Deregistered, String)> {

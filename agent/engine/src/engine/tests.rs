@@ -3,6 +3,7 @@
 mod copying;
 mod deleting;
 mod policies;
+mod works;
 mod world;
 
 use std::collections::BTreeMap;
@@ -51,6 +52,7 @@ fn pin() -> Pin {
         directory: "d".into(),
         clusters_crd: "c".into(),
         policies_crd: Some("p".into()),
+        works_crd: Some("w".into()),
         execution_namespace: None,
         cluster: "own".into(),
         entry: Some("uid-own".into()),
@@ -75,6 +77,7 @@ impl World {
             directory: landmark("d"),
             clusters_crd: landmark("c"),
             policies_crd: landmark("p"),
+            works_crd: landmark("w"),
             execution_namespace: None,
         };
         let mut world = Self {
@@ -205,6 +208,7 @@ impl World {
                     own_entry: read(&examination.pin.cluster),
                     entries: examination.entries.iter().map(|name| (name.clone(), read(name))).collect(),
                     policies: Vec::new(),
+                    works: Vec::new(),
                 })
             }
             Step::Remember(memory) => {

@@ -8,6 +8,8 @@ use muster_api::{Object, marks};
 use super::{Doing, Engine, Owner};
 use crate::event::{Change, DirectoryWatch, Problem, ReplicaWatch};
 use crate::failure::Failure;
+use crate::kind::Kind;
+use crate::ledger::{Kept, Of};
 use crate::listing::Listing;
 use crate::plan::{Plan, PlanId, Source, Step};
 use crate::scope::Scope;
@@ -27,6 +29,10 @@ impl Engine {
         plans: &mut Vec<Plan>,
     ) {
         match change {
+            // A lesser credential may read no Works: that says nothing of the directory.
+            Change::Failed(failure, message) if watch == DirectoryWatch::Works => {
+                return self.works.unread(failure, message);
+            }
             Change::Failed(failure, message) => {
                 self.state.read(watch).failed(failure, message);
                 if failure == Failure::NotServed {
@@ -45,6 +51,9 @@ impl Engine {
             Change::Gone(object) => self.gone(watch, &object, now),
         }
         // A listing that never comes to its end is no success, however much it shows.
+        if watch == DirectoryWatch::Works {
+            return;
+        }
         if !self.listing(watch).is_under_way() && self.state.read(watch).succeeded() {
             self.hurry(); // what could not be confirmed meanwhile
         }
@@ -55,7 +64,7 @@ impl Engine {
         match watch {
             DirectoryWatch::OwnEntry => true,
             DirectoryWatch::Entries => *self.mirror.scope() == Scope::All,
-            DirectoryWatch::Policies => false,
+            DirectoryWatch::Policies | DirectoryWatch::Works => false,
         }
     }
 
@@ -68,12 +77,15 @@ impl Engine {
             DirectoryWatch::OwnEntry => &mut self.own.listing,
             DirectoryWatch::Entries => &mut self.mirror.entries,
             DirectoryWatch::Policies => &mut self.policies.shown,
+            DirectoryWatch::Works => &mut self.works.shown,
         }
     }
 
     fn shown(&mut self, watch: DirectoryWatch, object: &Object, now: Now) {
-        if watch == DirectoryWatch::Policies {
-            return self.policies.show(object);
+        match watch {
+            DirectoryWatch::Policies => return self.policies.show(object),
+            DirectoryWatch::Works => return self.works.show(object),
+            DirectoryWatch::OwnEntry | DirectoryWatch::Entries => {}
         }
         self.listing(watch).show(&object.meta.name);
         self.own_shown(object, now);
@@ -91,8 +103,10 @@ impl Engine {
 
     fn gone(&mut self, watch: DirectoryWatch, object: &Object, now: Now) {
         let name = &object.meta.name;
-        if watch == DirectoryWatch::Policies {
-            return self.policies.lose(&object.meta.uid);
+        match watch {
+            DirectoryWatch::Policies => return self.policies.lose(&object.meta.uid),
+            DirectoryWatch::Works => return self.works.gone(&object.meta.uid),
+            DirectoryWatch::OwnEntry | DirectoryWatch::Entries => {}
         }
         if self.speaks_of_own(watch) && self.is_own(name) {
             self.own.seen = None;
@@ -107,6 +121,7 @@ impl Engine {
     fn listed(&mut self, watch: DirectoryWatch) {
         match watch {
             DirectoryWatch::Policies => return self.policies.shown_complete(),
+            DirectoryWatch::Works => return self.works.shown_complete(),
             DirectoryWatch::OwnEntry => {
                 let shown = self.own.listing.completed();
                 if !shown.iter().any(|name| self.is_own(name)) {
@@ -143,7 +158,36 @@ impl Engine {
         match watch {
             ReplicaWatch::Copies => self.copies_changed(change),
             ReplicaWatch::Report => self.report_changed(change),
-            ReplicaWatch::Applied(kind) => self.policies.objects_changed(kind, change),
+            ReplicaWatch::Applied(kind) => {
+                if let (Kind::Namespace, Change::Applied(object) | Change::Listed(object)) = (kind, &change) {
+                    self.works.namespace_appeared(&object.meta.name);
+                }
+                self.policies.objects_changed(kind, change);
+            }
+            ReplicaWatch::Definitions => {
+                if let Change::Listed(object) | Change::Applied(object) | Change::Gone(object) = change {
+                    self.works.definition_changed(&object.meta.name);
+                }
+            }
+        }
+    }
+
+    /// A change of the ledgers: each kind of source has its own.
+    pub(super) fn ledgers_changed(&mut self, change: Change<Kept>) {
+        let of_work = |kept: &Kept| matches!(kept.ledger.of, Of::Work(_));
+        match change {
+            Change::ListBegan => {
+                self.policies.ledgers_changed(Change::ListBegan);
+                self.works.ledgers_changed(Change::ListBegan);
+            }
+            Change::ListComplete => {
+                self.policies.ledgers_changed(Change::ListComplete);
+                self.works.ledgers_changed(Change::ListComplete);
+            }
+            Change::Listed(kept) if of_work(&kept) => self.works.ledgers_changed(Change::Listed(kept)),
+            Change::Applied(kept) if of_work(&kept) => self.works.ledgers_changed(Change::Applied(kept)),
+            Change::Gone(kept) if of_work(&kept) => self.works.ledgers_changed(Change::Gone(kept)),
+            change => self.policies.ledgers_changed(change),
         }
     }
 
@@ -178,6 +222,7 @@ impl Engine {
     pub(super) fn retry(&mut self) {
         self.mirror.hurry(Failure::may_pass);
         self.policies.hurry(Failure::may_pass);
+        self.works.hurry(Failure::may_pass);
     }
 
     /// The local report carries the owner's word. Where there is none, nothing was said.
@@ -197,6 +242,7 @@ impl Engine {
             self.mirror.touch_all();
             self.policies.touch_all();
             self.policies.stir_all();
+            self.works.stir_all();
         }
     }
 
@@ -204,5 +250,6 @@ impl Engine {
         self.state.ledger = Some(outcome);
         self.policies.touch_all();
         self.policies.stir_all();
+        self.works.stir_all();
     }
 }

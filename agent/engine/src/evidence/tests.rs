@@ -20,6 +20,7 @@ fn pin() -> Pin {
         directory: "d".into(),
         clusters_crd: "c".into(),
         policies_crd: Some("p".into()),
+        works_crd: Some("w".into()),
         execution_namespace: Some("n".into()),
         cluster: "own".into(),
         entry: Some("own-uid".into()),
@@ -33,11 +34,13 @@ fn findings() -> Findings {
             directory: landmark("d"),
             clusters_crd: landmark("c"),
             policies_crd: landmark("p"),
+            works_crd: landmark("w"),
             execution_namespace: Some(landmark("n")),
         },
         own_entry: entry("own", "own-uid", "{}", false),
         entries: vec![("west".into(), Reading::Absent)],
         policies: Vec::new(),
+        works: Vec::new(),
     }
 }
 

@@ -4,11 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::Home;
 use crate::evidence::Revocation;
 use crate::item::Item;
 use crate::keeper::Keeper;
-use crate::ledger::{Ledger, Of, Phase};
+use crate::ledger::{Home, Ledger, Of, Phase};
 use crate::mark::Maker;
 use crate::policy::{Policy, PolicyError};
 use crate::target::Target;

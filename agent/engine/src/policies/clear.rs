@@ -15,6 +15,7 @@ use crate::target::Target;
 const LOOK_AGAIN: Duration = Duration::from_secs(60);
 
 /// What is to be done about one object.
+#[allow(clippy::large_enum_variant)] // it is short-lived
 enum Clear {
     /// Nothing: it is gone, or it is not this ledger's to remove.
     Done,
@@ -25,7 +26,7 @@ enum Clear {
     /// Nothing before then.
     Later(Duration),
     /// This.
-    Act(Step),
+    Act(Box<Step>),
 }
 
 impl Policies {
@@ -120,7 +121,7 @@ impl Policies {
                 Clear::Wait => {}
                 Clear::Claimed => drop(self.waiting.insert(uid.to_owned())),
                 Clear::Later(at) => drop(self.timers.insert((at, Timer::Slot(target)))),
-                Clear::Act(step) => self.act(Work::Clear { target }, step, steps),
+                Clear::Act(step) => self.act(Work::Clear { target }, *step, steps),
             }
             done = false;
         }
@@ -165,7 +166,7 @@ impl Policies {
         if target.rank() == 0 && !ledger.deletes_namespaces() {
             let marked = observed.labelled || observed.mark.is_some();
             let unmark = Step::Unmark { target: target.clone(), uid: observed.uid.clone() };
-            return if marked { Clear::Act(unmark) } else { Clear::Done };
+            return if marked { Clear::Act(Box::new(unmark)) } else { Clear::Done };
         }
         if observed.deleting {
             return Clear::Wait; // its finalizers are others'
@@ -174,10 +175,10 @@ impl Policies {
             _ if target.rank() > 0 => false,
             Some((Ok(()), _)) => true,
             Some((Err(_), since)) if *since + LOOK_AGAIN > now => return Clear::Later(*since + LOOK_AGAIN),
-            _ => return Clear::Act(Step::Inspect { namespace: target.name.clone() }),
+            _ => return Clear::Act(Box::new(Step::Inspect { namespace: target.name.clone() })),
         };
         match revocation.permits(ledger, target, &observed.uid, empty) {
-            Some(deletion) => Clear::Act(Step::Delete(deletion)),
+            Some(deletion) => Clear::Act(Box::new(Step::Delete(deletion))),
             None => Clear::Wait,
         }
     }
@@ -211,5 +212,5 @@ impl Policies {
 
 /// No watch shows it: somebody may have taken the label off.
 fn look(target: &Target, revocation: Option<&Revocation>) -> Clear {
-    if revocation.is_some() { Clear::Act(Step::Look(target.clone())) } else { Clear::Wait }
+    if revocation.is_some() { Clear::Act(Box::new(Step::Look(target.clone()))) } else { Clear::Wait }
 }

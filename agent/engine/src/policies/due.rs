@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use muster_api::marks;
+use muster_api::names::POLICY_LEDGER;
 
 use super::bundle::Demand;
 use super::{Context, Policies, Timer, Wish};
@@ -13,7 +14,7 @@ use crate::failure::Failure;
 use crate::item::Guard;
 use crate::keeper::Trying;
 use crate::kind::Kind;
-use crate::ledger::{Applied, Ledger, Of, Phase};
+use crate::ledger::{Applied, Home, Ledger, Of, Phase};
 use crate::live::Next;
 use crate::mark::{Maker, Mark};
 use crate::plan::{Cause, Step};
@@ -131,7 +132,7 @@ impl Policies {
         };
         let body =
             item.body(&[(marks::PART_OF, marks::POLICY_SET)], &[(marks::MADE_FOR, &mark.text())], guard);
-        let step = Step::Apply { target: target.clone(), body, cause };
+        let step = Step::Apply { target: target.clone(), body, cause, force: true };
         let before = slot.observed.as_ref().map(|observed| observed.version.clone());
         self.act(Work::Write { target: target.clone(), cause, mark, before }, step, steps);
     }
@@ -240,8 +241,8 @@ impl Policies {
         let spare = left && kept.ledger.deletes_namespaces();
         if kept.ledger.phase == Phase::Deleting && !again && !spare {
             self.removals.set(uid, false, context.now);
-            let (policy, object) = (uid.to_owned(), kept.uid.clone());
-            return self.clear_all(uid, context, steps).then_some(Step::Forget { policy, uid: object });
+            let (ledger, object) = (format!("{POLICY_LEDGER}{uid}"), kept.uid.clone());
+            return self.clear_all(uid, context, steps).then_some(Step::Forget { ledger, uid: object });
         }
         // The policy may be back since it was looked into.
         let revoked = matches!(demand, Demand::Nothing)
@@ -271,7 +272,7 @@ impl Policies {
     }
 
     /// A ledger where there is none.
-    fn first_record(&mut self, uid: &str, context: Context<'_>, home: &super::Home) -> Option<Step> {
+    fn first_record(&mut self, uid: &str, context: Context<'_>, home: &Home) -> Option<Step> {
         let bundle = &self.bundles[uid];
         self.removals.set(uid, false, context.now);
         let orphans = self.orphans(uid);
@@ -329,7 +330,7 @@ impl Policies {
     }
 }
 
-fn rebuilt(policy: &Maker, home: &super::Home, orphans: BTreeSet<Target>) -> Ledger {
+fn rebuilt(policy: &Maker, home: &Home, orphans: BTreeSet<Target>) -> Ledger {
     Ledger {
         of: Of::Policy { delete_namespaces: false },
         maker: policy.clone(),

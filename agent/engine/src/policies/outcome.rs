@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use muster_api::marks;
 use muster_api::names::POLICIES_MANAGER;
 
 use super::due::{Work, salt};
@@ -49,7 +50,8 @@ impl Policies {
         let mut corrected = false;
         match outcome {
             StepOutcome::Written(object) => {
-                let observed = Observed::read(&object, &target, POLICIES_MANAGER);
+                let observed = Observed::read(&object, &target, POLICIES_MANAGER, Some(marks::POLICY_SET))
+                    .without_works();
                 let kept =
                     observed.labelled && observed.mark.as_ref() == Some(mark) && observed.fields.is_some();
                 corrected = slot.written(observed, cause, now);
@@ -67,7 +69,8 @@ impl Policies {
                 }
             }
             StepOutcome::Present(object) => {
-                let observed = Observed::read(&object, &target, POLICIES_MANAGER);
+                let observed = Observed::read(&object, &target, POLICIES_MANAGER, Some(marks::POLICY_SET))
+                    .without_works();
                 if slot.observed.as_ref().is_some_and(|before| before.uid != observed.uid) {
                     slot.observed = None; // it is gone, and this has taken its place
                 }
@@ -124,7 +127,10 @@ impl Policies {
             }
             StepOutcome::Missing => slot.absent = true,
             StepOutcome::Present(object) => {
-                slot.observe(Observed::read(&object, &target, POLICIES_MANAGER));
+                slot.observe(
+                    Observed::read(&object, &target, POLICIES_MANAGER, Some(marks::POLICY_SET))
+                        .without_works(),
+                );
             }
             StepOutcome::Unmarked => {
                 slot.known = None;

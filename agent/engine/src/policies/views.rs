@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use muster_api::Object;
+use muster_api::marks;
 use muster_api::names::POLICIES_MANAGER;
 
 use super::{Policies, target};
@@ -77,7 +78,8 @@ impl Policies {
     }
 
     fn observe(&mut self, target: Target, object: &Object, listed: bool) {
-        let observed = Observed::read(object, &target, POLICIES_MANAGER);
+        let observed =
+            Observed::read(object, &target, POLICIES_MANAGER, Some(marks::POLICY_SET)).without_works();
         // Namespaces are all watched: most of them are nobody's business here.
         let concerns = self.users.contains_key(&target) || observed.labelled || observed.mark.is_some();
         if concerns || target.rank() == 0 {

@@ -135,7 +135,16 @@ fn outlook(reason: manifest::Applied) -> Outlook {
         }
         Applied::FoughtOver => Outlook::Trouble(work::Degraded::FoughtOver),
         Applied::InvalidManifest
+        | Applied::InvalidOption
+        | Applied::Unsupported
+        | Applied::GenerateName
+        | Applied::ForeignOwner
+        | Applied::Duplicate
+        | Applied::UnknownKind
         | Applied::Conflict
+        | Applied::Immutable
+        | Applied::QuotaExceeded
+        | Applied::WebhookRefused
         | Applied::Forbidden
         | Applied::Rejected
         | Applied::TooLarge => Outlook::Trouble(work::Degraded::NotApplied),
@@ -159,5 +168,11 @@ fn by_manifests(reason: work::Applied) -> bool {
 
 /// Whether the Work cannot be used as it is.
 fn is_refused(reason: work::Applied) -> bool {
-    matches!(reason, work::Applied::InvalidOption | work::Applied::TooLarge | work::Applied::LedgerUnusable)
+    matches!(
+        reason,
+        work::Applied::Malformed
+            | work::Applied::InvalidOption
+            | work::Applied::TooLarge
+            | work::Applied::LedgerUnusable
+    )
 }

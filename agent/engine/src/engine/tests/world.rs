@@ -2,7 +2,7 @@
 //! between them. Every write is told in [`PolicyWorld::log`], every read in [`PolicyWorld::reads`].
 
 mod carry;
-mod replica;
+pub(super) mod replica;
 
 use std::collections::{BTreeMap, VecDeque};
 
@@ -93,6 +93,7 @@ impl PolicyWorld {
             directory: landmark("d"),
             clusters_crd: landmark("c"),
             policies_crd: landmark("p"),
+            works_crd: landmark("w"),
             execution_namespace: Some(landmark("x")),
         };
         let mut world = Self {
@@ -209,6 +210,7 @@ impl PolicyWorld {
             directory: "d".into(),
             clusters_crd: "c".into(),
             policies_crd: Some("p".into()),
+            works_crd: Some("w".into()),
             execution_namespace: Some("x".into()),
             cluster: "own".into(),
             entry: None,

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use muster_api::names::POLICY_LEDGER;
 use serde_json::Value;
 
 use super::{Crash, PolicyWorld, object, say};
@@ -138,15 +139,19 @@ impl PolicyWorld {
             }
             Step::Record { ledger, before } => self.record(*ledger, before),
             Step::Settle { kept, applied } => self.settle(&kept, applied),
-            Step::Forget { policy, uid } => {
-                let Some(kept) = self.ledgers.get(&policy) else { return StepOutcome::Deleted };
+            Step::Forget { ledger, uid } => {
+                let policy = ledger.strip_prefix(POLICY_LEDGER).unwrap();
+                let Some(kept) = self.ledgers.get(policy) else { return StepOutcome::Deleted };
                 assert_eq!(kept.uid, uid);
                 self.note(format!("forget {}", kept.ledger.maker.name));
-                let kept = self.ledgers.remove(&policy).unwrap();
+                let kept = self.ledgers.remove(policy).unwrap();
                 self.show(Event::Ledgers(Change::Gone(kept)));
                 StepOutcome::Deleted
             }
             Step::Examine(examination) => self.examine(&examination),
+            Step::Recall { .. } | Step::Finalize { .. } | Step::Report { .. } | Step::Discover { .. } => {
+                unreachable!("no Works here")
+            }
             Step::Remember(memory) => {
                 self.note("remember".into());
                 self.memory = Some(memory);
@@ -245,6 +250,7 @@ impl PolicyWorld {
             own_entry: read(&self.entries, &examination.pin.cluster),
             entries: Vec::new(),
             policies: Vec::new(),
+            works: Vec::new(),
         };
         if findings.standing(&examination.pin).is_ok() {
             let by_name = |objects, names: &[String]| {

@@ -14,7 +14,7 @@ use crate::ledger::Kept;
 use crate::target::Target;
 
 /// The fields of an object that a writer can own: each label and annotation, and each top-level field as a whole.
-fn leaves(value: &Value) -> Map<String, Value> {
+pub(in super::super) fn leaves(value: &Value) -> Map<String, Value> {
     let mut leaves = Map::new();
     for map in ["labels", "annotations"] {
         for (key, value) in value["metadata"][map].as_object().into_iter().flatten() {
@@ -30,13 +30,15 @@ fn leaves(value: &Value) -> Map<String, Value> {
     leaves
 }
 
-fn owned(value: &Value) -> BTreeSet<String> {
+/// The fields that a manager owns.
+pub(in super::super) fn owned(value: &Value, manager: &str) -> BTreeSet<String> {
     let entries = value["metadata"]["managedFields"].as_array().into_iter().flatten();
-    let own = entries.filter(|entry| entry["manager"] == POLICIES_MANAGER);
+    let own = entries.filter(|entry| entry["manager"] == manager);
     own.filter_map(|entry| entry["fieldsV1"].as_object()).flat_map(|fields| fields.keys().cloned()).collect()
 }
 
-fn set(value: &mut Value, leaf: &str, to: Option<&Value>) {
+/// Sets a field that a writer can own, or removes it.
+pub(in super::super) fn set(value: &mut Value, leaf: &str, to: Option<&Value>) {
     let mut parts = leaf.splitn(3, '/');
     let (first, map, key) = (parts.next().unwrap(), parts.next(), parts.next());
     let (place, key) = match (map, key) {
@@ -49,12 +51,13 @@ fn set(value: &mut Value, leaf: &str, to: Option<&Value>) {
     }
 }
 
-fn own(value: &mut Value, fields: &BTreeSet<String>) {
+/// From here on a manager owns these fields.
+pub(in super::super) fn own(value: &mut Value, fields: &BTreeSet<String>, manager: &str) {
     let fields: Map<String, Value> = fields.iter().map(|field| (field.clone(), json!({}))).collect();
     value["metadata"]["managedFields"] = if fields.is_empty() {
         json!([])
     } else {
-        json!([{"manager": POLICIES_MANAGER, "operation": "Apply", "fieldsV1": fields}])
+        json!([{"manager": manager, "operation": "Apply", "fieldsV1": fields}])
     };
 }
 
@@ -103,13 +106,13 @@ impl PolicyWorld {
         });
         let leaves = leaves(&body);
         let fields: BTreeSet<String> = leaves.keys().cloned().collect();
-        for dropped in owned(&after).difference(&fields) {
+        for dropped in owned(&after, POLICIES_MANAGER).difference(&fields) {
             set(&mut after, dropped, None);
         }
         for (leaf, value) in &leaves {
             set(&mut after, leaf, Some(value));
         }
-        own(&mut after, &fields);
+        own(&mut after, &fields, POLICIES_MANAGER);
         let verb = match &before {
             None => "create",
             Some(before) if *before == after => "noop",
@@ -135,9 +138,9 @@ impl PolicyWorld {
         let mut after = before.clone();
         edit(&mut after);
         let (old, new) = (leaves(&before), leaves(&after));
-        let mut fields = owned(&before);
+        let mut fields = owned(&before, POLICIES_MANAGER);
         fields.retain(|field| old.get(field) == new.get(field));
-        own(&mut after, &fields);
+        own(&mut after, &fields, POLICIES_MANAGER);
         after["metadata"]["resourceVersion"] = self.next_version().into();
         self.objects.insert(target.clone(), after);
         self.tell(target, Some(&before));

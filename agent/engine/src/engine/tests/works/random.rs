@@ -1,0 +1,269 @@
+//! Whatever happens, in whatever order: nothing goes without a reason that live reads proved, nothing is written twice,
+//! and when it stops, all is as it is asked for. The world checks the first at each step.
+
+use std::collections::BTreeSet;
+
+use muster_api::marks::MADE_FOR;
+
+use super::super::landmark;
+use super::world::Crash;
+use super::*;
+use crate::failure::Failure;
+use crate::target::Target;
+
+/// A linear congruential generator (Knuth's MMIX): the same seed gives the same story.
+struct Dice(u64);
+
+impl Dice {
+    fn roll(&mut self, sides: u64) -> u64 {
+        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (self.0 >> 33) % sides
+    }
+
+    fn pick<T: Clone>(&mut self, of: &[T]) -> Option<T> {
+        let sides = u64::try_from(of.len()).unwrap();
+        (sides > 0).then(|| of[usize::try_from(self.roll(sides)).unwrap()].clone())
+    }
+}
+
+const KINDS: [&str; 5] = ["ConfigMap", "Namespace", "Role", "Widget", "AppliedWork"];
+const WORKS: [&str; 4] = ["one", "two", "three", "four"];
+
+fn manifests(dice: &mut Dice) -> Vec<Value> {
+    let mut manifests: Vec<Value> = Vec::new();
+    for name in ["a", "b", "c", "d", "e"] {
+        if dice.roll(2) == 0 {
+            manifests.push(config_of(name, &dice.roll(3).to_string()));
+        }
+    }
+    let others = [
+        with(config("orphan"), "deletion", "orphan"),
+        with(namespace("team"), "allow-deletion", "true"),
+        role(),
+        binding(),
+        with(definition(), "allow-deletion", "true"),
+        widget("web", "one"),
+        widget("web", "two"),
+        json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "wrong/name"}}),
+    ];
+    manifests.extend(others.into_iter().filter(|_| dice.roll(3) == 0));
+    if dice.roll(4) == 0 {
+        manifests.reverse();
+    }
+    manifests
+}
+
+/// Objects that Works made, and that a ledger knows by UID beside their mark.
+fn known(world: &WorkWorld) -> Vec<Target> {
+    let known = |(target, object): &(&Target, &Value)| {
+        let uid = world::maker(object);
+        let with = |kept: &&crate::ledger::Kept| {
+            let applied = kept.ledger.applied.as_ref().and_then(|applied| applied.get(target));
+            applied.is_some_and(|applied| object["metadata"]["uid"] == *applied.uid)
+        };
+        let mut knows = world.ledgers.values().filter(with);
+        let first = knows.next().map(|kept| kept.ledger.maker.uid.clone());
+        first.is_some() && first == uid && knows.next().is_none()
+    };
+    world.objects.iter().filter(known).map(|(target, _)| target.clone()).collect()
+}
+
+fn by_hand(world: &mut WorkWorld, dice: &mut Dice) {
+    let Some(target) = dice.pick(&known(world)) else { return };
+    match dice.roll(5) {
+        0 if target.resource.kind == "ConfigMap" => {
+            world.edit(&target, |value| value["data"] = json!({"a": "hand"}));
+        }
+        0 | 1 => world.strip(&target),
+        2 => world
+            .edit(&target, |value| drop(value["metadata"].as_object_mut().unwrap().remove("annotations"))),
+        3 => world.edit(&target, |value| value["metadata"]["labels"]["theirs"] = "1".into()),
+        _ => world.remove(&target),
+    }
+    assert_ne!(MADE_FOR, "");
+}
+
+fn in_the_directory(world: &mut WorkWorld, dice: &mut Dice) {
+    let name = dice.pick(&WORKS).unwrap();
+    let deleting = world.works.get(name).is_some_and(|work| !work["metadata"]["deletionTimestamp"].is_null());
+    match dice.roll(8) {
+        0 | 1 if world.works.contains_key(name) && !deleting => world.delete_work(name),
+        2 if world.works.contains_key(name) => {
+            let value = if dice.roll(2) == 0 { Value::Null } else { "true".into() };
+            world.annotate(name, "suspend", &value);
+        }
+        _ if !deleting => world.work(name, &manifests(dice)),
+        _ => {}
+    }
+}
+
+fn fault(world: &mut WorkWorld, dice: &mut Dice) {
+    match dice.roll(9) {
+        0 => world.disconnect(),
+        1 if !world.online => world.connect(),
+        2 | 3 => world.restart_in_the_midst(dice.roll(2) == 0),
+        4 => {
+            let failure = [Failure::Unavailable, Failure::Forbidden, Failure::Invalid, Failure::Fenced];
+            world.refused.insert(dice.pick(&KINDS).unwrap().into(), dice.pick(&failure).unwrap());
+        }
+        5 => world.refused.clear(),
+        6 => world.landmarks.works_crd = landmark(dice.pick(&["w", "w", "other"]).unwrap()),
+        7 => world.unreadable = dice.roll(2) == 0,
+        _ => {
+            let crash = if dice.roll(2) == 0 { Crash::Undone } else { Crash::Unheard };
+            world.crash = Some((1 + usize::try_from(dice.roll(8)).unwrap(), crash));
+        }
+    }
+}
+
+/// All faults end, and time passes.
+fn rest(world: &mut WorkWorld) {
+    world.refused.clear();
+    world.unreadable = false;
+    world.landmarks.works_crd = landmark("w");
+    world.crash = None;
+    world.deferring = false;
+    if world.dead {
+        world.start(true);
+    }
+    world.run();
+    if !world.online {
+        world.connect();
+    }
+    for name in WORKS {
+        if world.works.contains_key(name) {
+            world.annotate(name, "suspend", &Value::Null);
+        }
+    }
+    world.tick(200);
+}
+
+/// What is there is what is asked for.
+fn check(world: &WorkWorld, foreign: &[(Target, Value)]) {
+    world.check_rest();
+    for (target, object) in foreign {
+        assert_eq!(&world.objects[target], object, "somebody else's");
+    }
+    let served: BTreeSet<_> = world.served.iter().map(|resource| resource.kind.to_string()).collect();
+    let mut asked = BTreeSet::new();
+    for (name, work) in &world.works {
+        assert!(work["metadata"]["deletionTimestamp"].is_null(), "{name} is still there");
+        assert!(world.is_held(name) && world.ledgers.contains_key(name), "{name}");
+        for manifest in work["spec"]["workload"]["manifests"].as_array().unwrap() {
+            let (kind, meta) = (manifest["kind"].as_str().unwrap(), &manifest["metadata"]);
+            let (namespace, name) = (meta["namespace"].as_str(), meta["name"].as_str().unwrap());
+            let there =
+                namespace.is_none_or(|name| world.objects.contains_key(&world::namespace_named(name)));
+            if served.contains(kind) && there && !name.contains('/') {
+                let namespace = namespace.map_or_else(String::new, |namespace| format!("{namespace}/"));
+                asked.insert(format!("{kind} {namespace}{name}"));
+            }
+        }
+    }
+    let names: BTreeSet<_> = world.ledgers.keys().collect();
+    assert_eq!(names, world.works.keys().collect());
+    let there: BTreeSet<_> = world.there().into_iter().collect();
+    let missing: Vec<_> = asked.difference(&there).collect();
+    assert!(missing.is_empty(), "missing: {missing:?}");
+    for (target, object) in &world.objects {
+        let name = world::say(target);
+        match world::maker(object) {
+            Some(uid) => {
+                let ledger =
+                    &world.ledgers.values().find(|kept| kept.ledger.maker.uid == uid).unwrap().ledger;
+                let item = ledger.items.iter().find(|item| item.target == *target);
+                let item = item.unwrap_or_else(|| panic!("{name} is not asked for any more"));
+                let data =
+                    item.content.field("data").map(|text| serde_json::from_str::<Value>(text).unwrap());
+                assert_eq!(object.get("data"), data.as_ref(), "{name}");
+            }
+            None => assert!(
+                name.ends_with("/orphan")
+                    || target.resource.kind == "Namespace"
+                    || foreign.iter().any(|(it, _)| it == target),
+                "{name} bears no mark"
+            ),
+        }
+    }
+}
+
+fn story(seed: u64) {
+    let mut dice = Dice(seed);
+    let mut world = WorkWorld::new();
+    let mut foreign = Vec::new();
+    if dice.roll(2) == 0 {
+        let target = world::config_named("e");
+        world.make(&target, &json!({"data": {"a": "theirs"}}));
+        foreign.push((target.clone(), world.objects[&target].clone()));
+    }
+    world.done_first = dice.roll(2) == 0;
+    world.start(dice.roll(4) > 0);
+    let tells = std::env::var("MUSTER_SEED").is_ok();
+    let mut told = 0;
+    for round in 0..60 {
+        if tells {
+            println!("{round} at {:?}: {:#?}", world.now, &world.log[told..]);
+            told = world.log.len();
+        }
+        match dice.roll(10) {
+            0..=3 => in_the_directory(&mut world, &mut dice),
+            4 | 5 => by_hand(&mut world, &mut dice),
+            6 => fault(&mut world, &mut dice),
+            7 if !world.done_first => world.deferring = dice.roll(2) == 0,
+            8 if !world.plans.is_empty() && !world.dead => world.carry_next(),
+            _ => world.tick(dice.roll(6)),
+        }
+        if world.dead {
+            world.crash = None;
+            world.start(dice.roll(3) > 0);
+        } else {
+            world.run();
+        }
+    }
+    rest(&mut world);
+    if tells {
+        println!("rest: {:#?} {:#?}", &world.log[told..], world.engine.watched().collect::<Vec<_>>());
+        for (name, work) in &world.works {
+            println!("{name}: {} {}", work["metadata"], work["spec"]);
+        }
+        for (name, kept) in &world.ledgers {
+            let targets = |targets: Vec<&Target>| targets.into_iter().map(world::say).collect::<Vec<_>>();
+            let ledger = &kept.ledger;
+            let items = targets(ledger.items.iter().map(|item| &item.target).collect());
+            let applied = ledger.applied.as_ref().map(|applied| targets(applied.keys().collect()));
+            println!(
+                "{name} {:?} {items:?} {:?} {applied:?}",
+                ledger.phase,
+                targets(ledger.resources.iter().collect())
+            );
+        }
+        for (target, object) in &world.objects {
+            println!("{} {}", world::say(target), object["metadata"]["annotations"]);
+        }
+    }
+    check(&world, &foreign);
+    world.forget();
+    world.tick(120);
+    world.restart(true);
+    world.tick(120);
+    let writes = world
+        .written()
+        .into_iter()
+        .filter(|line| !line.starts_with("refused") && !line.starts_with("failed"));
+    assert_eq!(writes.collect::<Vec<_>>(), [""; 0], "at rest");
+    assert_eq!(world.gone(), [""; 0]);
+}
+
+#[test]
+fn whatever_happens_nothing_goes_without_proof_and_all_is_as_asked_for_in_the_end() {
+    let seeds: Vec<u64> = match std::env::var("MUSTER_SEED") {
+        Ok(seed) => vec![seed.parse().unwrap()],
+        Err(_) => (0..120).collect(),
+    };
+    for seed in seeds {
+        if let Err(cause) = std::panic::catch_unwind(|| story(seed)) {
+            eprintln!("seed {seed}");
+            std::panic::resume_unwind(cause);
+        }
+    }
+}

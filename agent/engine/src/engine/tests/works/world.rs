@@ -1,0 +1,359 @@
+//! A directory with Works, a replica that applies on the server's side, and an engine between them. Every write is told
+//! in [`WorkWorld::log`], every read in [`WorkWorld::reads`]. What no plan may ever do is checked at each step.
+
+mod carry;
+mod replica;
+mod rules;
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+use jiff::Timestamp;
+use muster_api::{Resource, marks};
+use serde_json::{Value, json};
+
+pub(super) use self::replica::{config_named, namespace as namespace_named};
+pub(super) use self::rules::maker;
+use super::super::super::*;
+use super::super::{landmark, object, unreachable};
+pub(super) use crate::engine::tests::world::{Crash, say};
+use crate::event::{Change, DirectoryWatch};
+use crate::failure::Failure;
+use crate::ledger::Kept;
+use crate::pin::{Landmarks, Pin};
+use crate::target::Target;
+
+/// Most events and steps between two moments at rest.
+const MOST: usize = 60_000;
+/// Most steps of Works that may be under way.
+const UNDER_WAY: usize = 48;
+
+#[allow(clippy::struct_excessive_bools)] // each is a switch of its own
+pub(super) struct WorkWorld {
+    pub(super) engine: Engine,
+    pub(super) now: Duration,
+    pub(super) version: u64,
+    /// Whether there is a session.
+    pub(super) online: bool,
+    // === the directory ===
+    entry: Value,
+    /// By name.
+    pub(super) works: BTreeMap<String, Value>,
+    pub(super) landmarks: Landmarks,
+    pub(super) unreadable: bool,
+    /// Why finalizers cannot be set.
+    pub(super) fixed: Option<Failure>,
+    // === the replica ===
+    pub(super) objects: BTreeMap<Target, Value>,
+    /// By the name of the object that keeps it.
+    pub(super) ledgers: BTreeMap<String, Kept>,
+    pub(super) served: BTreeSet<Resource>,
+    /// Why nothing can be deleted.
+    pub(super) undeletable: Option<Failure>,
+    /// Definitions make their kinds served at once.
+    pub(super) establishes: bool,
+    pub(super) memory: Option<Memory>,
+    paused: bool,
+    /// Why writes of the objects of this kind, or of ledgers, fail.
+    pub(super) refused: BTreeMap<String, Failure>,
+    // === what is under way ===
+    events: VecDeque<Event>,
+    pub(super) plans: VecDeque<Plan>,
+    watching: BTreeSet<Resource>,
+    unwatchable: BTreeSet<Resource>,
+    /// Plans wait instead of being carried out.
+    pub(super) deferring: bool,
+    /// Outcomes are heard before what watches show of them, and the newest plan is carried out first.
+    pub(super) done_first: bool,
+    pub(super) crash: Option<(usize, Crash)>,
+    pub(super) dead: bool,
+    /// What live reads proved so far.
+    proved: rules::Proved,
+    /// The versions of objects that this process wrote.
+    wrote: BTreeMap<Target, String>,
+    // === what was done ===
+    pub(super) log: Vec<String>,
+    pub(super) reads: Vec<String>,
+}
+
+impl WorkWorld {
+    pub(super) fn new() -> Self {
+        let landmarks = Landmarks {
+            directory: landmark("d"),
+            clusters_crd: landmark("c"),
+            policies_crd: landmark("p"),
+            works_crd: landmark("w"),
+            execution_namespace: Some(landmark("x")),
+        };
+        let entry = json!({"metadata": {"name": "own", "uid": "own-uid", "resourceVersion": "5", "labels": {}}, "spec": {}});
+        let mut world = Self {
+            engine: Engine::new(Scope::None),
+            now: Duration::from_secs(1),
+            version: 100,
+            online: false,
+            entry,
+            works: BTreeMap::new(),
+            landmarks,
+            unreadable: false,
+            fixed: None,
+            objects: BTreeMap::new(),
+            ledgers: BTreeMap::new(),
+            served: replica::built_in(),
+            undeletable: None,
+            establishes: true,
+            memory: None,
+            paused: false,
+            refused: BTreeMap::new(),
+            events: VecDeque::new(),
+            plans: VecDeque::new(),
+            watching: BTreeSet::new(),
+            unwatchable: BTreeSet::new(),
+            deferring: false,
+            done_first: false,
+            crash: None,
+            dead: false,
+            proved: rules::Proved::default(),
+            wrote: BTreeMap::new(),
+            log: Vec::new(),
+            reads: Vec::new(),
+        };
+        for namespace in ["default", "web"] {
+            world.make(&replica::namespace(namespace), &json!({}));
+        }
+        world
+    }
+
+    /// A world with these Works, in step, and a clean log.
+    pub(super) fn in_step(works: &[(&str, &[Value])]) -> Self {
+        let mut world = Self::new();
+        for (name, manifests) in works {
+            world.work(name, manifests);
+        }
+        world.start(true);
+        world.tick(1);
+        world.forget();
+        world
+    }
+
+    /// The log begins anew.
+    pub(super) fn forget(&mut self) {
+        self.log.clear();
+        self.reads.clear();
+    }
+
+    /// What was written since the log began, which begins anew.
+    pub(super) fn written(&mut self) -> Vec<String> {
+        self.reads.clear();
+        std::mem::take(&mut self.log)
+    }
+
+    /// What was deleted or released since the log began.
+    pub(super) fn gone(&self) -> Vec<&str> {
+        let ends = |line: &&String| line.starts_with("delete") || line.starts_with("unmark");
+        self.log.iter().filter(ends).map(String::as_str).collect()
+    }
+
+    pub(super) fn next_version(&mut self) -> String {
+        self.version += 1;
+        self.version.to_string()
+    }
+
+    // === the process ===
+
+    /// The process begins, and reads what there is.
+    pub(super) fn start(&mut self, online: bool) {
+        self.engine = Engine::new(Scope::None);
+        (self.dead, self.online) = (false, false);
+        self.events.clear();
+        self.plans.clear();
+        self.wrote.clear();
+        self.watching.clear();
+        self.unwatchable.clear();
+        if let Some(memory) = self.memory.clone() {
+            self.send(Event::Recalled { memory, replica: "r".into(), nonce: "n".into() });
+        }
+        if online && self.done_first {
+            self.connect();
+        }
+        self.list_report();
+        self.send(Event::LedgerTried(Ok(())));
+        self.list_replica();
+        if online && !self.online {
+            self.connect();
+        }
+    }
+
+    /// The process ends, and another one begins.
+    pub(super) fn restart(&mut self, online: bool) {
+        self.forget();
+        self.start(online);
+    }
+
+    /// The same, and what was done is not forgotten.
+    pub(super) fn restart_in_the_midst(&mut self, online: bool) {
+        self.start(online);
+    }
+
+    pub(super) fn connect(&mut self) {
+        let pin = Pin {
+            directory: "d".into(),
+            clusters_crd: "c".into(),
+            policies_crd: Some("p".into()),
+            works_crd: Some("w".into()),
+            execution_namespace: Some("x".into()),
+            cluster: "own".into(),
+            entry: None,
+        };
+        let memory = self.memory.get_or_insert(Memory { pin, departed: None }).clone();
+        let (pin, departed) = (memory.pin, memory.departed);
+        self.online = true;
+        self.send(Event::Opened(Session { pin, replica: "r".into(), nonce: "n".into(), departed }));
+        self.list_directory();
+    }
+
+    pub(super) fn disconnect(&mut self) {
+        self.online = false;
+        self.send(Event::Closed(unreachable()));
+    }
+
+    pub(super) fn send(&mut self, event: Event) {
+        self.events.push_back(event);
+        self.run();
+    }
+
+    /// What waits is taken in and carried out, until nothing is left to do.
+    pub(super) fn run(&mut self) {
+        for _ in 0..MOST {
+            if self.dead {
+                self.events.clear();
+                self.plans.clear();
+                return;
+            }
+            if let Some(event) = self.events.pop_front() {
+                self.take_in(event);
+                continue;
+            }
+            if self.deferring && !self.plans.is_empty() {
+                return;
+            }
+            let next = if self.done_first { self.plans.pop_back() } else { self.plans.pop_front() };
+            let Some(plan) = next else {
+                let wake = self.engine.wake();
+                assert!(wake.is_none_or(|wake| wake > self.now), "busy at {:?}: {wake:?}", self.now);
+                return;
+            };
+            self.carry_out(plan);
+        }
+        let last = |lines: &Vec<String>| lines[lines.len().saturating_sub(40)..].to_vec();
+        panic!("no end: {:#?} {:#?}", last(&self.log), last(&self.reads));
+    }
+
+    fn take_in(&mut self, event: Event) {
+        let now = Now { mono: self.now, wall: Timestamp::UNIX_EPOCH };
+        let plans = self.engine.on(event, now);
+        let of_works = |plan: &&Plan| plan.source == Source::Works;
+        assert!(!self.paused || plans.is_empty(), "while paused: {plans:?}");
+        self.plans.extend(plans);
+        let under_way = self.plans.iter().filter(of_works).count();
+        assert!(under_way <= UNDER_WAY, "{under_way} steps under way");
+        self.follow();
+    }
+
+    /// Time passes, as the agent lets it pass: a tick when one is wanted, and one every half second.
+    pub(super) fn tick(&mut self, seconds: u64) {
+        let end = self.now + Duration::from_secs(seconds);
+        while self.now < end {
+            let next = self.now + Duration::from_millis(500);
+            let wake = self.engine.wake().filter(|_| !self.dead);
+            self.now = wake.map_or(next, |wake| wake.clamp(self.now, next)).min(end);
+            self.send(Event::Tick);
+            let idle = self.dead || !self.plans.is_empty();
+            assert!(idle || self.engine.wake().is_none_or(|wake| wake > self.now));
+        }
+    }
+
+    // === the directory ===
+
+    pub(super) fn tell_work(&mut self, change: Change) {
+        if self.online {
+            self.send(Event::Directory { watch: DirectoryWatch::Works, change });
+        }
+    }
+
+    /// A Work is made, or has other manifests.
+    pub(super) fn work(&mut self, name: &str, manifests: &[Value]) {
+        self.edit_work(name, |work| work["spec"] = json!({"workload": {"manifests": manifests}}));
+    }
+
+    /// A Work is made or edited; its generation moves with its spec.
+    pub(super) fn edit_work(&mut self, name: &str, edit: impl FnOnce(&mut Value)) {
+        let version = self.next_version();
+        let new = json!({"metadata": {"name": name, "namespace": "muster-cluster-own",
+            "uid": format!("uid-{name}-{version}"), "generation": 0, "annotations": {}, "finalizers": []}});
+        let work = self.works.entry(name.to_owned()).or_insert(new);
+        let before = work["spec"].clone();
+        edit(work);
+        if work["spec"] != before {
+            work["metadata"]["generation"] = (work["metadata"]["generation"].as_i64().unwrap() + 1).into();
+        }
+        work["metadata"]["resourceVersion"] = version.into();
+        let work = object(work);
+        self.tell_work(Change::Applied(work));
+    }
+
+    /// An option of a Work; null: none.
+    pub(super) fn annotate(&mut self, name: &str, option: &str, value: &Value) {
+        self.edit_work(name, |work| {
+            let annotations = work["metadata"]["annotations"].as_object_mut().unwrap();
+            let key = format!("multicluster.coreos.com/{option}");
+            if value.is_null() {
+                annotations.remove(&key);
+            } else {
+                annotations.insert(key, value.clone());
+            }
+        });
+    }
+
+    /// Somebody deletes a Work: it stays as long as it has finalizers.
+    pub(super) fn delete_work(&mut self, name: &str) {
+        self.proved.ends(self.works[name]["metadata"]["uid"].as_str().unwrap());
+        if self.works[name]["metadata"]["finalizers"].as_array().is_none_or(Vec::is_empty) {
+            self.drop_work(name);
+        } else {
+            self.edit_work(name, |work| {
+                work["metadata"]["deletionTimestamp"] = "2026-01-01T00:00:00Z".into();
+            });
+        }
+    }
+
+    /// A Work goes, whatever finalizers it has.
+    pub(super) fn drop_work(&mut self, name: &str) {
+        let work = self.works.remove(name).unwrap();
+        self.proved.ends(work["metadata"]["uid"].as_str().unwrap());
+        self.tell_work(Change::Gone(object(&work)));
+    }
+
+    pub(super) fn uid(&self, work: &str) -> String {
+        self.works[work]["metadata"]["uid"].as_str().unwrap().to_owned()
+    }
+
+    pub(super) fn is_held(&self, work: &str) -> bool {
+        let finalizers = self.works[work]["metadata"]["finalizers"].as_array();
+        finalizers.is_some_and(|finalizers| finalizers.iter().any(|it| it == marks::WORK_FINALIZER))
+    }
+
+    /// The directory is listed anew.
+    pub(super) fn list_directory(&mut self) {
+        let works: Vec<_> = self.works.values().map(object).collect();
+        for (watch, objects) in [
+            (DirectoryWatch::OwnEntry, vec![object(&self.entry)]),
+            (DirectoryWatch::Policies, Vec::new()),
+            (DirectoryWatch::Works, works),
+        ] {
+            let listed = objects.into_iter().map(Change::Listed);
+            // What happens after it began is shown after it.
+            let changes = [Change::ListBegan].into_iter().chain(listed).chain([Change::ListComplete]);
+            self.events.extend(changes.map(|change| Event::Directory { watch, change }));
+        }
+        self.run();
+    }
+}

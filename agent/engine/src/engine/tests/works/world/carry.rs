@@ -1,0 +1,309 @@
+//! Steps are carried out.
+
+use std::collections::BTreeMap;
+
+use serde_json::Value;
+
+use super::{Crash, WorkWorld, object, say};
+use crate::event::{Change, Event, StepOutcome};
+use crate::evidence::{Examination, Findings};
+use crate::failure::Failure;
+use crate::ledger::{Applied, Kept, Ledger};
+use crate::pin::Reading;
+use crate::plan::{Plan, Step};
+use crate::target::Target;
+
+fn failed(failure: Failure) -> StepOutcome {
+    StepOutcome::Failed(failure, "no".into())
+}
+
+impl WorkWorld {
+    /// The oldest plan that waits is carried out.
+    pub(in super::super) fn carry_next(&mut self) {
+        let plan = self.plans.pop_front().expect("nothing waits");
+        self.carry_out(plan);
+        self.run();
+    }
+
+    pub(super) fn carry_out(&mut self, plan: Plan) {
+        let Plan { id, steps, .. } = plan;
+        let step = steps.into_iter().next().unwrap();
+        let reads = |step: &Step| {
+            matches!(
+                step,
+                Step::Look(_) | Step::Recall { .. } | Step::Discover { .. } | Step::Examine(_) | Step::Probe
+            )
+        };
+        let ends = match &mut self.crash {
+            Some((left, crash)) if !reads(&step) => {
+                *left -= 1;
+                (*left == 0).then_some(*crash)
+            }
+            _ => None,
+        };
+        if ends == Some(Crash::Undone) {
+            self.dead = true;
+            return;
+        }
+        let shown = self.events.len();
+        let outcome = self.step(step);
+        if ends.is_some() {
+            self.dead = true;
+            return;
+        }
+        let done = Event::Done { plan: id, outcomes: vec![outcome] };
+        if self.done_first {
+            self.events.insert(shown, done);
+        } else {
+            self.events.push_back(done);
+        }
+    }
+
+    fn step(&mut self, step: Step) -> StepOutcome {
+        match step {
+            Step::Apply { target, body, force, .. } => {
+                let body: Value = serde_json::from_str(&body).unwrap();
+                self.check_write(&target, &body);
+                match self.refused.get(&*target.resource.kind).copied() {
+                    Some(failure) => {
+                        self.log.push(format!("failed {}", say(&target)));
+                        failed(failure)
+                    }
+                    None => self.apply(&target, &body, force),
+                }
+            }
+            Step::Delete(deletion) => {
+                self.check_end(deletion.target(), Some(&deletion));
+                self.delete(deletion.target(), deletion.uid())
+            }
+            Step::Unmark { target, uid } => {
+                self.check_end(&target, None);
+                self.unmark(&target, &uid)
+            }
+            Step::Look(target) => {
+                self.reads.push(format!("look {}", say(&target)));
+                self.objects
+                    .get(&target)
+                    .map_or(StepOutcome::Missing, |value| StepOutcome::Present(object(value)))
+            }
+            Step::Record { ledger, before } => self.record(*ledger, before),
+            Step::Settle { kept, applied } => self.settle(&kept, applied),
+            Step::Forget { ledger, uid } => {
+                let Some(kept) = self.ledgers.get(&ledger) else { return StepOutcome::Deleted };
+                assert_eq!(kept.uid, uid);
+                self.log.push(format!("forget {ledger}"));
+                let kept = self.ledgers.remove(&ledger).unwrap();
+                self.events.push_back(Event::Ledgers(Change::Gone(kept)));
+                StepOutcome::Deleted
+            }
+            Step::Recall { ledger, uid } => {
+                self.reads.push(format!("recall {ledger}"));
+                match self.ledgers.get(&ledger).filter(|kept| kept.ledger.maker.uid == uid) {
+                    Some(kept) => StepOutcome::Recorded(Box::new(kept.clone())),
+                    None => StepOutcome::Missing,
+                }
+            }
+            Step::Finalize { name, uid, version, finalizers } => {
+                self.finalize(&name, &uid, &version, &finalizers)
+            }
+            Step::Report { name, version, status } => self.report(&name, &version, &status),
+            Step::Discover { group, version } => {
+                self.reads.push(format!("discover {group}/{version}"));
+                let of =
+                    |resource: &&muster_api::Resource| resource.group == group && resource.version == version;
+                let served: Vec<_> = self.served.iter().filter(of).cloned().collect();
+                StepOutcome::Served((!served.is_empty()).then_some(served))
+            }
+            Step::Examine(examination) => self.examine(&examination),
+            Step::Remember(memory) => {
+                self.memory = Some(memory);
+                StepOutcome::Remembered
+            }
+            Step::Probe => StepOutcome::Asked,
+            Step::Inspect { .. } | Step::Create { .. } | Step::Replace { .. } => {
+                unreachable!("not for Works")
+            }
+        }
+    }
+
+    fn delete(&mut self, target: &Target, uid: &str) -> StepOutcome {
+        if let Some(failure) = self.undeletable {
+            return failed(failure);
+        }
+        match self.objects.get(target) {
+            None => StepOutcome::Deleted,
+            Some(value) if value["metadata"]["uid"] != uid => {
+                self.log.push(format!("refused delete {}", say(target)));
+                failed(Failure::Conflict)
+            }
+            Some(value) => {
+                let held = value["metadata"]["finalizers"].as_array().is_some_and(|list| !list.is_empty());
+                self.log.push(format!("delete {}", say(target)));
+                if held {
+                    self.change(target, |value| {
+                        value["metadata"]["deletionTimestamp"] = "2026-01-01T00:00:00Z".into();
+                    });
+                } else {
+                    self.take(target);
+                }
+                StepOutcome::Deleted
+            }
+        }
+    }
+
+    fn unmark(&mut self, target: &Target, uid: &str) -> StepOutcome {
+        if self.objects.get(target).is_none_or(|object| object["metadata"]["uid"] != uid) {
+            return failed(Failure::Conflict);
+        }
+        self.log.push(format!("unmark {}", say(target)));
+        self.change(target, super::replica::bare);
+        StepOutcome::Unmarked
+    }
+
+    /// The status of a Work is written: it is not in the log, since nothing is decided by it.
+    fn report(&mut self, name: &str, version: &str, status: &str) -> StepOutcome {
+        let Some(work) = self.works.get(name) else { return StepOutcome::Missing };
+        if work["metadata"]["resourceVersion"] != version {
+            return failed(Failure::Conflict);
+        }
+        let next = self.next_version();
+        let work = self.works.get_mut(name).unwrap();
+        let status: Value = serde_json::from_str(status).unwrap();
+        assert_ne!(work["status"], status, "{name} is told what it says already");
+        work["status"] = status;
+        work["metadata"]["resourceVersion"] = next.into();
+        let after = object(work);
+        if self.online {
+            let change = Change::Applied(after.clone());
+            self.events.push_back(Event::Directory { watch: super::DirectoryWatch::Works, change });
+        }
+        StepOutcome::Written(after)
+    }
+
+    fn finalize(&mut self, name: &str, uid: &str, version: &str, finalizers: &[String]) -> StepOutcome {
+        if let Some(failure) = self.fixed.or_else(|| (!self.online).then_some(Failure::Unavailable)) {
+            return failed(failure);
+        }
+        let Some(work) = self.works.get(name) else { return StepOutcome::Missing };
+        let meta = &work["metadata"];
+        if meta["uid"] != uid || meta["resourceVersion"] != version {
+            self.log.push(format!("refused finalize {name}"));
+            return failed(Failure::Conflict);
+        }
+        let verb = if finalizers.iter().any(|it| it == muster_api::marks::WORK_FINALIZER) {
+            "finalize"
+        } else {
+            "release"
+        };
+        let deleting = !meta["deletionTimestamp"].is_null();
+        assert_eq!(deleting, verb == "release", "{name}");
+        self.log.push(format!("{verb} {name}"));
+        let next = self.next_version();
+        let work = self.works.get_mut(name).unwrap();
+        work["metadata"]["finalizers"] = finalizers.into();
+        work["metadata"]["resourceVersion"] = next.into();
+        let after = object(work);
+        let change = if deleting && finalizers.is_empty() {
+            self.works.remove(name);
+            Change::Gone(after.clone())
+        } else {
+            Change::Applied(after.clone())
+        };
+        if self.online {
+            self.events.push_back(Event::Directory { watch: super::DirectoryWatch::Works, change });
+        }
+        StepOutcome::Written(after)
+    }
+
+    // === ledgers ===
+
+    /// A ledger is changed or made, by whomever.
+    pub(in super::super) fn keep(&mut self, kept: Kept) {
+        self.ledgers.insert(kept.ledger.maker.name.clone(), kept.clone());
+        self.events.push_back(Event::Ledgers(Change::Applied(kept)));
+    }
+
+    fn record(&mut self, ledger: Ledger, before: Option<(String, String)>) -> StepOutcome {
+        let name = ledger.maker.name.clone();
+        if let Some(failure) = self.refused.get("AppliedWork").copied() {
+            self.log.push(format!("failed record {name}"));
+            return failed(failure);
+        }
+        let kept = self.ledgers.get(&name);
+        if kept.map(|kept| (kept.uid.clone(), kept.version.clone())) != before {
+            self.log.push(format!("refused record {name}"));
+            return failed(Failure::Conflict);
+        }
+        let all = |target: &Target| ledger.resources.contains(target);
+        assert!(ledger.items.iter().all(|item| all(&item.target)), "{name}");
+        assert!(ledger.items.windows(2).all(|two| two[0].target < two[1].target), "{name}: not in order");
+        // What is written after the objects stays as it is.
+        let applied = kept.and_then(|kept| kept.ledger.applied.clone());
+        let version = self.next_version();
+        let uid = before.map_or_else(|| format!("l{version}"), |(uid, _)| uid);
+        let verb = if ledger.phase == crate::ledger::Phase::Deleting { "record end of" } else { "record" };
+        self.log.push(format!("{verb} {name}"));
+        let kept = Kept { ledger: Ledger { applied, ..ledger }, uid, version };
+        self.keep(kept.clone());
+        StepOutcome::Recorded(Box::new(kept))
+    }
+
+    fn settle(&mut self, kept: &Kept, applied: BTreeMap<Target, Applied>) -> StepOutcome {
+        let name = kept.ledger.maker.name.clone();
+        let there = self.ledgers.get(&name).filter(|there| there.version == kept.version).cloned();
+        let Some(mut there) = there else {
+            self.log.push(format!("refused settle {name}"));
+            return failed(Failure::Conflict);
+        };
+        self.log.push(format!("settle {name}"));
+        there.ledger.applied = Some(applied);
+        there.version = self.next_version();
+        self.keep(there.clone());
+        StepOutcome::Recorded(Box::new(there))
+    }
+
+    pub(in super::super) fn edit_ledger(&mut self, name: &str, edit: impl FnOnce(&mut Ledger)) {
+        let mut kept = self.ledgers[name].clone();
+        edit(&mut kept.ledger);
+        kept.version = self.next_version();
+        self.keep(kept);
+        self.run();
+    }
+
+    pub(in super::super) fn lose_ledger(&mut self, name: &str) {
+        let kept = self.ledgers.remove(name).unwrap();
+        self.send(Event::Ledgers(Change::Gone(kept)));
+    }
+
+    // === live reads ===
+
+    fn examine(&mut self, examination: &Examination) -> StepOutcome {
+        self.reads.push("examine".into());
+        if !self.online {
+            return failed(Failure::Unavailable);
+        }
+        let read = |found: Option<&Value>| match found {
+            _ if self.unreadable => Reading::Unreadable("timeout".into()),
+            Some(value) => Reading::Found(Box::new(object(value))),
+            None => Reading::Absent,
+        };
+        let mut findings = Findings {
+            landmarks: self.landmarks.clone(),
+            own_entry: read(Some(&self.entry).filter(|entry| !entry.is_null())),
+            entries: Vec::new(),
+            policies: Vec::new(),
+            works: Vec::new(),
+        };
+        if findings.standing(&examination.pin).is_ok() {
+            let of = |name: &String| (name.clone(), read(self.works.get(name)));
+            findings.works = examination.works.iter().map(of).collect();
+            self.note_reads(examination);
+        }
+        StepOutcome::Found(findings)
+    }
+
+    /// The own entry is another, or none: null.
+    pub(in super::super) fn set_entry(&mut self, entry: Value) {
+        self.entry = entry;
+    }
+}

@@ -1,0 +1,137 @@
+//! What must be so at each step, whatever happened before.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use muster_api::marks;
+use serde_json::Value;
+
+use super::{WorkWorld, say};
+use crate::evidence::{Deletion, Examination};
+use crate::ledger::{Kept, Of, Phase};
+use crate::target::Target;
+
+/// What live reads proved, by the world's own knowledge and not by the engine's.
+#[derive(Default)]
+pub(super) struct Proved {
+    /// UIDs of the Works of which somebody asked for the deletion.
+    ended: BTreeSet<String>,
+    /// Those of them of which a live read showed it while the directory was whole.
+    ended_and_read: BTreeSet<String>,
+    /// For each Work the names of what it asked for when it was last read.
+    asked: BTreeMap<String, BTreeSet<String>>,
+}
+
+impl Proved {
+    pub(super) fn ends(&mut self, uid: &str) {
+        self.ended.insert(uid.to_owned());
+    }
+}
+
+/// Kind and name of each manifest.
+fn asked(work: &Value) -> BTreeSet<String> {
+    let manifests = work["spec"]["workload"]["manifests"].as_array().into_iter().flatten();
+    let name = |manifest: &Value| {
+        let of = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+        format!("{} {}", of(&manifest["kind"]), of(&manifest["metadata"]["name"]))
+    };
+    manifests.map(name).collect()
+}
+
+fn short(target: &Target) -> String {
+    format!("{} {}", target.resource.kind, target.name)
+}
+
+/// The UID of the Work by whose mark an object is known.
+pub(in super::super) fn maker(object: &Value) -> Option<String> {
+    let text = object["metadata"]["annotations"][marks::MADE_FOR].as_str()?;
+    let mut parts = text.split('/');
+    let (_, uid, nonce) = (parts.next()?, parts.next()?, parts.next()?);
+    (nonce == "n").then(|| uid.to_owned())
+}
+
+impl WorkWorld {
+    /// Live reads were made.
+    pub(super) fn note_reads(&mut self, examination: &Examination) {
+        for name in &examination.works {
+            let found = self.works.get(name);
+            let deleting = |work: &Value| !work["metadata"]["deletionTimestamp"].is_null();
+            let there =
+                found.filter(|work| !deleting(work)).and_then(|work| work["metadata"]["uid"].as_str());
+            for kept in self.ledgers.values().filter(|kept| kept.ledger.maker.name == *name) {
+                let uid = &kept.ledger.maker.uid;
+                if self.proved.ended.contains(uid) && there != Some(uid.as_str()) {
+                    self.proved.ended_and_read.insert(uid.clone());
+                }
+            }
+            if let (Some(work), Some(uid)) = (found, there) {
+                self.proved.asked.insert(uid.to_owned(), asked(work));
+            }
+        }
+    }
+
+    fn ledger_of(&self, uid: &str) -> Option<&Kept> {
+        self.ledgers.values().find(|kept| kept.ledger.maker.uid == uid)
+    }
+
+    /// What is written is recorded before, as wanted, by the Work in whose name it is written; and that Work cannot go
+    /// unnoticed.
+    pub(super) fn check_write(&self, target: &Target, body: &Value) {
+        let uid = maker(body).unwrap_or_else(|| panic!("{} has no mark", say(target)));
+        let kept = self.ledger_of(&uid).unwrap_or_else(|| panic!("no ledger for {}", say(target)));
+        let ledger = &kept.ledger;
+        assert_eq!(ledger.phase, Phase::Applying, "{} of a Work that goes", say(target));
+        assert!(ledger.items.iter().any(|item| item.target == *target), "{} is not recorded", say(target));
+        if let Some(work) = self.works.get(&ledger.maker.name).filter(|work| work["metadata"]["uid"] == *uid)
+        {
+            assert!(ledger.applied.is_some() || self.is_held(&ledger.maker.name), "{work} is not held");
+        }
+    }
+
+    /// What is deleted or released is Muster's, recorded, not wanted by any Work that is known, and there is a reason
+    /// that live reads proved.
+    pub(super) fn check_end(&self, target: &Target, deletion: Option<&Deletion>) {
+        let Some(object) = self.objects.get(target) else { return };
+        if deletion.is_some_and(|deletion| object["metadata"]["uid"] != deletion.uid()) {
+            return; // it will be refused
+        }
+        let of = |kept: &&Kept| kept.ledger.resources.contains(target);
+        let owner = maker(object);
+        let kept = match &owner {
+            Some(uid) => self.ledger_of(uid).filter(of),
+            None => self.ledgers.values().find(of),
+        };
+        let kept = kept.unwrap_or_else(|| panic!("{} is in no ledger", say(target)));
+        let (uid, Of::Work(part)) = (&kept.ledger.maker.uid, &kept.ledger.of) else { panic!("no Work's") };
+        let dropped = self.proved.asked.get(uid).is_some_and(|asked| !asked.contains(&short(target)));
+        let proved = self.proved.ended_and_read.contains(uid) || dropped;
+        assert!(proved, "{}: no live read shows that it has to go\n{:#?}", say(target), self.log);
+        let options = part.left.get(target).unwrap_or_else(|| panic!("{} is still wanted", say(target)));
+        if deletion.is_some() {
+            let protected = ["Namespace", "CustomResourceDefinition", "PersistentVolume"];
+            let protected = protected.iter().any(|kind| target.resource.kind.starts_with(kind));
+            assert!(options.allow_deletion || !protected, "{} is protected", say(target));
+            assert_eq!(options.deletion, crate::work::Deletion::Delete, "{}", say(target));
+        }
+        // What a record under way asks for may be asked for no more by now.
+        let asks = |work: &Value| asked(work).contains(&short(target));
+        let begins = |kept: &Kept| match self.works.get(&kept.ledger.maker.name) {
+            Some(work) => asks(work),
+            None => kept.ledger.applied.is_some(),
+        };
+        let wanted =
+            |kept: &&Kept| begins(kept) && kept.ledger.items.iter().any(|item| item.target == *target);
+        let wanted = self.ledgers.values().find(wanted).map(|kept| &kept.ledger.maker.name);
+        assert_eq!(wanted, None, "{} is wanted by another Work", say(target));
+    }
+
+    /// No ledger names what is not there, and nothing that bears the mark of a Work is in no ledger.
+    pub(in super::super) fn check_rest(&self) {
+        for (target, object) in &self.objects {
+            if let Some(uid) = maker(object) {
+                let kept = self.ledger_of(&uid);
+                let recorded = kept.is_some_and(|kept| kept.ledger.resources.contains(target));
+                assert!(recorded, "{} is in no ledger\n{:#?}", say(target), self.log);
+            }
+        }
+    }
+}

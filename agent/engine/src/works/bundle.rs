@@ -1,0 +1,323 @@
+//! One Work in this replica: what the directory says of it, what its ledger records, and what follows.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use muster_api::resource::GROUP;
+use muster_api::work::WorkStatus;
+use muster_api::{Object, marks};
+use serde::Deserialize;
+
+use super::brief::Brief;
+use super::catalog::GroupVersion;
+use super::objects::State;
+use crate::applyset;
+use crate::evidence::Ending;
+use crate::failure::Failure;
+use crate::item::Item;
+use crate::keeper::Keeper;
+use crate::ledger::Phase;
+use crate::mark::Maker;
+use crate::pace::Pace;
+use crate::target::Target;
+use crate::work::order::{self, ItemRef};
+use crate::work::{Flaw, Named, Work, WorkError};
+use crate::work_status::Told;
+
+/// All that is known of one Work.
+#[allow(clippy::struct_excessive_bools)] // each is a fact of its own
+#[derive(Debug)]
+pub(super) struct Bundle {
+    pub(super) work: Maker,
+    /// Value of the label of its objects.
+    pub(super) set: String,
+    /// The Work as the directory last showed it; `None` until it showed it since this process began.
+    pub(super) seen: Option<Seen>,
+    /// The directory does not show it any more.
+    pub(super) lost: Option<Lost>,
+    /// What the Work says, until it is known which of its kinds are served and it is recorded.
+    pub(super) source: Option<Box<Work>>,
+    /// The source was not looked through since it, or what is known of kinds, changed.
+    pub(super) stale: bool,
+    /// Versions of API groups in which a kind was not found.
+    pub(super) unfound: BTreeSet<GroupVersion>,
+    /// Why it cannot be followed: what the last valid version asked for stays.
+    pub(super) error: Option<WorkError>,
+    /// What it asks for, and its bodies, until it is recorded.
+    pub(super) demand: Option<Demand>,
+    /// What of it cannot be applied.
+    pub(super) flaws: Vec<Flawed>,
+    /// How it stands with what is wanted and is not right, as of the last look.
+    pub(super) states: BTreeMap<Target, State>,
+    /// What the directory shows as its status.
+    pub(super) told: Option<Told>,
+    pub(super) keeper: Keeper<Arc<Brief>>,
+    /// Bodies of what is still to be written. They are dropped when all is there, and read from the ledger where one is
+    /// needed again.
+    pub(super) bodies: BTreeMap<Target, Arc<Item>>,
+    /// For each of them what of the Work must be there first.
+    pub(super) first: BTreeMap<Target, Vec<Target>>,
+    /// What is recorded is less than the Work asks for: only what may be there.
+    pub(super) hollow: bool,
+    /// How far what is recorded has come about, and since when it has been no further.
+    pub(super) progress: Progress,
+    pub(super) waits_since: Option<Duration>,
+    /// Steps about its objects that are under way.
+    pub(super) under_way: usize,
+    /// Whether the ledger is being read for bodies.
+    pub(super) reading: bool,
+    pub(super) reading_pace: Pace,
+    pub(super) upstream: Upstream,
+    /// Evidence that something goes, and since when it has been there.
+    pub(super) ending: Option<(Ending, Duration)>,
+    /// A live read showed that it is not there, and that is no evidence that it was deleted.
+    pub(super) missing: bool,
+    /// Why the last live reads proved nothing.
+    pub(super) doubt: Option<String>,
+}
+
+/// How far what a ledger records has come about.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Progress {
+    /// All has been tried.
+    Done,
+    /// Something waits for what may take its time.
+    Waits,
+    /// Something is about to be done.
+    #[default]
+    Moves,
+}
+
+/// How a Work went from the directory's view.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Lost {
+    /// A watch saw it go.
+    Tombstone,
+    /// A list did not show it. That alone says nothing.
+    Unseen,
+}
+
+/// A Work, as the directory shows it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Seen {
+    pub(super) generation: i64,
+    pub(super) version: u64,
+    pub(super) resource_version: String,
+    pub(super) deleting: bool,
+    pub(super) finalizers: Vec<String>,
+    /// The annotations that are options or might be.
+    options: BTreeMap<String, String>,
+}
+
+/// What is under way about the Work in the directory.
+#[derive(Debug, Default)]
+pub(super) struct Upstream {
+    pub(super) busy: bool,
+    pub(super) failure: Option<(Failure, String)>,
+    pub(super) pace: Pace,
+}
+
+/// What a Work asks for, with the kinds that the replica serves.
+#[derive(Debug)]
+pub(super) struct Demand {
+    pub(super) brief: Arc<Brief>,
+    /// In the order of what is wanted.
+    pub(super) items: Vec<Arc<Item>>,
+}
+
+/// A manifest that cannot be applied.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Flawed {
+    pub(super) ordinal: usize,
+    pub(super) named: Named,
+    pub(super) why: Why,
+}
+
+/// Why a manifest cannot be applied.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Why {
+    /// It is wrong in itself.
+    Flaw(Flaw),
+    /// The replica does not serve its kind.
+    UnknownKind,
+    /// It could not be found out whether the replica serves its kind.
+    Undiscovered(String),
+    /// Muster does not apply it.
+    Unsupported(&'static str),
+}
+
+impl Seen {
+    fn of(object: &Object) -> Self {
+        let meta = &object.meta;
+        let options = meta
+            .annotations
+            .iter()
+            .filter(|(key, _)| key.strip_prefix(GROUP).is_some_and(|rest| rest.starts_with('/')));
+        Self {
+            generation: meta.generation,
+            version: meta.resource_version.parse().unwrap_or(0),
+            resource_version: meta.resource_version.clone(),
+            deleting: meta.deletion_timestamp.is_some(),
+            finalizers: meta.finalizers.clone(),
+            options: options.map(|(key, value)| (key.clone(), value.clone())).collect(),
+        }
+    }
+
+    /// Whether the Work bears Muster's finalizer.
+    pub(super) fn is_held(&self) -> bool {
+        self.finalizers.iter().any(|finalizer| finalizer == marks::WORK_FINALIZER)
+    }
+}
+
+impl Bundle {
+    pub(super) fn new(work: Maker) -> Self {
+        Self {
+            set: applyset::id(&work.name),
+            work,
+            seen: None,
+            lost: None,
+            source: None,
+            stale: false,
+            unfound: BTreeSet::new(),
+            error: None,
+            demand: None,
+            flaws: Vec::new(),
+            states: BTreeMap::new(),
+            told: None,
+            keeper: Keeper::default(),
+            bodies: BTreeMap::new(),
+            first: BTreeMap::new(),
+            hollow: false,
+            progress: Progress::default(),
+            waits_since: None,
+            under_way: 0,
+            reading: false,
+            reading_pace: Pace::default(),
+            upstream: Upstream::default(),
+            ending: None,
+            missing: false,
+            doubt: None,
+        }
+    }
+
+    /// The directory shows the Work. An older state than one seen before is not taken, nor an older generation than was
+    /// recorded: then the directory was restored to an older state. Returns whether it says anything new.
+    pub(super) fn show(&mut self, object: &Object) -> bool {
+        let seen = Seen::of(object);
+        let recorded = self.keeper.latest().map_or(0, |brief| brief.generation);
+        if seen.generation < recorded || self.seen.as_ref().is_some_and(|old| seen.version < old.version) {
+            return false;
+        }
+        (self.lost, self.missing) = (None, false);
+        self.told = told(object);
+        let before = self.seen.replace(seen);
+        let seen = self.seen.as_ref();
+        let asks = |seen: &Seen| (seen.generation, seen.options.clone());
+        if before.as_ref().map(asks) == seen.map(asks) {
+            return before.as_ref() != seen;
+        }
+        self.read(object);
+        true
+    }
+
+    /// Reads what the Work says.
+    fn read(&mut self, object: &Object) {
+        (self.ending, self.doubt, self.demand) = (None, None, None);
+        self.unfound.clear();
+        match Work::read(object) {
+            Ok(work) => (self.source, self.error) = (Some(Box::new(work)), None),
+            Err(error) => {
+                (self.source, self.error) = (None, Some(error));
+                self.flaws.clear();
+            }
+        }
+        self.stale = self.source.is_some();
+    }
+
+    /// The Work was read anew, for what it says.
+    pub(super) fn read_again(&mut self, object: &Object) {
+        if self.wants_source() && object.meta.uid == self.work.uid {
+            self.read(object);
+        }
+    }
+
+    /// Whether something else is to be recorded than is, and it is not known any more what: then the Work is read anew.
+    pub(super) fn wants_source(&self) -> bool {
+        let known = self.source.is_some() || self.demand.is_some() || self.error.is_some();
+        let shown = self.seen.is_some() && self.lost.is_none();
+        let wanted = match self.keeper.kept() {
+            None => self.keeper.recorded().is_some(),
+            Some(kept) => {
+                let back = kept.ledger.phase == Phase::Deleting && !self.is_deleting();
+                self.is_altered() || back || self.hollow && !self.is_deleting()
+            }
+        };
+        shown && !known && wanted && !self.keeper.is_busy()
+    }
+
+    /// Whether it is missing, and as far as is known nothing was ever made for it.
+    pub(super) fn never_began(&self) -> bool {
+        let unsettled = |brief: &Arc<Brief>| brief.phase == Phase::Applying && brief.applied.is_none();
+        self.missing && self.lost == Some(Lost::Unseen) && self.ledger().is_some_and(unsettled)
+    }
+
+    /// Whether somebody else changed the ledger. Nothing follows from what it says.
+    pub(super) fn is_altered(&self) -> bool {
+        self.keeper.altered().is_some()
+    }
+
+    /// What its ledger says, or said before somebody else changed or removed it.
+    pub(super) fn believed(&self) -> Option<&Arc<Brief>> {
+        if self.is_altered() { self.keeper.recorded() } else { self.keeper.latest() }
+    }
+
+    /// The bodies of what is recorded are at hand.
+    pub(super) fn take_bodies(&mut self, items: Vec<Arc<Item>>) {
+        self.bodies = items.into_iter().map(|item| (item.target.clone(), item)).collect();
+        self.first = needs(&self.bodies);
+    }
+
+    /// Whether nothing is known of the Work that is worth keeping.
+    pub(super) fn is_empty(&self) -> bool {
+        self.keeper.is_empty() && self.under_way == 0 && (self.lost.is_some() || self.seen.is_none())
+    }
+
+    pub(super) fn ledger(&self) -> Option<&Arc<Brief>> {
+        self.keeper.ledger()
+    }
+
+    /// Whether the Work is to be removed from the directory as soon as nothing of it is left.
+    pub(super) fn is_deleting(&self) -> bool {
+        self.seen.as_ref().is_some_and(|seen| seen.deleting) && self.lost.is_none()
+    }
+
+    /// Whether nothing may be written or deleted for it now.
+    pub(super) fn is_suspended(&self) -> bool {
+        let asked = self.demand.as_ref().map(|demand| &demand.brief);
+        let options = asked.or_else(|| self.ledger()).map(|brief| &brief.options);
+        options.is_some_and(|options| options.suspend || options.plan_only)
+    }
+}
+
+/// The status that the directory shows. One that cannot be read is written anew.
+fn told(object: &Object) -> Option<Told> {
+    #[derive(Deserialize)]
+    struct Frame {
+        status: Option<WorkStatus>,
+    }
+    let frame: Frame = serde_json::from_str(object.raw.get()).ok()?;
+    frame.status.as_ref().map(Told::read)
+}
+
+/// For each object that is still to be written, those of the same Work that must be there first.
+fn needs(bodies: &BTreeMap<Target, Arc<Item>>) -> BTreeMap<Target, Vec<Target>> {
+    let targets: Vec<&Target> = bodies.keys().collect();
+    let refs: Vec<ItemRef<'_>> = bodies.values().map(|item| item.as_ref().into()).collect();
+    let named = |places: &Arc<[usize]>| -> Vec<Target> {
+        places.iter().filter_map(|place| targets.get(*place).map(|target| (*target).clone())).collect()
+    };
+    let needs = order::needs(&refs);
+    let pairs = targets.iter().zip(&needs).filter(|(_, places)| !places.is_empty());
+    pairs.map(|(target, places)| ((*target).clone(), named(places))).collect()
+}

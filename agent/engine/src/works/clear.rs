@@ -1,0 +1,202 @@
+//! What becomes of what a ledger records and the Work does not ask for any more: the other way round than it was made.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use super::bundle::Bundle;
+use super::due::{Steps, Task};
+use super::{Brief, Context, Works, salt};
+use crate::evidence::Ending;
+use crate::ledger::Phase;
+use crate::plan::Step;
+use crate::protected;
+use crate::target::Target;
+use crate::work::{Apply, Deletion as Fate, order};
+
+/// What is to be done about one object.
+#[allow(clippy::large_enum_variant)] // it is short-lived
+enum Clear {
+    /// Nothing: it is gone, or it is not this Work's to remove.
+    Done,
+    /// Nothing: another Work wants it, and takes it over.
+    Claimed,
+    /// Nothing now: something is under way, or there is no evidence, or it is held.
+    Wait,
+    /// Nothing before then.
+    Later(std::time::Duration),
+    /// This.
+    Act(Box<Step>),
+}
+
+impl Works {
+    /// What a ledger records beside what is wanted. `reread`: the Work is to be read in any case. Returns whether
+    /// something of it may be there still.
+    pub(super) fn left_due(
+        &mut self,
+        uid: &str,
+        brief: &Arc<Brief>,
+        reread: bool,
+        context: Context,
+        steps: &mut Steps,
+    ) -> bool {
+        let Some(bundle) = self.bundles.get(uid) else { return false };
+        let recorded = Ending::recorded(brief);
+        let ending = recorded.or_else(|| bundle.ending.as_ref().map(|(ending, _)| ending.clone()));
+        let whole = brief.phase == Phase::Applying && (bundle.is_deleting() || bundle.lost.is_some());
+        let mut unconfirmed = whole;
+        let mut targets: Vec<&Target> = brief.left.keys().collect();
+        let wave = |target: &Target| order::wave(&target.resource.group, &target.resource.kind);
+        targets.sort_by_key(|target| std::cmp::Reverse(wave(target)));
+        let asked = if targets.is_empty() { BTreeSet::new() } else { self.asked_beside(bundle) };
+        let mut last = None;
+        for target in targets {
+            let wave = wave(target);
+            if last.is_some_and(|last| last > wave) {
+                break; // a wave begins when the one behind it is done
+            }
+            match self.judge(brief, ending.as_ref(), target, &asked, context) {
+                Clear::Done => continue,
+                Clear::Claimed => {
+                    last = Some(wave);
+                    continue;
+                }
+                Clear::Wait => {}
+                Clear::Later(due) => self.later(due, uid),
+                Clear::Act(step) => {
+                    if !self.has_room(uid) {
+                        last = Some(wave);
+                        break;
+                    }
+                    self.act(Task::Clear { work: uid.to_owned(), target: target.clone() }, *step, steps);
+                }
+            }
+            unconfirmed |= ending.as_ref().is_none_or(|ending| !ending.covers(brief, target));
+            last = Some(wave);
+        }
+        self.look_for_any(uid, brief, context, steps);
+        let confirmed = ending.as_ref().is_some_and(Ending::is_whole);
+        self.removals.set(uid, unconfirmed && !confirmed || reread, context.now);
+        last.is_some()
+    }
+
+    /// Of a Work that is missing and, as far as is known, never began, it is found out whether anything is there: if not,
+    /// its ledger is in the way of the next Work of its name, and of no use.
+    fn look_for_any(&mut self, uid: &str, brief: &Brief, context: Context, steps: &mut Steps) {
+        if !self.bundles.get(uid).is_some_and(Bundle::never_began) {
+            return;
+        }
+        for target in brief.targets() {
+            let slot = self.slots.get(target);
+            let looked = slot.is_some_and(|slot| slot.observed.is_some() || slot.absent || slot.foreign);
+            if looked || self.under_way.contains(target) {
+                continue;
+            }
+            let due = slot.map_or(std::time::Duration::ZERO, |slot| slot.clearing.due(false, salt(target)));
+            if due > context.now {
+                self.later(due, uid);
+            } else if self.has_room(uid) {
+                let task = Task::Clear { work: uid.to_owned(), target: target.clone() };
+                self.act(task, Step::Look(target.clone()), steps);
+            }
+        }
+    }
+
+    fn judge(
+        &self,
+        brief: &Brief,
+        ending: Option<&Ending>,
+        target: &Target,
+        asked: &BTreeSet<Target>,
+        context: Context,
+    ) -> Clear {
+        if self.under_way.contains(target) {
+            return Clear::Wait;
+        }
+        if self.bundles.get(&brief.work.uid).is_some_and(|bundle| self.is_gone(bundle, brief, target)) {
+            return Clear::Done;
+        }
+        let there = self.slots.get(target).is_some_and(|slot| slot.observed.is_some());
+        if there && (asked.contains(target) || self.is_claimed(brief, target)) {
+            return Clear::Claimed;
+        }
+        let Some(ending) = ending.filter(|ending| ending.covers(brief, target)) else {
+            return Clear::Wait;
+        };
+        let Some(slot) = self.slots.get(target) else {
+            return Clear::Act(Box::new(Step::Look(target.clone())));
+        };
+        let due = slot.clearing.due(false, salt(target));
+        if due > context.now {
+            return Clear::Later(due);
+        }
+        let Some(observed) = &slot.observed else { return Clear::Act(Box::new(Step::Look(target.clone()))) };
+        if observed.deleting {
+            return Clear::Wait; // its finalizers are others'
+        }
+        if brief.left.get(target).is_some_and(|options| options.deletion == Fate::Orphan) {
+            let uid = observed.uid.clone();
+            return Clear::Act(Box::new(Step::Unmark { target: target.clone(), uid }));
+        }
+        match ending.permits(brief, target, &observed.uid) {
+            Some(deletion) => Clear::Act(Box::new(Step::Delete(deletion))),
+            None => Clear::Wait,
+        }
+    }
+
+    /// Whether another Work wants an object, as its ledger records: then it is handed over, and not deleted.
+    fn is_claimed(&self, brief: &Brief, target: &Target) -> bool {
+        let claims = self.claims.get(target).into_iter().flatten().filter(|uid| **uid != brief.work.uid);
+        claims.into_iter().filter_map(|uid| self.bundles.get(uid)).any(|bundle| {
+            let Some(brief) = bundle.ledger() else { return false };
+            // Of one that is missing and never began, nothing will come.
+            let begins = bundle.lost.is_none() || brief.applied.is_some();
+            begins && brief.wants(target).is_some_and(|wanted| wanted.options.apply != Apply::Observe)
+        })
+    }
+
+    /// What other Works ask for, and no ledger records yet. One of the same name does not count: its ledger can be made
+    /// when this one is gone.
+    fn asked_beside(&self, bundle: &Bundle) -> BTreeSet<Target> {
+        let others = self.bundles.values().filter(|other| other.work.name != bundle.work.name);
+        let demands = others.filter(|other| other.lost.is_none() && !other.is_deleting());
+        let demands = demands.filter_map(|other| other.demand.as_ref());
+        let wanted = demands.flat_map(|demand| &demand.brief.wanted);
+        let wanted = wanted.filter(|wanted| wanted.options.apply != Apply::Observe);
+        wanted.map(|wanted| wanted.target.clone()).collect()
+    }
+
+    /// Whether nothing of a ledger that is to go is left.
+    pub(super) fn is_cleared(&self, bundle: &Bundle, brief: &Brief) -> bool {
+        bundle.under_way == 0 && brief.left.keys().all(|target| self.is_gone(bundle, brief, target))
+    }
+
+    /// Whether nothing of this Work's is there any more under a name, for it to remove.
+    pub(super) fn is_gone(&self, bundle: &Bundle, brief: &Brief, target: &Target) -> bool {
+        if self.under_way.contains(target) {
+            return false;
+        }
+        let options = brief.wants(target).map(|wanted| &wanted.options).or_else(|| brief.left.get(target));
+        if options.is_some_and(|options| options.apply == Apply::Observe) {
+            return true;
+        }
+        // What was settled is gone as soon as it is not listed. Where all is to go, each is looked for.
+        let unsettled = brief.applied.as_ref().is_none_or(|applied| applied.contains_key(target));
+        let unlisted = brief.phase == Phase::Applying && !unsettled && self.sees(&target.resource);
+        let Some(slot) = self.slots.get(target) else { return unlisted };
+        match &slot.observed {
+            None => slot.absent || slot.foreign || unlisted && slot.known.is_none(),
+            Some(observed) => !self.is_own(&bundle.work.uid, target, observed) || observed.let_go,
+        }
+    }
+
+    /// Objects that are to go, and are of a kind that goes only where the manifest allows it by name.
+    pub(super) fn protected<'a>(&'a self, brief: &'a Brief) -> impl Iterator<Item = &'a Target> {
+        let held = brief.left.iter().filter(|(target, options)| {
+            !options.allow_deletion
+                && options.deletion == Fate::Delete
+                && protected::is_protected(&target.resource)
+                && self.slots.get(*target).is_some_and(|slot| slot.observed.is_some())
+        });
+        held.map(|(target, _)| target)
+    }
+}

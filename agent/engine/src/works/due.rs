@@ -1,0 +1,348 @@
+//! What is to be done now for one Work: its finalizer, its objects, and in `recording` its ledger.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::bundle::{Lost, Progress};
+use super::catalog::GroupVersion;
+use super::objects::{State, Write, mark};
+use super::{Brief, Context, Works, salt};
+use crate::item::Item;
+use crate::ledger::{Home, Phase};
+use crate::mark::Mark;
+use crate::plan::{Cause, Step};
+use crate::target::Target;
+use crate::work::order;
+
+/// Steps of all Works that are under way at once: more would only wait for each other.
+pub(super) const STEPS: usize = 48;
+/// Steps about objects of one Work that are under way at once: others have their turn beside it.
+const SHARE: usize = 12;
+/// Evidence is used while it is this fresh; after that it is asked for anew.
+const FRESH: Duration = Duration::from_secs(60);
+
+/// What a plan of Works is about.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Task {
+    /// An object is written.
+    Write {
+        /// UID of the Work.
+        work: String,
+        /// Which.
+        target: Target,
+        /// Why.
+        cause: Cause,
+        /// The mark that it gets.
+        mark: Mark,
+        /// The resourceVersion that it was last seen with, where it was there.
+        before: Option<String>,
+    },
+    /// Something is found out about an object that is to go, or it goes.
+    Clear {
+        /// UID of the Work.
+        work: String,
+        /// Which.
+        target: Target,
+    },
+    /// The ledger is written or removed.
+    Ledger {
+        /// UID of the Work.
+        work: String,
+    },
+    /// The ledger is read for the bodies of manifests.
+    Recall {
+        /// UID of the Work.
+        work: String,
+    },
+    /// The finalizer of the Work is set or taken off.
+    Finalize {
+        /// UID of the Work.
+        work: String,
+    },
+    /// The status of the Work is written.
+    Report {
+        /// UID of the Work.
+        work: String,
+    },
+    /// The replica is asked which kinds of a version it serves.
+    Discover(GroupVersion),
+}
+
+pub(super) type Steps = Vec<(Task, Step)>;
+
+impl Works {
+    /// The steps that are due. They are taken to be under way from here on.
+    pub fn due(&mut self, context: Context) -> Vec<(Task, Step)> {
+        while let Some((due, _)) = self.timers.first()
+            && *due <= context.now
+        {
+            if let Some((_, uid)) = self.timers.pop_first() {
+                self.turns.push(&uid);
+            }
+        }
+        let mut steps = Vec::new();
+        let Some(home) = self.home.clone() else { return steps };
+        if !self.ledgers.is_complete() {
+            return steps;
+        }
+        while !self.is_full()
+            && let Some(uid) = self.turns.pop()
+        {
+            self.work_due(&uid, &home, context, &mut steps);
+            self.note(&uid);
+        }
+        steps
+    }
+
+    /// When something is due.
+    #[must_use]
+    pub fn wake(&self, connected: bool) -> Option<Duration> {
+        let timer = self.timers.first().map(|(due, _)| *due);
+        let removals = if connected { self.removals.due() } else { None };
+        timer.into_iter().chain(removals).min()
+    }
+
+    pub(super) fn later(&mut self, due: Duration, uid: &str) {
+        self.timers.insert((due, uid.to_owned()));
+    }
+
+    /// Whether as much is under way as may be.
+    pub(super) fn is_full(&self) -> bool {
+        self.steps >= STEPS
+    }
+
+    /// A step is under way from here on.
+    pub(super) fn act(&mut self, task: Task, step: Step, steps: &mut Steps) {
+        self.steps += 1;
+        if let Task::Write { work, target, .. } | Task::Clear { work, target } = &task {
+            self.under_way.insert(target.clone());
+            if let Some(bundle) = self.bundles.get_mut(work) {
+                bundle.under_way += 1;
+            }
+        }
+        steps.push((task, step));
+    }
+
+    /// Whether another step about the objects of a Work may be under way. If not, the outcomes of those that are, or the
+    /// next turn, come to it again.
+    pub(super) fn has_room(&mut self, uid: &str) -> bool {
+        if self.is_full() {
+            self.turns.push(uid);
+            return false;
+        }
+        self.bundles.get(uid).is_some_and(|bundle| bundle.under_way < SHARE)
+    }
+
+    fn work_due(&mut self, uid: &str, home: &Home, context: Context, steps: &mut Steps) {
+        let Some(bundle) = self.bundles.get_mut(uid) else { return };
+        if bundle.is_empty() {
+            self.removals.set(uid, false, context.now);
+            self.bundles.remove(uid);
+            return;
+        }
+        let elsewhere = |brief: &Arc<Brief>| brief.directory != home.directory;
+        if bundle.ledger().is_some_and(elsewhere) && bundle.keeper.recorded().is_none_or(elsewhere) {
+            return; // another directory's: left alone
+        }
+        if bundle.ending.as_ref().is_some_and(|(_, since)| *since + FRESH < context.now) {
+            bundle.ending = None;
+        }
+        bundle.compile(&self.catalog, home, context.now);
+        for version in bundle.unfound.clone() {
+            self.discover(version, uid, context, steps);
+        }
+        self.ledger_due(uid, context, steps);
+        self.finalizer_due(uid, context, steps);
+        self.objects_due(uid, context, steps);
+        self.settle_due(uid, context, steps);
+        self.status_due(uid, context, steps);
+    }
+
+    fn discover(&mut self, version: GroupVersion, uid: &str, context: Context, steps: &mut Steps) {
+        if self.is_full() {
+            return self.turns.push(uid);
+        }
+        match self.catalog.ask(&version, context.now, salt(&version)) {
+            Ok(true) => {
+                let (group, name) = version.clone();
+                self.act(Task::Discover(version), Step::Discover { group, version: name }, steps);
+            }
+            Ok(false) => {}
+            Err(due) => self.later(due, uid),
+        }
+    }
+
+    // === the finalizer ===
+
+    fn finalizer_due(&mut self, uid: &str, context: Context, steps: &mut Steps) {
+        let Some(bundle) = self.bundles.get(uid) else { return };
+        let Some(seen) = bundle.seen.as_ref().filter(|_| context.connected && bundle.lost.is_none()) else {
+            return;
+        };
+        // What may be there is known from a ledger alone: where there is none, it is made first.
+        let ready = bundle.ledger().is_some_and(|brief| {
+            brief.phase == Phase::Deleting && !bundle.is_altered() && self.is_cleared(bundle, brief)
+        });
+        let add = !seen.deleting && !seen.is_held() && (bundle.demand.is_some() || bundle.ledger().is_some());
+        let remove = seen.deleting && seen.is_held() && ready && !bundle.keeper.is_busy();
+        if bundle.upstream.busy || !(add || remove) {
+            return;
+        }
+        let due = bundle.upstream.pace.due(false, salt(uid));
+        if due > context.now {
+            return self.later(due, uid);
+        }
+        if self.is_full() {
+            return self.turns.push(uid);
+        }
+        let finalizers = seen.finalizers.iter().filter(|other| *other != muster_api::marks::WORK_FINALIZER);
+        let mut finalizers: Vec<String> = finalizers.cloned().collect();
+        if add {
+            finalizers.push(muster_api::marks::WORK_FINALIZER.to_owned());
+        }
+        let step = Step::Finalize {
+            name: bundle.work.name.clone(),
+            uid: uid.to_owned(),
+            version: seen.resource_version.clone(),
+            finalizers,
+        };
+        if let Some(bundle) = self.bundles.get_mut(uid) {
+            bundle.upstream.busy = true;
+        }
+        self.act(Task::Finalize { work: uid.to_owned() }, step, steps);
+    }
+
+    // === the objects ===
+
+    fn objects_due(&mut self, uid: &str, context: Context, steps: &mut Steps) {
+        let Some(bundle) = self.bundles.get_mut(uid) else { return };
+        bundle.progress = Progress::Moves;
+        let reread = bundle.wants_source();
+        let may_act = !bundle.is_suspended() && !bundle.is_altered();
+        let Some(brief) = bundle.ledger().cloned().filter(|_| may_act) else {
+            return self.removals.set(uid, reread, context.now);
+        };
+        // Before the first object, the Work waits for the finalizer: else it could go unnoticed.
+        let held = bundle.seen.as_ref().is_some_and(|seen| seen.is_held() && !seen.deleting);
+        let goes = bundle.lost.is_some() || bundle.is_deleting();
+        let ended = goes && bundle.ending.as_ref().is_some_and(|(ending, _)| ending.is_whole());
+        let may_begin = !ended && (held || brief.applied.is_some());
+        let mut progress = Progress::Moves;
+        if brief.phase == Phase::Applying && may_begin && !bundle.keeper.is_busy() {
+            progress = self.wanted_due(uid, &brief, context, steps);
+        }
+        if self.left_due(uid, &brief, reread, context, steps) {
+            progress = progress.max(Progress::Waits);
+        }
+        if let Some(bundle) = self.bundles.get_mut(uid) {
+            bundle.progress = progress;
+        }
+    }
+
+    fn wanted_due(&mut self, uid: &str, brief: &Arc<Brief>, context: Context, steps: &mut Steps) -> Progress {
+        let Some(bundle) = self.bundles.get_mut(uid) else { return Progress::Moves };
+        let work = bundle.work.clone();
+        let first = std::mem::take(&mut bundle.first);
+        let mut unasked = BTreeSet::new();
+        let mut recall = false;
+        let mut progress = Progress::Done;
+        let mut order: Vec<&super::Wanted> = brief.wanted.iter().collect();
+        order.sort_by_key(|wanted| {
+            let resource = &wanted.target.resource;
+            (order::wave(&resource.group, &resource.kind), wanted.ordinal)
+        });
+        for wanted in order {
+            let target = &wanted.target;
+            let needed = first.get(target).map_or(&[][..], Vec::as_slice);
+            let state = self.state(&work, brief, wanted, needed, context.now);
+            progress = progress.max(state.progress());
+            if let Some(bundle) = self.bundles.get_mut(uid) {
+                if state == State::Right {
+                    bundle.states.remove(target);
+                } else {
+                    bundle.states.insert(target.clone(), state.clone());
+                }
+            }
+            match state {
+                State::Due(write) => {
+                    if !self.has_room(uid) {
+                        break;
+                    }
+                    match self.body(uid, wanted) {
+                        Some(item) => self.write(uid, brief, wanted, &item, write, steps),
+                        None => recall = true,
+                    }
+                }
+                State::Right | State::Drifted | State::LetGo => {
+                    if let Some(bundle) = self.bundles.get_mut(uid) {
+                        bundle.bodies.remove(target);
+                    }
+                }
+                State::Undiscovered | State::Unserved(_) => {
+                    let resource = &target.resource;
+                    unasked.insert((resource.group.to_string(), resource.version.to_string()));
+                }
+                State::Later(due) | State::Failed(_, _, due) => self.later(due, uid),
+                _ => {}
+            }
+        }
+        if let Some(bundle) = self.bundles.get_mut(uid) {
+            bundle.first = first;
+        }
+        for version in unasked {
+            self.discover(version, uid, context, steps);
+        }
+        if recall {
+            self.recall(uid, context, steps);
+        }
+        progress
+    }
+
+    fn body(&self, uid: &str, wanted: &super::Wanted) -> Option<Arc<Item>> {
+        let item = self.bundles.get(uid)?.bodies.get(&wanted.target)?;
+        (item.digest() == wanted.digest).then(|| Arc::clone(item))
+    }
+
+    /// The bodies are read from the ledger.
+    fn recall(&mut self, uid: &str, context: Context, steps: &mut Steps) {
+        let Some(bundle) = self.bundles.get(uid).filter(|bundle| !bundle.reading) else { return };
+        let due = bundle.reading_pace.due(false, salt(uid));
+        if due > context.now {
+            return self.later(due, uid);
+        }
+        if self.is_full() {
+            return self.turns.push(uid);
+        }
+        let step = Step::Recall { ledger: bundle.work.name.clone(), uid: uid.to_owned() };
+        if let Some(bundle) = self.bundles.get_mut(uid) {
+            bundle.reading = true;
+        }
+        self.act(Task::Recall { work: uid.to_owned() }, step, steps);
+    }
+
+    fn write(
+        &mut self,
+        uid: &str,
+        brief: &Brief,
+        wanted: &super::Wanted,
+        item: &Item,
+        write: Write,
+        steps: &mut Steps,
+    ) {
+        let Some(bundle) = self.bundles.get(uid) else { return };
+        let (target, mark) = (wanted.target.clone(), mark(brief, wanted));
+        let labels = [(muster_api::marks::PART_OF, bundle.set.as_str())];
+        let body = item.body(&labels, &[(muster_api::marks::MADE_FOR, &mark.text())], write.guard);
+        let observed = self.slots.get(&target).and_then(|slot| slot.observed.as_ref());
+        let before = observed.map(|observed| observed.version.clone());
+        let (cause, force) = (write.cause, write.force);
+        let step = Step::Apply { target: target.clone(), body, cause, force };
+        self.act(Task::Write { work: uid.to_owned(), target, cause, mark, before }, step, steps);
+    }
+
+    /// Whether a Work that the directory does not show any more was seen to go.
+    pub(super) fn has_tombstone(&self, uid: &str) -> bool {
+        self.bundles.get(uid).is_some_and(|bundle| bundle.lost == Some(Lost::Tombstone))
+    }
+}

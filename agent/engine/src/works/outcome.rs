@@ -1,0 +1,334 @@
+//! What came of the steps about Works.
+
+use std::time::Duration;
+
+use muster_api::Resource;
+
+use super::brief::{Brief, Wanted};
+use super::bundle::{Bundle, Demand};
+use super::catalog::GroupVersion;
+use super::due::Task;
+use super::objects::describe;
+use super::{Works, salt};
+use crate::event::StepOutcome;
+use crate::evidence::{Findings, WorkVerdict};
+use crate::failure::Failure;
+use crate::ledger::{Kept, Phase};
+use crate::mark::Mark;
+use crate::pin::{Pin, Reading};
+use crate::plan::Cause;
+use crate::target::Target;
+use crate::work::OnConflict;
+
+impl Works {
+    /// A plan ended. Returns whether it put right what somebody else had changed.
+    pub fn done(&mut self, task: Task, outcome: StepOutcome, now: Duration) -> bool {
+        self.steps = self.steps.saturating_sub(1);
+        let mut corrected = false;
+        match task {
+            Task::Write { work, target, cause, mark, before } => {
+                self.ended(&work, &target);
+                corrected = self.written(&work, &target, (cause, before.as_deref()), &mark, outcome, now);
+                self.turns.push(&work);
+                self.stir_claimants(&target);
+            }
+            Task::Clear { work, target } => {
+                self.ended(&work, &target);
+                self.cleared(&work, &target, outcome, now);
+                self.turns.push(&work);
+                self.stir_claimants(&target);
+            }
+            Task::Ledger { work } => self.ledger_done(&work, outcome, now),
+            Task::Recall { work } => self.recalled(&work, outcome, now),
+            Task::Finalize { work } | Task::Report { work } => self.finalized(&work, outcome, now),
+            Task::Discover(version) => self.discovered(&version, outcome, now),
+        }
+        corrected
+    }
+
+    fn ended(&mut self, work: &str, target: &Target) {
+        self.under_way.remove(target);
+        if !self.claims.contains_key(target) {
+            self.slots.remove(target);
+        }
+        if let Some(bundle) = self.bundles.get_mut(work) {
+            bundle.states.remove(target);
+            bundle.under_way = bundle.under_way.saturating_sub(1);
+        }
+    }
+
+    fn written(
+        &mut self,
+        work: &str,
+        target: &Target,
+        cause: (Cause, Option<&str>),
+        mark: &Mark,
+        outcome: StepOutcome,
+        now: Duration,
+    ) -> bool {
+        match outcome {
+            StepOutcome::Written(object) => {
+                let observed = self.read(target, &object);
+                self.judge_readiness(target, &object);
+                let kept =
+                    observed.labelled && observed.mark.as_ref() == Some(mark) && observed.fields.is_some();
+                self.wrote(target);
+                let slot = self.slots.entry(target.clone()).or_default();
+                slot.foreign = false;
+                let corrected = slot.written(observed, cause, now);
+                if !kept {
+                    let why = "the replica does not keep what is written: an admission webhook changes it";
+                    let message = format!("{}: {why}", describe(target));
+                    slot.failed(Failure::Invalid, message, now, salt(target));
+                }
+                corrected
+            }
+            StepOutcome::Present(object) => {
+                let observed = self.read(target, &object);
+                let ours = observed.mark.as_ref().is_some_and(|mark| self.nonces.contains(&mark.nonce));
+                let brief = self.bundles.get(work).and_then(Bundle::ledger);
+                let wanted = brief.and_then(|brief| brief.wants(target));
+                let taken = wanted.is_some_and(|wanted| wanted.options.on_conflict != OnConflict::Report);
+                let slot = self.slots.entry(target.clone()).or_default();
+                let known = slot.known.as_ref().is_some_and(|known| known.uid == observed.uid);
+                if slot.observed.as_ref().is_some_and(|before| before.uid != observed.uid) {
+                    slot.observed = None; // it is gone, and this has taken its place
+                }
+                if !ours && !known && !taken {
+                    // No watch shows when it goes: it is tried again now and then.
+                    slot.foreign = true;
+                    let message = format!("{}: it is there already, and is not Muster's", describe(target));
+                    slot.failed(Failure::Conflict, message, now, salt(target));
+                } else {
+                    slot.observe(observed);
+                }
+                false
+            }
+            StepOutcome::Failed(failure, message) => {
+                if failure == Failure::NotServed {
+                    let Resource { group, version, .. } = &target.resource;
+                    self.catalog.forget_version(&(group.to_string(), version.to_string()));
+                }
+                let slot = self.slots.entry(target.clone()).or_default();
+                if failure == Failure::Conflict && !slot.foreign {
+                    slot.observed = None; // it was looked for, and is not there
+                }
+                slot.failed(failure, message, now, salt(target));
+                false
+            }
+            _ => false,
+        }
+    }
+
+    fn cleared(&mut self, work: &str, target: &Target, outcome: StepOutcome, now: Duration) {
+        let read = match &outcome {
+            StepOutcome::Present(object) => Some(self.read(target, object)),
+            _ => None,
+        };
+        let nonces = &self.nonces;
+        let failed = matches!(outcome, StepOutcome::Failed(..));
+        let slot = self.slots.entry(target.clone()).or_default();
+        if !failed {
+            slot.clearing.succeeded();
+        }
+        match outcome {
+            StepOutcome::Deleted => {
+                // Where finalizers keep it, a look finds it.
+                slot.observed = None;
+                slot.known = None;
+                slot.absent = false;
+            }
+            StepOutcome::Missing => {
+                slot.observed = None;
+                slot.absent = true;
+            }
+            StepOutcome::Present(_) => {
+                if let Some(observed) = read {
+                    if slot.knows(&observed, nonces) {
+                        slot.observe(observed);
+                    } else {
+                        (slot.observed, slot.foreign) = (None, true); // no watch shows when it goes
+                    }
+                }
+            }
+            StepOutcome::Unmarked => {
+                (slot.observed, slot.known, slot.foreign) = (None, None, true);
+            }
+            // Another object has taken its place: look who.
+            StepOutcome::Failed(Failure::Conflict, message) => {
+                slot.observed = None;
+                slot.clearing.failed(now, salt(target));
+                slot.failure = Some((Failure::Conflict, message));
+            }
+            StepOutcome::Failed(failure, message) => {
+                slot.clearing.failed(now, salt(target));
+                slot.failure = Some((failure, message));
+            }
+            _ => {}
+        }
+        let due = slot.clearing.due(false, salt(target));
+        if due > now {
+            self.later(due, work);
+        }
+    }
+
+    fn ledger_done(&mut self, work: &str, outcome: StepOutcome, now: Duration) {
+        let Some(bundle) = self.bundles.get_mut(work) else { return };
+        bundle.keeper.ended();
+        self.turns.push(work);
+        match outcome {
+            StepOutcome::Recorded(kept) => {
+                let Some(brief) = Brief::of(&kept.ledger).map(std::sync::Arc::new) else { return };
+                // What was recorded may be asked for no more by now.
+                let same = |demand: &Demand| {
+                    let Brief { generation, resource_version, options, wanted, .. } = demand.brief.as_ref();
+                    (*generation, resource_version) == (brief.generation, &brief.resource_version)
+                        && options == &brief.options
+                        && wanted == &brief.wanted
+                };
+                if let Some(demand) = bundle.demand.take_if(|demand| same(demand)) {
+                    bundle.hollow = false;
+                    bundle.take_bodies(demand.items);
+                } else if brief.wanted.is_empty() {
+                    bundle.hollow = brief.phase == Phase::Applying && !brief.left.is_empty();
+                    bundle.take_bodies(Vec::new());
+                }
+                bundle.waits_since = None;
+                let before = bundle.believed().cloned();
+                bundle.keeper.written(std::sync::Arc::clone(&brief));
+                for (target, applied) in brief.applied.iter().flatten() {
+                    if let Some(slot) = self.slots.get_mut(target)
+                        && slot.known.as_ref().is_some_and(|known| known.uid == applied.uid)
+                    {
+                        slot.reassured = false;
+                    }
+                }
+                self.keep(Kept { ledger: brief, uid: kept.uid, version: kept.version });
+                let now = self.bundles.get(work).and_then(Bundle::believed).cloned();
+                self.claim(work, before.as_ref(), now.as_ref());
+            }
+            StepOutcome::Deleted => {
+                let before = bundle.believed().cloned();
+                bundle.keeper.forgotten();
+                bundle.ending = None;
+                self.unnamed(work, before.as_ref());
+            }
+            StepOutcome::Failed(failure, message) => bundle.keeper.failed(failure, message, now, salt(work)),
+            _ => {}
+        }
+    }
+
+    /// The ledger was read for bodies.
+    fn recalled(&mut self, work: &str, outcome: StepOutcome, now: Duration) {
+        let Some(bundle) = self.bundles.get_mut(work) else { return };
+        bundle.reading = false;
+        self.turns.push(work);
+        match outcome {
+            StepOutcome::Recorded(kept) => {
+                bundle.take_bodies(kept.ledger.items);
+                let has = |wanted: &Wanted| {
+                    bundle.bodies.get(&wanted.target).is_some_and(|item| item.digest() == wanted.digest)
+                };
+                if bundle.ledger().is_some_and(|brief| brief.wanted.iter().all(has)) {
+                    bundle.reading_pace.succeeded();
+                } else {
+                    bundle.reading_pace.failed(now, salt(work)); // it is not what it was taken for
+                }
+            }
+            StepOutcome::Failed(failure, message) => {
+                bundle.reading_pace.failed(now, salt(work));
+                bundle.keeper.failed(failure, message, now, salt(work));
+            }
+            _ => bundle.reading_pace.failed(now, salt(work)), // the watch tells that it is gone
+        }
+    }
+
+    fn finalized(&mut self, work: &str, outcome: StepOutcome, now: Duration) {
+        let Some(bundle) = self.bundles.get_mut(work) else { return };
+        bundle.upstream.busy = false;
+        self.turns.push(work);
+        match outcome {
+            StepOutcome::Written(object) => {
+                bundle.upstream.failure = None;
+                bundle.upstream.pace.succeeded();
+                // Where the watch was faster, it may have told already that it is gone.
+                if bundle.lost.is_none() {
+                    bundle.show(&object);
+                }
+            }
+            outcome => {
+                bundle.upstream.failure = match outcome {
+                    StepOutcome::Failed(failure, message) => Some((failure, message)),
+                    _ => None, // it is gone: the watch says how it went
+                };
+                bundle.upstream.pace.failed(now, salt(work));
+                let due = bundle.upstream.pace.due(false, salt(work));
+                self.later(due, work);
+            }
+        }
+    }
+
+    fn discovered(&mut self, version: &GroupVersion, outcome: StepOutcome, now: Duration) {
+        match outcome {
+            StepOutcome::Served(served) => self.catalog.answered(version, served, now),
+            StepOutcome::Failed(failure, message) => {
+                self.catalog.failed(version, failure, message, now, salt(version));
+            }
+            _ => self.catalog.failed(version, Failure::Malformed, String::new(), now, salt(version)),
+        }
+        self.stir_users(&version.0);
+    }
+
+    // === evidence ===
+
+    /// An examination of these Works began.
+    pub fn examined(&mut self, questions: &[(String, String)], now: Duration) {
+        let uids: Vec<String> = questions.iter().map(|(uid, _)| uid.clone()).collect();
+        self.removals.end(&uids, now);
+        for uid in &uids {
+            self.turns.push(uid);
+        }
+    }
+
+    /// Live reads proved nothing about these Works.
+    pub fn doubted(&mut self, questions: &[(String, String)], why: &str) {
+        for (uid, _) in questions {
+            if let Some(bundle) = self.bundles.get_mut(uid) {
+                bundle.doubt = Some(why.to_owned());
+            }
+        }
+    }
+
+    /// Live reads show how it stands with these Works.
+    pub fn found(&mut self, findings: &Findings, pin: &Pin, questions: &[(String, String)], now: Duration) {
+        for (_, reading) in &findings.works {
+            if let Reading::Found(object) = reading
+                && !self.has_tombstone(&object.meta.uid)
+            {
+                self.show(object); // live, from the pinned directory: as good as an event
+                if let Some(bundle) = self.bundles.get_mut(&object.meta.uid) {
+                    bundle.read_again(object);
+                }
+            }
+        }
+        for (uid, _) in questions {
+            let tombstone = self.has_tombstone(uid);
+            let Some(bundle) = self.bundles.get_mut(uid) else { continue };
+            let Some(brief) = bundle.ledger().filter(|_| !bundle.is_altered()).cloned() else { continue };
+            bundle.missing = findings.works.iter().any(|(name, reading)| {
+                let missing = match reading {
+                    Reading::Absent => true,
+                    Reading::Found(object) => object.meta.uid != *uid,
+                    Reading::Unreadable(_) => false,
+                };
+                missing && *name == brief.work.name
+            });
+            match findings.judge_work(pin, &brief, tombstone) {
+                WorkVerdict::Ended(ending) => bundle.ending = Some((ending, now)),
+                WorkVerdict::Stands => bundle.doubt = None,
+                WorkVerdict::Unproven(why) => bundle.doubt = Some(why),
+            }
+            self.turns.push(uid);
+        }
+    }
+}

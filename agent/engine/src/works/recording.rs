@@ -1,0 +1,276 @@
+//! The ledger of one Work: what it is to record, when it is settled, and when it goes.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::brief::{Brief, Wanted};
+use super::bundle::{Bundle, Demand, Lost, Progress, Seen};
+use super::due::{Steps, Task};
+use super::objects::mark;
+use super::{Context, Works, salt};
+use crate::item::Item;
+use crate::keeper::Trying;
+use crate::ledger::{Applied, Kept, Phase};
+use crate::plan::Step;
+use crate::target::Target;
+use crate::work::{OnDrift, Options};
+
+/// How long what is there is not recorded while something waits for what may take its time: then it is one write.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// The next step of a ledger.
+enum Next {
+    /// It is to say this. The bodies are those of what is wanted, in the same order.
+    Record(Box<Brief>, Vec<Arc<Item>>),
+    /// It is to go.
+    Forget,
+}
+
+impl Works {
+    pub(super) fn ledger_due(&mut self, uid: &str, context: Context, steps: &mut Steps) {
+        let Some(bundle) = self.bundles.get(uid).filter(|bundle| !bundle.keeper.is_busy()) else { return };
+        let Some(next) = self.ledger_next(bundle) else {
+            if let Some(bundle) = self.bundles.get_mut(uid) {
+                bundle.keeper.well();
+                adopt(bundle);
+            }
+            return;
+        };
+        let before = bundle.keeper.kept().map(|kept| (kept.uid.clone(), kept.version.clone()));
+        let recorded = bundle.ledger().cloned();
+        let name = bundle.work.name.clone();
+        if let Next::Record(brief, _) = &next {
+            self.outdate(recorded.as_deref(), brief);
+        }
+        let (step, trying) = match (next, before) {
+            (Next::Record(brief, items), before) => {
+                let brief: Arc<Brief> = Arc::from(brief);
+                let ledger = Box::new(brief.ledger(items));
+                (Step::Record { ledger, before }, Trying::Record(Box::new(brief)))
+            }
+            (Next::Forget, Some((object, _))) => (Step::Forget { ledger: name, uid: object }, Trying::Forget),
+            (Next::Forget, None) => return,
+        };
+        self.ledger_step(uid, step, Some(trying), context, steps);
+    }
+
+    fn ledger_step(
+        &mut self,
+        uid: &str,
+        step: Step,
+        trying: Option<Trying<Arc<Brief>>>,
+        context: Context,
+        steps: &mut Steps,
+    ) {
+        let Some(bundle) = self.bundles.get_mut(uid) else { return };
+        let due = bundle.keeper.due(salt(uid));
+        if due > context.now {
+            return self.later(due, uid);
+        }
+        if self.steps >= super::due::STEPS {
+            return self.turns.push(uid);
+        }
+        bundle.keeper.begin(trying);
+        self.act(Task::Ledger { work: uid.to_owned() }, step, steps);
+    }
+
+    /// What is asked for in another way than before differs from what is there, and nobody did that by hand.
+    fn outdate(&mut self, before: Option<&Brief>, now: &Brief) {
+        for wanted in now.wanted.iter().filter(|wanted| wanted.options.on_drift == OnDrift::Report) {
+            let Some((before, old)) = before.and_then(|before| Some((before, before.wants(&wanted.target)?)))
+            else {
+                continue;
+            };
+            if old.digest != wanted.digest
+                && let Some(slot) = self.slots.get_mut(&wanted.target)
+            {
+                slot.outdate(mark(before, old));
+            }
+        }
+    }
+
+    /// What is to be recorded of a Work, where that is not what is recorded.
+    fn ledger_next(&self, bundle: &Bundle) -> Option<Next> {
+        let Some(kept) = bundle.keeper.kept() else { return self.first_record(bundle) };
+        if bundle.is_altered() {
+            return self.restored(bundle);
+        }
+        let brief = &kept.ledger;
+        let ended = bundle.ending.as_ref().is_some_and(|(ending, _)| ending.is_whole());
+        let claimed = bundle.lost.is_some() || bundle.is_deleting();
+        if claimed {
+            let latest = with_options(brief, bundle.demand.as_ref());
+            let released = bundle.lost.is_some() || !bundle.seen.as_ref().is_some_and(Seen::is_held);
+            return match brief.phase {
+                // What is under way is awaited: nothing is written after the end is recorded.
+                Phase::Applying if ended && bundle.under_way > 0 => None,
+                Phase::Applying if ended => Some(Next::Record(latest.ending().into(), Vec::new())),
+                Phase::Applying => {
+                    let gone = |target| self.is_gone(bundle, brief, target);
+                    (bundle.never_began() && brief.targets().all(gone)).then_some(Next::Forget)
+                }
+                Phase::Deleting if !latest.asks_the_same(brief) => {
+                    Some(Next::Record(latest.into(), Vec::new()))
+                }
+                Phase::Deleting => (released && self.is_cleared(bundle, brief)).then_some(Next::Forget),
+            };
+        }
+        let Demand { brief: asked, items } = bundle.demand.as_ref()?;
+        let left = self.remains(bundle, asked);
+        let wanted = Brief { left, applied: None, ..Brief::clone(asked) };
+        // What is gone by now is not worth a write of its own.
+        let gone = |target: &Target| asked.wants(target).is_none() && !wanted.left.contains_key(target);
+        let gone: Vec<_> = brief.left.iter().filter(|(target, _)| gone(target)).collect();
+        let mut same = wanted.clone();
+        same.left.extend(gone.into_iter().map(|(target, options)| (target.clone(), Arc::clone(options))));
+        if same.asks_the_same(brief) {
+            return None;
+        }
+        Some(Next::Record(wanted.into(), items.clone()))
+    }
+
+    /// A ledger where there is none: it was never written, or was lost.
+    fn first_record(&self, bundle: &Bundle) -> Option<Next> {
+        // The ledger bears the name of the Work, and one of an earlier Work may be there still.
+        if self.names.get(&bundle.work.name).is_some_and(|uid| *uid != bundle.work.uid) {
+            return None;
+        }
+        let recorded = bundle.keeper.recorded();
+        let goes = match bundle.lost {
+            Some(Lost::Tombstone) => recorded.is_some(),
+            Some(Lost::Unseen) => return None,
+            None => bundle.is_deleting(),
+        };
+        if !goes {
+            let Demand { brief, items } = bundle.demand.as_ref()?;
+            let brief = Brief { left: self.remains(bundle, brief), ..Brief::clone(brief) };
+            return Some(Next::Record(brief.into(), items.clone()));
+        }
+        // All that it asks for, or asked for, may be there. That it goes has still to be shown.
+        let asked = bundle.demand.as_ref().map(|demand| demand.brief.ending());
+        let recorded = recorded.map(|brief| (brief.phase, brief.ending()));
+        let held = recorded.is_some() || bundle.seen.as_ref().is_some_and(Seen::is_held);
+        let phase = recorded.as_ref().map_or(Phase::Applying, |(phase, _)| *phase);
+        let mut known = recorded.map(|(_, brief)| brief).into_iter().chain(asked);
+        let mut brief = known.next().filter(|_| held)?;
+        known.for_each(|asked| brief.left.extend(asked.left));
+        Some(Next::Record(Brief { phase, ..brief }.into(), Vec::new()))
+    }
+
+    /// What was recorded, in the place of what somebody else made of it.
+    fn restored(&self, bundle: &Bundle) -> Option<Next> {
+        let recorded = bundle.keeper.recorded()?;
+        if recorded.wanted.is_empty() {
+            return Some(Next::Record(Brief::clone(recorded).into(), Vec::new()));
+        }
+        let Demand { brief, items } = bundle.demand.as_ref().filter(|_| bundle.lost.is_none())?;
+        let brief = Brief { left: self.remains(bundle, brief), applied: None, ..Brief::clone(brief) };
+        Some(Next::Record(brief.into(), items.clone()))
+    }
+
+    /// What earlier states asked for and may be there still, with the options that hold for it last.
+    fn remains(&self, bundle: &Bundle, now: &Brief) -> BTreeMap<Target, Arc<Options>> {
+        let before = if bundle.is_altered() { bundle.keeper.recorded() } else { bundle.keeper.latest() };
+        let Some(before) = before else { return BTreeMap::new() };
+        // Another version of the API shows the same object.
+        let same = |target: &Target| {
+            let Target { resource, namespace, name } = target;
+            (resource.group.clone(), resource.plural.clone(), namespace.clone(), name.clone())
+        };
+        let wanted: BTreeSet<_> = now.wanted.iter().map(|wanted| same(&wanted.target)).collect();
+        let earlier = before.wanted.iter().map(|wanted| (&wanted.target, &wanted.options));
+        let rest = earlier.chain(before.left.iter()).filter(|(target, _)| !wanted.contains(&same(target)));
+        let may_be_there = rest.filter(|(target, _)| !self.is_gone(bundle, before, target));
+        may_be_there.map(|(target, options)| (target.clone(), Arc::clone(options))).collect()
+    }
+
+    // === what is there ===
+
+    /// The record of what is there, once all that is wanted was tried, and what is not wanted is gone. Where that takes
+    /// its time, it is recorded before, too.
+    pub(super) fn settle_due(&mut self, uid: &str, context: Context, steps: &mut Steps) {
+        let Some(bundle) = self.bundles.get_mut(uid) else { return };
+        let busy = bundle.keeper.is_busy() || bundle.under_way > 0 || bundle.is_altered();
+        if busy || bundle.progress == Progress::Moves || bundle.is_suspended() {
+            return;
+        }
+        if bundle.progress == Progress::Waits {
+            let due = *bundle.waits_since.get_or_insert(context.now) + PATIENCE;
+            if due > context.now {
+                return self.later(due, uid);
+            }
+        } else {
+            bundle.waits_since = None;
+        }
+        let Some(bundle) = self.bundles.get(uid) else { return };
+        let Some(kept) = bundle.keeper.kept().filter(|kept| kept.ledger.phase == Phase::Applying) else {
+            return;
+        };
+        let Some(applied) = self.applied(&kept.ledger) else { return };
+        let mut ledger = kept.ledger.ledger(Vec::new());
+        ledger.applied = None;
+        let kept = Kept { ledger, uid: kept.uid.clone(), version: kept.version.clone() };
+        let step = Step::Settle { kept: Box::new(kept), applied };
+        self.ledger_step(uid, step, None, context, steps);
+    }
+
+    /// What is there, if it differs from what the ledger says is there.
+    fn applied(&self, brief: &Brief) -> Option<BTreeMap<Target, Applied>> {
+        let mut applied = BTreeMap::new();
+        let mut reassured = false;
+        let recorded = |target: &Target| brief.applied.as_ref()?.get(target);
+        for target in brief.targets() {
+            let Some(slot) = self.slots.get(target) else { continue };
+            let wanted = brief.wants(target);
+            let reports = |wanted: &Wanted| wanted.options.on_drift == OnDrift::Report;
+            match &slot.observed {
+                Some(observed) if self.is_own(&brief.work.uid, target, observed) => {
+                    let known = slot.known.as_ref().filter(|known| known.uid == observed.uid);
+                    let fields = known.and_then(|known| known.fields.clone()).unwrap_or_default();
+                    let stale =
+                        recorded(target).is_some_and(|it| it.uid == observed.uid && it.fields != fields);
+                    reassured |= wanted.is_some() && slot.reassured || wanted.is_some_and(reports) && stale;
+                    applied.insert(target.clone(), Applied { uid: observed.uid.clone(), fields });
+                }
+                // Somebody deleted it, and it is left so.
+                None if wanted.is_some_and(reports) && slot.known.is_some() => {
+                    applied.extend(recorded(target).map(|it| (target.clone(), it.clone())));
+                }
+                _ => {}
+            }
+        }
+        let uids = |(target, it): (&Target, &Applied)| (target.clone(), it.uid.clone());
+        let differs =
+            brief.applied.as_ref().is_none_or(|before| !before.iter().map(uids).eq(applied.iter().map(uids)));
+        (differs || reassured).then_some(applied)
+    }
+}
+
+/// What is asked for is recorded already: its bodies are kept for what is still to be written.
+fn adopt(bundle: &mut Bundle) {
+    let goes = bundle.lost.is_some() || bundle.is_deleting();
+    let applying = bundle.ledger().is_some_and(|brief| brief.phase == Phase::Applying);
+    if let Some(demand) = bundle.demand.take_if(|_| applying && !goes && bundle.keeper.altered().is_none()) {
+        bundle.hollow = false;
+        bundle.take_bodies(demand.items);
+    }
+}
+
+/// What is recorded, with the options that the Work has now.
+fn with_options(brief: &Brief, demand: Option<&Demand>) -> Brief {
+    let mut brief = brief.clone();
+    let Some(Demand { brief: asked, .. }) = demand else { return brief };
+    brief.options = Arc::clone(&asked.options);
+    for wanted in &mut brief.wanted {
+        if let Some(now) = asked.wants(&wanted.target) {
+            wanted.options = Arc::clone(&now.options);
+        }
+    }
+    for (target, options) in &mut brief.left {
+        if let Some(now) = asked.wants(target) {
+            *options = Arc::clone(&now.options);
+        }
+    }
+    brief
+}

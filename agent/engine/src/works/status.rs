@@ -1,0 +1,300 @@
+//! What people are told of a Work: its status in the directory, written when it changes and nothing more is to be
+//! expected within the next moments.
+
+use muster_api::conditions::{WorksApplied, manifest, work};
+use muster_api::work::ResourceIdentifier;
+
+use super::brief::{Brief, Wanted};
+use super::bundle::{Bundle, Flawed, Progress, Why};
+use super::due::{Steps, Task};
+use super::objects::State;
+use super::{Context, Works, salt};
+use crate::failure::Failure;
+use crate::ledger::Phase;
+use crate::plan::Step;
+use crate::readiness::Readiness;
+use crate::target::Target;
+use crate::work::{Flaw, WorkError};
+use crate::work_status::{Aspect, ObjectState, compose, same};
+
+/// How many Works a message names at most.
+const NAMED: usize = 5;
+
+type Applied = Aspect<manifest::Applied>;
+type Available = Aspect<manifest::Available>;
+
+impl Works {
+    /// Writes the status of a Work, if it is not what was told.
+    pub(super) fn status_due(&mut self, uid: &str, context: Context, steps: &mut Steps) {
+        let Some(bundle) = self.bundles.get(uid) else { return };
+        let Some(seen) = bundle.seen.as_ref().filter(|_| context.connected && bundle.lost.is_none()) else {
+            return;
+        };
+        // Where the Work goes and does not wait for Muster any more, nobody reads what is said of it.
+        let released = seen.deleting && !seen.is_held();
+        if bundle.upstream.busy || released || !is_quiet(bundle) {
+            return;
+        }
+        let overall = self.overall(bundle);
+        let objects = self.states(bundle);
+        let status = compose(seen.generation, &objects, overall.as_ref(), bundle.told.as_ref(), context.wall);
+        if bundle.told.as_ref().is_some_and(|told| same(&status, told)) {
+            return;
+        }
+        let due = bundle.upstream.pace.due(false, salt(uid));
+        if due > context.now {
+            return self.later(due, uid);
+        }
+        if self.is_full() {
+            return self.turns.push(uid);
+        }
+        // It is made of strings and numbers: it cannot fail to be JSON. Nothing would be refused by the server.
+        let text = serde_json::to_string(&status).unwrap_or_default();
+        let (name, version) = (bundle.work.name.clone(), seen.resource_version.clone());
+        if let Some(bundle) = self.bundles.get_mut(uid) {
+            bundle.upstream.busy = true;
+        }
+        self.act(Task::Report { work: uid.to_owned() }, Step::Report { name, version, status: text }, steps);
+    }
+
+    /// How it stands with the Works of the directory, for the report, and whether that may pass within moments.
+    #[must_use]
+    pub fn told(&self) -> (WorksApplied, String, bool) {
+        if let Some((failure, message)) = &self.failure {
+            let reason = match failure {
+                Failure::Forbidden | Failure::Absent => WorksApplied::Forbidden,
+                _ => WorksApplied::Pending,
+            };
+            return (reason, message.clone(), false);
+        }
+        if !self.shown.is_complete() {
+            return (WorksApplied::Pending, "the Works of the directory are still to be read".into(), false);
+        }
+        let works = self.bundles.len();
+        let mut all =
+            self.incomplete.iter().filter_map(|uid| Some(self.bundles.get(uid)?.work.name.as_str()));
+        let first: Vec<&str> = all.by_ref().take(NAMED).collect();
+        match (works, first.as_slice()) {
+            (0, _) => (WorksApplied::NoneAssigned, String::new(), false),
+            (_, []) => (WorksApplied::Applied, String::new(), false),
+            (_, some) => {
+                let more = all.count();
+                let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+                let message =
+                    format!("{} of {works} Works: {}{more}", self.incomplete.len(), some.join(", "));
+                (WorksApplied::Incomplete, message, true)
+            }
+        }
+    }
+
+    /// Remembers whether all of a Work is applied.
+    pub(super) fn note(&mut self, uid: &str) {
+        let whole = self.bundles.get(uid).is_none_or(|bundle| {
+            let sound = bundle.error.is_none() && bundle.flaws.is_empty() && bundle.states.is_empty();
+            sound && bundle.ledger().is_some() && bundle.demand.is_none() && !bundle.is_deleting()
+        });
+        if whole {
+            self.incomplete.remove(uid);
+        } else {
+            self.incomplete.insert(uid.to_owned());
+        }
+    }
+
+    /// What holds for a Work as a whole, whatever its manifests are.
+    fn overall(&self, bundle: &Bundle) -> Option<Aspect<work::Applied>> {
+        let say = |reason, message: String| Some(Aspect::new(reason, message));
+        if let Some(error) = &bundle.error {
+            let reason = match error {
+                WorkError::Option { .. } => work::Applied::InvalidOption,
+                WorkError::TooLarge { .. } => work::Applied::TooLarge,
+                WorkError::Malformed { .. } | WorkError::ReservedName { .. } => work::Applied::Malformed,
+            };
+            return say(reason, error.to_string());
+        }
+        if let Some((failure, message)) = bundle.keeper.failure() {
+            let reason = match failure {
+                Failure::TooLarge => work::Applied::TooLarge,
+                _ => work::Applied::LedgerUnusable,
+            };
+            return say(reason, message.clone());
+        }
+        let brief = bundle.ledger()?;
+        if bundle.is_deleting() || brief.phase == Phase::Deleting {
+            return say(work::Applied::Deleting, self.remaining(bundle, brief));
+        }
+        if brief.options.plan_only {
+            return say(work::Applied::Planned, "this version does not tell what it would change".into());
+        }
+        if brief.options.suspend {
+            return say(work::Applied::Suspended, String::new());
+        }
+        None
+    }
+
+    /// What of a Work that is being deleted is still there, and why.
+    fn remaining(&self, bundle: &Bundle, brief: &Brief) -> String {
+        if let Some(target) = self.protected(brief).next() {
+            let what = super::objects::describe(target);
+            return format!(
+                "{what} is of a protected kind: to have it deleted, set multicluster.coreos.com/allow-deletion to \"true\"; to keep it, set multicluster.coreos.com/deletion to orphan"
+            );
+        }
+        if let Some(doubt) = &bundle.doubt {
+            return format!("everything stays: {doubt}");
+        }
+        let left = brief.targets().filter(|target| !self.is_gone(bundle, brief, target)).count();
+        format!("{left} objects are still there")
+    }
+
+    fn states(&self, bundle: &Bundle) -> Vec<(ResourceIdentifier, ObjectState)> {
+        let flawed = bundle.flaws.iter().map(|flawed| (identify(flawed), refused(flawed)));
+        let brief = bundle.ledger();
+        let wanted = brief.iter().flat_map(|brief| &brief.wanted);
+        let wanted = wanted.map(|wanted| {
+            let state = bundle.states.get(&wanted.target).unwrap_or(&State::Right);
+            (identifier(wanted), self.object_state(bundle, wanted, state))
+        });
+        let mut states: Vec<_> = flawed.chain(wanted).collect();
+        states.sort_by_key(|(identifier, _)| identifier.ordinal);
+        states
+    }
+
+    fn object_state(&self, bundle: &Bundle, wanted: &Wanted, state: &State) -> ObjectState {
+        let slot = self.slots.get(&wanted.target);
+        let observed = slot.and_then(|slot| slot.observed.as_ref());
+        let own = observed.filter(|_| !matches!(state, State::Conflict(_)));
+        let suspended = bundle.is_suspended();
+        ObjectState {
+            applied: if suspended {
+                Aspect::new(manifest::Applied::Suspended, "")
+            } else {
+                applied(&wanted.target, state)
+            },
+            available: match own {
+                Some(_) => self
+                    .readiness
+                    .get(&wanted.target)
+                    .map_or_else(|| Aspect::new(manifest::Available::Available, ""), available),
+                None => Aspect::new(manifest::Available::Missing, ""),
+            },
+            feedback: self.feedback.get(&wanted.target).filter(|_| own.is_some()).cloned(),
+            observed_generation: own.map_or(0, |observed| observed.generation),
+        }
+    }
+}
+
+/// Whether nothing about a Work is to be expected within the next moments.
+fn is_quiet(bundle: &Bundle) -> bool {
+    if bundle.under_way > 0 || bundle.keeper.is_busy() || bundle.reading {
+        return false;
+    }
+    if bundle.error.is_some() || bundle.keeper.failure().is_some() || bundle.is_deleting() {
+        return true;
+    }
+    let steady = bundle.is_suspended() || bundle.progress != Progress::Moves;
+    bundle.demand.is_none() && bundle.ledger().is_some() && steady
+}
+
+fn applied(target: &Target, state: &State) -> Applied {
+    use manifest::Applied as Reason;
+    match state {
+        State::Right => Aspect::new(Reason::Applied, ""),
+        State::UnderWay | State::Unseen | State::Due(_) | State::Undiscovered | State::Later(_) => {
+            Aspect::new(Reason::Pending, "")
+        }
+        State::Waits(why) | State::Unserved(why) => Aspect::new(Reason::Waiting, why.as_str()),
+        State::Failed(failure, message, _) => {
+            let (reason, message) = failed(target, *failure, message);
+            Aspect::new(reason, message)
+        }
+        State::Conflict(why) => Aspect::new(Reason::Conflict, why.as_str()),
+        State::Drifted => Aspect::new(Reason::Drifted, ""),
+        State::Terminating => {
+            Aspect::new(Reason::Waiting, "the object is being deleted: it is made anew after that")
+        }
+        State::LetGo => Aspect::new(Reason::LetGo, ""),
+    }
+}
+
+/// What a failure means for people: the API server says of what kind it is only in words.
+fn failed(target: &Target, failure: Failure, message: &str) -> (manifest::Applied, String) {
+    use manifest::Applied as Reason;
+    let says = |words: &str| message.contains(words);
+    let reason = match failure {
+        Failure::Forbidden if says("exceeded quota") => Reason::QuotaExceeded,
+        Failure::Forbidden | Failure::Invalid if says("admission webhook") => Reason::WebhookRefused,
+        Failure::Forbidden => Reason::Forbidden,
+        Failure::Invalid if says("immutable") || says("may not change") || says("cannot change") => {
+            Reason::Immutable
+        }
+        Failure::Invalid | Failure::Malformed => Reason::Rejected,
+        Failure::TooLarge => Reason::TooLarge,
+        Failure::Conflict => Reason::Conflict,
+        Failure::Absent => {
+            let namespace = target.namespace.as_deref().unwrap_or_default();
+            return (Reason::Waiting, format!("namespace {namespace} is not there"));
+        }
+        Failure::NotServed => Reason::UnknownKind,
+        // Servers take a field of another type than its schema's for an error of their own.
+        Failure::Unavailable if says("failed to create typed patch object") => Reason::Rejected,
+        Failure::Unavailable | Failure::Unauthorized | Failure::Fenced => Reason::Retrying,
+    };
+    (reason, message.to_owned())
+}
+
+fn refused(flawed: &Flawed) -> ObjectState {
+    use manifest::Applied as Reason;
+    let (reason, message) = match &flawed.why {
+        Why::Flaw(flaw) => {
+            let reason = match flaw {
+                Flaw::GenerateName => Reason::GenerateName,
+                Flaw::ForeignOwner => Reason::ForeignOwner,
+                Flaw::Duplicate { .. } => Reason::Duplicate,
+                Flaw::Option(_) => Reason::InvalidOption,
+                _ => Reason::InvalidManifest,
+            };
+            (reason, flaw.to_string())
+        }
+        Why::UnknownKind => {
+            let why = "the replica does not serve this kind: install its definition, or correct apiVersion and kind";
+            (Reason::UnknownKind, why.to_owned())
+        }
+        Why::Undiscovered(message) => (Reason::Retrying, message.clone()),
+        Why::Unsupported(why) => (Reason::Unsupported, (*why).to_owned()),
+    };
+    ObjectState {
+        applied: Aspect::new(reason, message),
+        available: Aspect::new(manifest::Available::Missing, ""),
+        feedback: None,
+        observed_generation: 0,
+    }
+}
+
+fn available(readiness: &Readiness) -> Available {
+    use manifest::Available as Reason;
+    match readiness {
+        Readiness::Current => Aspect::new(Reason::Available, ""),
+        Readiness::InProgress { reason, message } => {
+            Aspect::new(Reason::Progressing, format!("{reason}: {message}"))
+        }
+        Readiness::Failed { reason, message } => Aspect::new(Reason::Failed, format!("{reason}: {message}")),
+        Readiness::Terminating => Aspect::new(Reason::Terminating, ""),
+    }
+}
+
+fn identifier(wanted: &Wanted) -> ResourceIdentifier {
+    let Target { resource, namespace, name } = &wanted.target;
+    ResourceIdentifier {
+        ordinal: i64::try_from(wanted.ordinal).unwrap_or(i64::MAX),
+        group: resource.group.to_string(),
+        version: resource.version.to_string(),
+        kind: resource.kind.to_string(),
+        resource: resource.plural.to_string(),
+        namespace: namespace.clone().unwrap_or_default(),
+        name: name.clone(),
+    }
+}
+
+fn identify(flawed: &Flawed) -> ResourceIdentifier {
+    flawed.named.identifier(flawed.ordinal, "")
+}
