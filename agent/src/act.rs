@@ -3,12 +3,13 @@
 mod apply;
 mod examine;
 mod inspect;
+mod upstream;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
-use muster_api::names::{MIRROR_MANAGER, POLICIES_MANAGER};
+use muster_api::names::{MIRROR_MANAGER, POLICIES_MANAGER, WORKS_MANAGER};
 use muster_api::resource::{GROUP, NAMESPACES, Resource};
 use muster_api::{Object, marks};
 use muster_engine::event::StepOutcome;
@@ -16,10 +17,11 @@ use muster_engine::evidence::Deletion;
 use muster_engine::ledger::{Kept, Ledger};
 use muster_engine::plan::{Cause, Plan, Source, Step};
 use muster_engine::{Failure, Memory, Target};
-use muster_kit::client::{CallError, Client, Preconditions};
+use muster_kit::client::{AccountError, CallError, Client, Preconditions};
 use muster_kit::leader::Claim;
 use tokio::sync::{Semaphore, mpsc, watch};
 
+use crate::appliers::Appliers;
 use crate::failure::failure;
 use crate::ledgers::{self, LedgerError};
 use crate::metrics::Metrics;
@@ -36,6 +38,8 @@ pub struct Actor {
     replica: Client,
     /// The replica, as the account that applies what policies ask for.
     applier: Client,
+    /// The replica, as the accounts that apply Works.
+    works: Appliers,
     /// The directory, while there is a session.
     opened: watch::Receiver<Option<Arc<Open>>>,
     /// Whether this process may act.
@@ -50,6 +54,14 @@ pub struct Actor {
     paused: AtomicBool,
 }
 
+/// For whom something is read or written, and as whom.
+#[derive(Clone, Copy)]
+struct By<'a> {
+    source: Source,
+    /// The account that applies Works, where it is not the default one.
+    account: Option<&'a str>,
+}
+
 impl Actor {
     /// An actor. `opened` gives the directory while there is a session, `claim` says whether this process may act, and
     /// `doubt` asks the session to look at the directory.
@@ -62,10 +74,11 @@ impl Actor {
         doubt: mpsc::Sender<()>,
         metrics: Metrics,
     ) -> Self {
+        let works = Appliers::new(&replica.client, &claim);
         let (replica, applier) = (replica.client.clone(), replica.applier.clone());
         let in_flight = Semaphore::new(IN_FLIGHT);
         let paused = AtomicBool::new(false);
-        Self { replica, applier, opened, claim, store, doubt, metrics, in_flight, paused }
+        Self { replica, applier, works, opened, claim, store, doubt, metrics, in_flight, paused }
     }
 
     /// The owner of the replica wants nothing to be written, or wants it again.
@@ -83,7 +96,7 @@ impl Actor {
     async fn steps(&self, plan: Plan) -> Vec<StepOutcome> {
         let mut outcomes = Vec::with_capacity(plan.steps.len());
         for step in plan.steps {
-            let outcome = self.step(plan.source, step).await;
+            let outcome = self.step(By { source: plan.source, account: plan.account.as_deref() }, step).await;
             let failed = matches!(outcome, StepOutcome::Failed(..));
             outcomes.push(outcome);
             if failed {
@@ -93,7 +106,7 @@ impl Actor {
         outcomes
     }
 
-    async fn step(&self, source: Source, step: Step) -> StepOutcome {
+    async fn step(&self, by: By<'_>, step: Step) -> StepOutcome {
         match step {
             Step::Examine(examination) => {
                 let open = self.opened.borrow().clone();
@@ -110,10 +123,16 @@ impl Actor {
                 let _ = self.doubt.try_send(());
                 StepOutcome::Asked
             }
-            Step::Look(target) => self.look(source, &target).await,
-            Step::Inspect { namespace } => {
-                inspect::inspect(self.client(source, &NAMESPACES), &namespace).await
-            }
+            Step::Look(target) => self.look(by, &target).await,
+            Step::Inspect { namespace } => match self.client(by, &NAMESPACES) {
+                Ok(client) => inspect::inspect(&client, &namespace).await,
+                Err(error) => nobody(error),
+            },
+            Step::Recall { ledger, uid } => match ledgers::recall(&self.replica, &ledger, &uid).await {
+                Ok(kept) => StepOutcome::Recorded(Box::new(kept)),
+                Err(error) => StepOutcome::Failed(error.failure(), error.to_string()),
+            },
+            Step::Discover { group, version } => self.discover(&group, &version).await,
             // A process that was paused must not write once another one acts.
             _ if !self.claim.borrow().holds(Instant::now()) => {
                 StepOutcome::Failed(Failure::Fenced, "this process is not the one that acts".into())
@@ -121,53 +140,70 @@ impl Actor {
             _ if self.paused.load(Ordering::Relaxed) => {
                 StepOutcome::Failed(Failure::Fenced, "the owner of this cluster paused the agent".into())
             }
-            Step::Create { target, body, cause } => self.create(source, &target, body, cause).await,
-            Step::Replace { target, body, cause } => self.replace(source, &target, body, cause).await,
-            Step::Apply { target, body, cause } => self.apply(source, &target, body, cause).await,
-            Step::Unmark { target, uid } => self.unmark(source, &target, &uid).await,
-            Step::Delete(deletion) => self.delete(source, &deletion).await,
+            Step::Create { target, body, cause } => self.create(by, &target, body, cause).await,
+            Step::Replace { target, body, cause } => self.replace(by, &target, body, cause).await,
+            Step::Apply { target, body, cause, force } => self.apply(by, &target, body, (cause, force)).await,
+            Step::Unmark { target, uid } => self.unmark(by, &target, &uid).await,
+            Step::Delete(deletion) => self.delete(by, &deletion).await,
             Step::Record { ledger, before } => self.record(&ledger, before.as_ref()).await,
             Step::Settle { kept, applied } => {
                 let settled = ledgers::settle(&self.replica, &kept, &applied).await;
                 self.recorded("patch", settled)
             }
-            Step::Forget { policy, uid } => self.forget(&policy, &uid).await,
+            Step::Forget { ledger, uid } => self.forget(&ledger, &uid).await,
+            Step::Report { name, version, status } => self.report(&name, &version, &status).await,
+            Step::Finalize { name, uid, version, finalizers } => {
+                self.finalize(&name, &uid, &version, &finalizers).await
+            }
             Step::Remember(memory) => self.remember(&memory).await,
         }
     }
 
     /// Who reads and writes objects of a resource for a source. Copies of the directory's objects are the agent's own
     /// affair: they grant nothing, so no grant of the replica's owner is needed for them.
-    fn client(&self, source: Source, resource: &Resource) -> &Client {
-        match source {
-            Source::Policies if resource.group != GROUP => &self.applier,
-            Source::Policies | Source::Mirror | Source::Engine => &self.replica,
+    fn client(&self, by: By<'_>, resource: &Resource) -> Result<Client, AccountError> {
+        match by.source {
+            Source::Policies if resource.group != GROUP => Ok(self.applier.clone()),
+            Source::Works => self.works.client(by.account),
+            Source::Policies | Source::Mirror | Source::Engine => Ok(self.replica.clone()),
         }
     }
 
-    async fn create(&self, source: Source, target: &Target, body: String, cause: Cause) -> StepOutcome {
+    async fn create(&self, by: By<'_>, target: &Target, body: String, cause: Cause) -> StepOutcome {
         let Target { resource, namespace, name } = target;
-        let (client, namespace) = (self.client(source, resource), namespace.as_deref());
-        let created = client.create(resource, namespace, manager(source), body.into_bytes()).await;
+        let namespace = namespace.as_deref();
+        let client = match self.client(by, resource) {
+            Ok(client) => client,
+            Err(error) => return nobody(error),
+        };
+        let created = client.create(resource, namespace, manager(by.source), body.into_bytes()).await;
         self.account("create", &created);
         written(created, |object| {
             tracing::info!(%resource, name, uid = object.meta.uid, ?cause, of = of(object), "created");
         })
     }
 
-    async fn replace(&self, source: Source, target: &Target, body: String, cause: Cause) -> StepOutcome {
+    async fn replace(&self, by: By<'_>, target: &Target, body: String, cause: Cause) -> StepOutcome {
         let Target { resource, namespace, name } = target;
-        let (client, namespace) = (self.client(source, resource), namespace.as_deref());
-        let replaced = client.replace(resource, namespace, name, manager(source), body.into_bytes()).await;
+        let namespace = namespace.as_deref();
+        let client = match self.client(by, resource) {
+            Ok(client) => client,
+            Err(error) => return nobody(error),
+        };
+        let replaced = client.replace(resource, namespace, name, manager(by.source), body.into_bytes()).await;
         self.account("update", &replaced);
         written(replaced, |object| {
             tracing::info!(%resource, name, uid = object.meta.uid, ?cause, of = of(object), "updated");
         })
     }
 
-    async fn delete(&self, source: Source, deletion: &Deletion) -> StepOutcome {
+    async fn delete(&self, by: By<'_>, deletion: &Deletion) -> StepOutcome {
         let Target { resource, namespace, name } = deletion.target();
-        let (client, namespace, uid) = (self.client(source, resource), namespace.as_deref(), deletion.uid());
+        let (namespace, uid) = (namespace.as_deref(), deletion.uid());
+        let client = match self.client(by, resource) {
+            Ok(client) => client,
+            Err(error) => return nobody(error),
+        };
         let preconditions = Preconditions { uid: Some(uid.to_owned()), resource_version: None };
         let deleted = client.delete(resource, namespace, name, &preconditions).await;
         self.account("delete", &deleted);
@@ -196,8 +232,8 @@ impl Actor {
         }
         match recorded {
             Ok(kept) => {
-                let policy = &kept.ledger.maker;
-                tracing::info!(policy = policy.name, of = policy.uid, verb, "ledger written");
+                let maker = &kept.ledger.maker;
+                tracing::info!(name = maker.name, of = maker.uid, verb, "ledger written");
                 StepOutcome::Recorded(Box::new(kept))
             }
             Err(error) => {
@@ -207,12 +243,12 @@ impl Actor {
         }
     }
 
-    async fn forget(&self, policy: &str, uid: &str) -> StepOutcome {
-        let forgotten = ledgers::forget(&self.replica, policy, uid).await;
+    async fn forget(&self, ledger: &str, uid: &str) -> StepOutcome {
+        let forgotten = ledgers::forget(&self.replica, ledger, uid).await;
         self.account("delete", &forgotten);
         match forgotten {
             Ok(()) => {
-                tracing::info!(of = policy, uid, "ledger removed");
+                tracing::info!(ledger, uid, "ledger removed");
                 StepOutcome::Deleted
             }
             Err(error) => failed(&error),
@@ -245,6 +281,7 @@ fn manager(source: Source) -> &'static str {
     match source {
         Source::Mirror | Source::Engine => MIRROR_MANAGER,
         Source::Policies => POLICIES_MANAGER,
+        Source::Works => WORKS_MANAGER,
     }
 }
 
@@ -263,6 +300,11 @@ fn written(result: Result<Object, CallError>, log: impl FnOnce(&Object)) -> Step
         }
         Err(error) => failed(&error),
     }
+}
+
+/// There can be no account of the name that is asked for.
+fn nobody(error: AccountError) -> StepOutcome {
+    StepOutcome::Failed(Failure::Invalid, error.to_string())
 }
 
 fn failed(error: &CallError) -> StepOutcome {

@@ -1,10 +1,11 @@
 //! The one task that owns the engine: events in, plans out, and what people are told.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 use std::time::Instant;
 
 use jiff::Timestamp;
+use muster_api::Resource;
 use muster_api::condition::{Condition, Status};
 use muster_api::conditions::ConditionType;
 use muster_engine::event::{Event, StepOutcome};
@@ -18,6 +19,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::act::Actor;
 use crate::metrics::Metrics;
+use crate::objects::WatchedKind;
 use crate::pulse::{BEAT, Pulse};
 
 /// Events taken in before people are told again.
@@ -48,6 +50,7 @@ pub struct Index {
     /// The end of the last claim under which this process could write.
     held: Option<Instant>,
     view: watch::Sender<View>,
+    watched: watch::Sender<BTreeSet<WatchedKind>>,
     started: Instant,
     tasks: JoinSet<(PlanId, Vec<StepOutcome>)>,
     /// Which plan a task carries out: a task that panics says no more than its own id.
@@ -55,7 +58,8 @@ pub struct Index {
 }
 
 impl Index {
-    /// An index that knows nothing yet, and where it tells what people are told. `claim`: under which this process writes.
+    /// An index that knows nothing yet, and where it tells what people are told. `claim`: under which this process writes;
+    /// `watched` is told which kinds that Works made are to be watched.
     #[must_use]
     pub fn new(
         scope: Scope,
@@ -63,6 +67,7 @@ impl Index {
         metrics: Metrics,
         pulse: Pulse,
         claim: watch::Receiver<Claim>,
+        watched: watch::Sender<BTreeSet<WatchedKind>>,
     ) -> (Self, watch::Receiver<View>) {
         let (view, views) = watch::channel(View::default());
         let index = Self {
@@ -73,6 +78,7 @@ impl Index {
             claim,
             held: None,
             view,
+            watched,
             started: Instant::now(),
             tasks: JoinSet::new(),
             plans: HashMap::new(),
@@ -150,6 +156,14 @@ impl Index {
     }
 
     fn tell(&mut self) {
+        self.watched.send_if_modified(|told| {
+            let same = told.iter().map(|kind| &kind.resource).eq(self.engine.watched());
+            if !same {
+                let kind = |resource: &Resource| WatchedKind { resource: resource.clone(), whole: false };
+                *told = self.engine.watched().map(kind).collect();
+            }
+            !same
+        });
         let told = self.engine.told(self.now().mono);
         let view = View {
             conditions: self.engine.conditions(self.now()),

@@ -1,4 +1,4 @@
-//! The ledgers of policies, as `AppliedWork`s of the replica. Only this module knows how one is laid out; what it means
+//! The ledgers of policies and Works, as `AppliedWork`s of the replica. Only this module knows how one is laid out; what it means
 //! is `muster_engine::ledger`'s.
 //!
 //! The spec is written before the objects and the status after them: [`record`], [`settle`], [`forget`]. What the
@@ -7,16 +7,17 @@
 mod layout;
 pub mod trial;
 pub mod watched;
+mod work;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
-use muster_api::Object;
 use muster_api::names::POLICY_LEDGER;
 use muster_api::resource::APPLIED_WORKS;
+use muster_api::{Object, Resource};
 use muster_engine::item::ItemError;
-use muster_engine::ledger::{Applied, Kept, Ledger, Phase};
-use muster_engine::{Failure, Target};
+use muster_engine::ledger::{Applied, Kept, Ledger, Of, Phase};
+use muster_engine::{Failure, Target, applyset};
 use muster_kit::client::{CallError, Client, Preconditions};
 use serde_json::json;
 
@@ -34,12 +35,10 @@ pub enum LedgerError {
     #[error(transparent)]
     Call(#[from] CallError),
     /// There is more to record than an object can hold.
-    #[error(
-        "unable to record what policy {policy} asks for: it takes {bytes} bytes, and {LARGEST} are the most"
-    )]
+    #[error("unable to record what {maker} asks for: it takes {bytes} bytes, and {LARGEST} are the most")]
     TooLarge {
-        /// Name of the policy.
-        policy: String,
+        /// Name of the policy or the Work.
+        maker: String,
         /// Bytes that it takes.
         bytes: usize,
     },
@@ -53,7 +52,7 @@ pub enum LedgerError {
     },
 }
 
-/// Why an `AppliedWork` of a policy's name is no ledger that Muster wrote. Nothing of its content is repeated.
+/// Why an `AppliedWork` is no ledger that Muster wrote. Nothing of its content is repeated.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Unreadable {
     /// Its spec lacks a field, or has one of another type.
@@ -82,20 +81,24 @@ impl LedgerError {
     }
 }
 
-/// The name of the `AppliedWork` that keeps the ledger of a policy of this UID.
+/// The name of the `AppliedWork` that keeps a ledger. A Work's has the Work's name, as the standard has it; no Work may
+/// bear one like a policy's.
 #[must_use]
-pub fn name(policy: &str) -> String {
-    format!("{POLICY_LEDGER}{policy}")
+pub fn name(ledger: &Ledger) -> String {
+    match ledger.of {
+        Of::Policy { .. } => format!("{POLICY_LEDGER}{}", ledger.maker.uid),
+        Of::Work(_) => ledger.maker.name.clone(),
+    }
 }
 
-/// Reads an `AppliedWork`. `None`: it is not a policy's ledger, but a Work's or another tool's.
+/// Reads an `AppliedWork`. `None`: it is another tool's.
 ///
 /// # Errors
 /// Where it has the name of one, and is not what Muster wrote.
 pub fn read(object: &Object) -> Result<Option<Kept>, LedgerError> {
-    let Some(policy) = object.meta.name.strip_prefix(POLICY_LEDGER) else { return Ok(None) };
-    let ledger = layout::ledger(policy, &object.raw)
+    let ledger = layout::ledger(&object.meta.name, &object.raw)
         .map_err(|why| LedgerError::Unreadable { name: object.meta.name.clone(), why })?;
+    let Some(ledger) = ledger else { return Ok(None) };
     let (uid, version) = (object.meta.uid.clone(), object.meta.resource_version.clone());
     Ok(Some(Kept { ledger, uid, version }))
 }
@@ -109,28 +112,31 @@ pub async fn record(
     ledger: &Ledger,
     before: Option<&(String, String)>,
 ) -> Result<Kept, LedgerError> {
-    let (name, spec) = (name(&ledger.maker.uid), fitting(ledger)?);
+    let (name, spec) = (name(ledger), fitting(ledger)?);
     let Some(before) = before else {
-        let created = client.create(&APPLIED_WORKS, None, MANAGER, body(&json!({"name": name}), &spec)).await;
+        let created =
+            client.create(&APPLIED_WORKS, None, MANAGER, body(&metadata(ledger, &name), &spec)).await;
         return match created {
             Err(error @ CallError::AlreadyExists { .. }) => {
                 let there = client.get(&APPLIED_WORKS, None, &name).await?;
                 let before = ruin(&there).ok_or(error)?;
-                replace(client, &name, &spec, &before).await
+                replace(client, ledger, (&name, &spec), &before).await
             }
             created => kept(&created?),
         };
     };
-    replace(client, &name, &spec, before).await
+    replace(client, ledger, (&name, &spec), before).await
 }
 
 async fn replace(
     client: &Client,
-    name: &str,
-    spec: &str,
+    ledger: &Ledger,
+    (name, spec): (&str, &str),
     (uid, version): &(String, String),
 ) -> Result<Kept, LedgerError> {
-    let metadata = json!({"name": name, "uid": uid, "resourceVersion": version});
+    let mut metadata = metadata(ledger, name);
+    metadata["uid"] = uid.as_str().into();
+    metadata["resourceVersion"] = version.as_str().into();
     kept(&client.replace(&APPLIED_WORKS, None, name, MANAGER, body(&metadata, spec)).await?)
 }
 
@@ -138,6 +144,9 @@ async fn replace(
 /// tool's definition was in the place of Muster's, whoever wrote to it made the server drop the ledger. It is of no use
 /// to anybody, and in the way. What a later version may have written is left alone.
 fn ruin(there: &Object) -> Option<(String, String)> {
+    if !there.meta.name.starts_with(POLICY_LEDGER) {
+        return None; // another tool's AppliedWork may have the name of a Work
+    }
     match read(there) {
         Ok(_) | Err(LedgerError::Unreadable { why: Unreadable::Option, .. }) => None,
         Err(_) => Some((there.meta.uid.clone(), there.meta.resource_version.clone())),
@@ -153,7 +162,7 @@ pub async fn settle(
     kept: &Kept,
     applied: &BTreeMap<Target, Applied>,
 ) -> Result<Kept, LedgerError> {
-    let name = name(&kept.ledger.maker.uid);
+    let name = name(&kept.ledger);
     // The UID would guard nothing here: servers give no heed to it in the status of a custom resource.
     let body = json!({
         "metadata": {"resourceVersion": kept.version},
@@ -164,13 +173,27 @@ pub async fn settle(
     self::kept(&written)
 }
 
-/// Removes the ledger of a policy, if it is the one of this UID. One that is gone already counts as removed.
+/// Reads the ledger of a Work, live.
+///
+/// # Errors
+/// Where it is not there, cannot be read, or is the ledger of another Work.
+pub async fn recall(client: &Client, name: &str, work: &str) -> Result<Kept, LedgerError> {
+    let kept = kept(&client.get(&APPLIED_WORKS, None, name).await?)?;
+    let why = Unreadable::Field("spec.ledger.source.uid");
+    if kept.ledger.maker.uid == work {
+        Ok(kept)
+    } else {
+        Err(LedgerError::Unreadable { name: name.to_owned(), why })
+    }
+}
+
+/// Removes the ledger that is kept under a name, if it is the one of this UID. One that is gone already counts as removed.
 ///
 /// # Errors
 /// Where it is still there, or another one is.
-pub async fn forget(client: &Client, policy: &str, uid: &str) -> Result<(), CallError> {
+pub async fn forget(client: &Client, name: &str, uid: &str) -> Result<(), CallError> {
     let preconditions = Preconditions { uid: Some(uid.to_owned()), resource_version: None };
-    match client.delete(&APPLIED_WORKS, None, &name(policy), &preconditions).await {
+    match client.delete(&APPLIED_WORKS, None, name, &preconditions).await {
         Err(error) if error.proves_absence() => Ok(()),
         outcome => outcome,
     }
@@ -182,9 +205,32 @@ fn fitting(ledger: &Ledger) -> Result<String, LedgerError> {
     let spec = layout::spec(ledger);
     let bytes = spec.len() + layout::largest_status(ledger);
     if bytes > LARGEST && ledger.phase == Phase::Applying {
-        return Err(LedgerError::TooLarge { policy: ledger.maker.name.clone(), bytes });
+        return Err(LedgerError::TooLarge { maker: ledger.maker.name.clone(), bytes });
     }
     Ok(spec)
+}
+
+/// Its name; and for a Work's what makes it the parent of a set of objects (KEP-3659).
+fn metadata(ledger: &Ledger, name: &str) -> serde_json::Value {
+    let Of::Work(_) = &ledger.of else { return json!({"name": name}) };
+    let kinds: BTreeSet<String> = ledger.resources.iter().map(group_kind).collect();
+    let namespaces: BTreeSet<&str> =
+        ledger.resources.iter().filter_map(|target| target.namespace.as_deref()).collect();
+    json!({
+        "name": name,
+        "labels": {"applyset.kubernetes.io/id": applyset::id(name)},
+        "annotations": {
+            "applyset.kubernetes.io/tooling": concat!("muster/", env!("CARGO_PKG_VERSION")),
+            "applyset.kubernetes.io/contains-group-kinds": Vec::from_iter(kinds).join(","),
+            "applyset.kubernetes.io/additional-namespaces": Vec::from_iter(namespaces).join(","),
+        },
+    })
+}
+
+/// `Kind.group`, or `Kind` alone in the core group.
+fn group_kind(target: &Target) -> String {
+    let Resource { group, kind, .. } = &target.resource;
+    if group.is_empty() { kind.to_string() } else { format!("{kind}.{group}") }
 }
 
 fn body(metadata: &serde_json::Value, spec: &str) -> Vec<u8> {

@@ -1,5 +1,6 @@
 //! The program as a whole: who waits, who acts, and what ends with what.
 
+use std::collections::BTreeSet;
 use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Instant;
@@ -17,6 +18,7 @@ use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
 use crate::act::Actor;
+use crate::appliers::Appliers;
 use crate::heartbeat::Heart;
 use crate::index::Index;
 use crate::metrics::Metrics;
@@ -163,6 +165,7 @@ impl Agent {
         let (offers_sender, offers) = mpsc::channel(1);
         let replica_links = Link::fixed(replica.client.clone());
         let store = Store::new(replica.client.clone(), &replica.namespace, claim.clone());
+        let appliers = Appliers::new(&replica.client, &claim);
         let actor = Actor::new(
             replica,
             opened.clone(),
@@ -174,8 +177,9 @@ impl Agent {
         if !self.recall(replica, &store, &events, &claim, cancel).await {
             return;
         }
-        let (index, views) =
-            Index::new(scope.clone(), actor, self.metrics.clone(), self.pulse.clone(), claim.clone());
+        let (watched, wanted) = watch::channel(BTreeSet::new());
+        let (metrics, pulse) = (self.metrics.clone(), self.pulse.clone());
+        let (index, views) = Index::new(scope.clone(), actor, metrics, pulse, claim.clone(), watched);
         let wiring = Wiring {
             cluster_name: self.settings.cluster_name.clone(),
             replica: replica.id.clone(),
@@ -218,6 +222,7 @@ impl Agent {
             Reporter::new(replica.clone(), views, opened.clone(), emitter, claim.clone()).run(stop.clone()),
             source::follow(source, replica_links, offers_sender, self.metrics.clone(), stop.clone()),
             watches::replica(replica, outlet.clone()),
+            watches::made(&appliers, wanted, &replica.install, outlet.clone()),
             directory(opened.clone(), scope, directory_links, &replica.namespace, outlet),
             async {
                 stop.run_until_cancelled(heart.beat(opened)).await;
@@ -238,9 +243,10 @@ async fn directory(
 ) {
     let first = async {
         let open = opened.wait_for(Option::is_some).await.ok()?;
-        open.as_ref().map(|open| open.joined.pin.cluster.clone())
+        open.as_ref().map(|open| (open.joined.pin.cluster.clone(), open.execution_namespace.clone()))
     };
-    if let Some(Some(cluster)) = outlet.cancel.clone().run_until_cancelled(first).await {
-        Box::pin(watches::directory(&cluster, &scope, links, namespace, outlet)).await;
+    if let Some(Some((cluster, execution))) = outlet.cancel.clone().run_until_cancelled(first).await {
+        let own = watches::Own { cluster, execution };
+        Box::pin(watches::directory(&own, &scope, links, namespace, outlet)).await;
     }
 }

@@ -1,9 +1,11 @@
 //! The watches of both sides, as events for the engine.
 
+use std::collections::BTreeSet;
+
 use muster_api::Resource;
 use muster_api::marks::{PART_OF, POLICY_SET};
 use muster_api::names::AGENT;
-use muster_api::resource::{APPLIED_WORKS, CLUSTERS, POLICIES, REPORTS};
+use muster_api::resource::{APPLIED_WORKS, CLUSTERS, CRDS, POLICIES, REPORTS, WORKS};
 use muster_engine::event::{Change, DirectoryWatch, Event, ReplicaWatch};
 use muster_engine::{Kind, Scope};
 use muster_kit::client::CallError;
@@ -11,9 +13,11 @@ use muster_kit::watch::{Form, Link, Target, WatchEvent, WatchOptions, Watched, w
 use tokio::sync::{mpsc, watch as channel};
 use tokio_util::sync::CancellationToken;
 
+use crate::appliers::Appliers;
 use crate::failure::{failure, told};
 use crate::ledgers::{trial, watched};
 use crate::metrics::Metrics;
+use crate::objects::{Limits, Objects, WatchedKind};
 use crate::replica::Replica;
 
 /// Where events go, and until when.
@@ -27,10 +31,18 @@ pub struct Outlet {
     pub cancel: CancellationToken,
 }
 
-/// Watches the directory: the own entry where the mirror is narrower than everything, the entries to mirror, and the
-/// policies. `namespace`: the agent's own, in the replica.
+/// What in the directory is this replica's own.
+pub struct Own {
+    /// Name of its entry.
+    pub cluster: String,
+    /// Its execution namespace.
+    pub execution: String,
+}
+
+/// Watches the directory: the own entry where the mirror is narrower than everything, the entries to mirror, the
+/// policies, and the Works of the execution namespace. `namespace`: the agent's own, in the replica.
 pub async fn directory(
-    cluster: &str,
+    own: &Own,
     scope: &Scope,
     links: channel::Receiver<Option<Link>>,
     namespace: &str,
@@ -45,9 +57,9 @@ pub async fn directory(
             Some(Event::Directory { watch, change: change(event, |error| told(error, namespace)) })
         }
     };
-    let own = async {
+    let own_entry = async {
         if *scope != Scope::All {
-            let target = Target { fields: Some(format!("metadata.name={cluster}")), ..all(CLUSTERS) };
+            let target = Target { fields: Some(format!("metadata.name={}", own.cluster)), ..all(CLUSTERS) };
             follow(target, "own-entry", links.clone(), wrap(DirectoryWatch::OwnEntry), &outlet).await;
         }
     };
@@ -61,7 +73,9 @@ pub async fn directory(
         follow(target, "entries", links.clone(), wrap(DirectoryWatch::Entries), &outlet).await;
     };
     let policies = follow(all(POLICIES), "policies", links.clone(), wrap(DirectoryWatch::Policies), &outlet);
-    futures::join!(own, entries, policies);
+    let works = Target { namespace: Some(own.execution.clone()), ..all(WORKS) };
+    let works = follow(works, "works", links.clone(), wrap(DirectoryWatch::Works), &outlet);
+    futures::join!(own_entry, entries, policies, works);
 }
 
 /// Watches the replica: the Clusters and the agent's own report, the ledgers of policies and whether they can be kept,
@@ -92,7 +106,37 @@ pub async fn replica(replica: &Replica, outlet: Outlet) {
         let link = if kind == Kind::Copy { own.clone() } else { applier.clone() };
         follow(target, label(kind), link, wrap(ReplicaWatch::Applied(kind)), &outlet)
     });
-    futures::join!(copies, report, ledgers, trial, futures::future::join_all(made));
+    let definitions = Target { form: Form::Metadata, ..all(CRDS) };
+    let definitions =
+        follow(definitions, "definitions", own.clone(), wrap(ReplicaWatch::Definitions), &outlet);
+    futures::join!(copies, report, ledgers, trial, definitions, futures::future::join_all(made));
+}
+
+/// Watches what Works made, kind by kind, as the account that applies them.
+pub async fn made(
+    appliers: &Appliers,
+    wanted: channel::Receiver<BTreeSet<WatchedKind>>,
+    install: &str,
+    outlet: Outlet,
+) {
+    let client = match appliers.client(None) {
+        Ok(client) => client,
+        Err(error) => {
+            tracing::error!(%error, "what Works made is not watched");
+            return;
+        }
+    };
+    let map = |resource: &Resource| {
+        let resource = resource.clone();
+        move |event| {
+            let (resource, change) = (resource.clone(), change(event, ToString::to_string));
+            Some(Event::Objects { resource, change })
+        }
+    };
+    let (polled, _) = channel::channel(BTreeSet::new());
+    let salt = u64::from_str_radix(install.get(..8).unwrap_or_default(), 16).unwrap_or_default();
+    let objects = Objects { wanted, links: Link::fixed(client), map, polled, limits: Limits::new(salt) };
+    objects.run(outlet).await;
 }
 
 /// The label of a watch in metrics.

@@ -40,3 +40,5 @@ mod settings;
 mod tectonic;
 #[cfg(test)]
 mod trail;
+#[cfg(test)]
+mod works;

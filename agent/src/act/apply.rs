@@ -3,32 +3,43 @@
 
 use muster_api::marks::{MADE_FOR, PART_OF};
 use muster_engine::event::StepOutcome;
-use muster_engine::plan::{Cause, Source};
+use muster_engine::plan::Cause;
 use muster_engine::{Failure, Target};
 use muster_kit::client::CallError;
 use serde_json::json;
 
-use super::{Actor, failed, manager, of, written};
+use super::{Actor, By, failed, manager, nobody, of, written};
 
 impl Actor {
     pub(super) async fn apply(
         &self,
-        source: Source,
+        by: By<'_>,
         target: &Target,
         body: String,
-        cause: Cause,
+        (cause, force): (Cause, bool),
     ) -> StepOutcome {
         let Target { resource, namespace, name } = target;
-        let (client, namespace) = (self.client(source, resource), namespace.as_deref());
-        let applied = client.apply(resource, namespace, name, manager(source), body.into_bytes()).await;
+        let namespace = namespace.as_deref();
+        let client = match self.client(by, resource) {
+            Ok(client) => client,
+            Err(error) => return nobody(error),
+        };
+        let applied =
+            client.apply(resource, namespace, name, manager(by.source), force, body.into_bytes()).await;
         self.account("patch", &applied);
+        if let (Err(CallError::NotFound { named: false, message, .. }), Some(namespace)) =
+            (&applied, namespace)
+            && message.contains(&format!("namespaces \"{namespace}\" not found"))
+        {
+            return StepOutcome::Failed(Failure::Absent, message.clone());
+        }
         let Err(CallError::Conflict { .. } | CallError::AlreadyExists { .. }) = &applied else {
             return written(applied, |object| {
                 let uid = &object.meta.uid;
                 tracing::info!(%resource, namespace, name, uid, ?cause, of = of(object), "applied");
             });
         };
-        match self.look(source, target).await {
+        match self.look(by, target).await {
             StepOutcome::Missing => {
                 let why = format!(
                     "{resource} {name}: it is not as it was, and was not there when it was looked for"
@@ -40,9 +51,13 @@ impl Actor {
     }
 
     /// Reads an object, live.
-    pub(super) async fn look(&self, source: Source, target: &Target) -> StepOutcome {
+    pub(super) async fn look(&self, by: By<'_>, target: &Target) -> StepOutcome {
         let Target { resource, namespace, name } = target;
-        match self.client(source, resource).get(resource, namespace.as_deref(), name).await {
+        let client = match self.client(by, resource) {
+            Ok(client) => client,
+            Err(error) => return nobody(error),
+        };
+        match client.get(resource, namespace.as_deref(), name).await {
             Ok(object) => StepOutcome::Present(object),
             Err(error) if error.proves_absence() => StepOutcome::Missing,
             Err(error) => failed(&error),
@@ -50,13 +65,17 @@ impl Actor {
     }
 
     /// Takes label and mark off. An object that is gone bears neither.
-    pub(super) async fn unmark(&self, source: Source, target: &Target, uid: &str) -> StepOutcome {
+    pub(super) async fn unmark(&self, by: By<'_>, target: &Target, uid: &str) -> StepOutcome {
         let Target { resource, namespace, name } = target;
-        let (client, namespace) = (self.client(source, resource), namespace.as_deref());
+        let namespace = namespace.as_deref();
+        let client = match self.client(by, resource) {
+            Ok(client) => client,
+            Err(error) => return nobody(error),
+        };
         let body =
             json!({"metadata": {"uid": uid, "labels": {PART_OF: null}, "annotations": {MADE_FOR: null}}});
         let body = body.to_string().into_bytes();
-        let patched = client.merge_patch(resource, namespace, name, None, manager(source), body).await;
+        let patched = client.merge_patch(resource, namespace, name, None, manager(by.source), body).await;
         self.account("patch", &patched);
         match patched {
             Ok(_) => {

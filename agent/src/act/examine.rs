@@ -2,7 +2,7 @@
 
 use futures::StreamExt as _;
 use muster_api::Resource;
-use muster_api::resource::{CLUSTERS, POLICIES};
+use muster_api::resource::{CLUSTERS, POLICIES, WORKS};
 use muster_engine::Failure;
 use muster_engine::event::StepOutcome;
 use muster_engine::evidence::{Examination, Findings};
@@ -16,7 +16,7 @@ const READS: usize = 8;
 
 /// Carries out an examination, over one connection from its beginning to its end.
 pub(super) async fn examine(open: &Open, examination: Examination) -> StepOutcome {
-    let Examination { pin, entries, policies } = examination;
+    let Examination { pin, entries, policies, works } = examination;
     let client = &open.client;
     let connections = client.connections_opened();
     let around = async || {
@@ -24,15 +24,16 @@ pub(super) async fn examine(open: &Open, examination: Examination) -> StepOutcom
         // The landmarks last: whatever took the entry away shows in them.
         let own_entry = reading(client.get(&CLUSTERS, None, &pin.cluster).await);
         let landmarks = landmarks(client, namespace).await;
-        Findings { landmarks, own_entry, entries: Vec::new(), policies: Vec::new() }
+        Findings { landmarks, own_entry, entries: Vec::new(), policies: Vec::new(), works: Vec::new() }
     };
     let before = around().await;
     if before.standing(&pin).is_err() {
         return StepOutcome::Found(before);
     }
-    let entries = by_name(client, &CLUSTERS, entries).await;
-    let policies = by_name(client, &POLICIES, policies).await;
-    let findings = Findings { entries, policies, ..around().await };
+    let entries = by_name(client, &CLUSTERS, None, entries).await;
+    let policies = by_name(client, &POLICIES, None, policies).await;
+    let works = by_name(client, &WORKS, Some(&open.execution_namespace), works).await;
+    let findings = Findings { entries, policies, works, ..around().await };
     if client.connections_opened() != connections {
         // The reads may have come from two servers.
         let why = "the connection to the directory changed while it was read";
@@ -44,10 +45,11 @@ pub(super) async fn examine(open: &Open, examination: Examination) -> StepOutcom
 async fn by_name(
     client: &Client,
     resource: &Resource,
+    namespace: Option<&str>,
     names: Vec<String>,
 ) -> Vec<(String, muster_engine::pin::Reading<Box<muster_api::Object>>)> {
     let reads = names.into_iter().map(async |name| {
-        let reading = reading(client.get(resource, None, &name).await);
+        let reading = reading(client.get(resource, namespace, &name).await);
         (name, reading)
     });
     futures::stream::iter(reads).buffered(READS).collect().await

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use muster_api::applied_work::{
     self, AppliedResource, AppliedWorkSpec, LedgerManifest, LedgerResource, LedgerSource, SourceKind,
 };
+use muster_api::names::POLICY_LEDGER;
 use muster_api::resource::Scope;
 use muster_engine::item::Item;
 use muster_engine::ledger::{Applied, Ledger, Of, Phase};
@@ -14,7 +15,7 @@ use muster_engine::{Kind, Target};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::Unreadable;
+use super::{Unreadable, work};
 
 /// The option that takes namespaces away with the last policy that names them: the annotation of the policy, without
 /// its prefix.
@@ -28,14 +29,23 @@ const FOUND: usize = 128;
 
 /// What is written before the objects, as JSON.
 pub(super) fn spec(ledger: &Ledger) -> String {
-    let (option, value) = NAMESPACE_DELETION;
-    let options = ledger.deletes_namespaces().then(|| (option.to_owned(), value.to_owned()));
+    let (kind, namespace, options, resources) = match &ledger.of {
+        Of::Policy { delete_namespaces } => {
+            let (option, value) = NAMESPACE_DELETION;
+            let options = delete_namespaces.then(|| (option.to_owned(), value.to_owned()));
+            let resources = ledger.resources.iter().map(resource).collect();
+            (SourceKind::ClusterPolicy, String::new(), options.into_iter().collect(), resources)
+        }
+        Of::Work(part) => {
+            (SourceKind::Work, part.namespace.clone(), part.options.to_map(), work::resources(part))
+        }
+    };
     let spec = AppliedWorkSpec {
         work_name: ledger.maker.name.clone(),
-        work_namespace: String::new(),
+        work_namespace: namespace,
         ledger: Some(applied_work::Ledger {
             source: LedgerSource {
-                kind: SourceKind::ClusterPolicy,
+                kind,
                 uid: ledger.maker.uid.clone(),
                 generation: ledger.generation,
                 resource_version: ledger.resource_version.clone(),
@@ -47,9 +57,9 @@ pub(super) fn spec(ledger: &Ledger) -> String {
                 Phase::Applying => applied_work::Phase::Applying,
                 Phase::Deleting => applied_work::Phase::Deleting,
             },
-            options: options.into_iter().collect(),
+            options,
             manifests: ledger.items.iter().map(|item| LedgerManifest(item.manifest())).collect(),
-            resources: ledger.resources.iter().map(resource).collect(),
+            resources,
         }),
     };
     // It is made of strings, numbers and JSON: it cannot fail to be JSON. Nothing would be refused by the server.
@@ -58,8 +68,12 @@ pub(super) fn spec(ledger: &Ledger) -> String {
 
 /// What is written after the objects. The list is there also where it is empty: none means that it was lost.
 pub(super) fn status(ledger: &Ledger, applied: &BTreeMap<Target, Applied>) -> serde_json::Value {
-    let places: HashMap<&Target, usize> =
-        ledger.items.iter().enumerate().map(|(place, item)| (&item.target, place)).collect();
+    let places: HashMap<&Target, usize> = match &ledger.of {
+        Of::Policy { .. } => {
+            ledger.items.iter().enumerate().map(|(place, item)| (&item.target, place)).collect()
+        }
+        Of::Work(part) => part.places.iter().map(|(target, place)| (target, place.ordinal)).collect(),
+    };
     let entry = |(target, Applied { uid, fields }): (&Target, &Applied)| {
         let LedgerResource { group, version, kind, resource, namespace, name, .. } = resource(target);
         let ordinal = places.get(target).and_then(|place| i64::try_from(*place).ok()).unwrap_or(NOWHERE);
@@ -76,7 +90,7 @@ pub(super) fn largest_status(ledger: &Ledger) -> usize {
     ledger.items.iter().map(|item| entry(&item.target)).sum()
 }
 
-fn resource(target: &Target) -> LedgerResource {
+pub(super) fn resource(target: &Target) -> LedgerResource {
     let Target { resource, namespace, name } = target;
     LedgerResource {
         group: resource.group.to_string(),
@@ -85,36 +99,54 @@ fn resource(target: &Target) -> LedgerResource {
         resource: resource.plural.to_string(),
         namespace: namespace.clone().unwrap_or_default(),
         name: name.clone(),
-        uid: String::new(),
+        ..LedgerResource::default()
     }
 }
 
-/// Reads the ledger of a policy of this UID.
-pub(super) fn ledger(policy: &str, raw: &RawValue) -> Result<Ledger, Unreadable> {
+/// Reads the ledger that bears this name. `None`: it has the name of a Work's, and is not Muster's.
+pub(super) fn ledger(name: &str, raw: &RawValue) -> Result<Option<Ledger>, Unreadable> {
     #[derive(Deserialize)]
     struct Frame<'a> {
         spec: AppliedWorkSpec,
         #[serde(borrow, default)]
         status: Option<&'a RawValue>,
     }
-    let frame: Frame<'_> = serde_json::from_str(raw.get()).map_err(|_| Unreadable::Malformed)?;
+    let policy = name.strip_prefix(POLICY_LEDGER);
+    let frame: Frame<'_> = match serde_json::from_str(raw.get()) {
+        Ok(frame) => frame,
+        Err(_) if policy.is_none() && !says_ledger(raw) => return Ok(None),
+        Err(_) => return Err(Unreadable::Malformed),
+    };
     let AppliedWorkSpec { work_name, work_namespace, ledger } = frame.spec;
-    let ledger = ledger.ok_or(Unreadable::Field("spec.ledger"))?;
+    let ledger = match ledger {
+        Some(ledger) => ledger,
+        None if policy.is_none() => return Ok(None),
+        None => return Err(Unreadable::Field("spec.ledger")),
+    };
     let LedgerSource { kind, uid, generation, resource_version } = ledger.source;
+    let (expected, named, namespaced) = match policy {
+        Some(policy) => (SourceKind::ClusterPolicy, uid == policy, work_namespace.is_empty()),
+        None => (SourceKind::Work, work_name == name, !work_namespace.is_empty()),
+    };
     for (field, right) in [
-        ("spec.workName", !work_name.is_empty()),
-        ("spec.workNamespace", work_namespace.is_empty()),
-        ("spec.ledger.source.kind", kind == SourceKind::ClusterPolicy),
-        ("spec.ledger.source.uid", !uid.is_empty() && uid == policy),
+        ("spec.workName", !work_name.is_empty() && (policy.is_some() || named)),
+        ("spec.workNamespace", namespaced),
+        ("spec.ledger.source.kind", kind == expected),
+        ("spec.ledger.source.uid", !uid.is_empty() && (policy.is_none() || named)),
     ] {
         if !right {
             return Err(Unreadable::Field(field));
         }
     }
-    let resources = targets(&ledger.resources)?;
-    let items = items(&ledger.manifests, &resources)?;
-    Ok(Ledger {
-        of: Of::Policy { delete_namespaces: delete_namespaces(&ledger.options)? },
+    let applied = frame.status.and_then(|status| applied(status, policy.is_some()));
+    let targets = targets(&ledger.resources, policy.is_some())?;
+    let items = items(&ledger.manifests, &targets)?;
+    let of = match policy {
+        Some(_) => Of::Policy { delete_namespaces: delete_namespaces(&ledger.options)? },
+        None => Of::Work(Box::new(work::part(work_namespace, &ledger.options, &ledger.resources, &items)?)),
+    };
+    Ok(Some(Ledger {
+        of,
         maker: Maker { name: work_name, uid },
         generation,
         resource_version,
@@ -126,9 +158,22 @@ pub(super) fn ledger(policy: &str, raw: &RawValue) -> Result<Ledger, Unreadable>
             applied_work::Phase::Deleting => Phase::Deleting,
         },
         items,
-        resources,
-        applied: frame.status.and_then(applied),
-    })
+        resources: targets,
+        applied,
+    }))
+}
+
+/// Whether there is what only Muster writes, whatever it says.
+fn says_ledger(raw: &RawValue) -> bool {
+    #[derive(Deserialize)]
+    struct Frame {
+        spec: Spec,
+    }
+    #[derive(Deserialize)]
+    struct Spec {
+        ledger: Option<serde::de::IgnoredAny>,
+    }
+    serde_json::from_str::<Frame>(raw.get()).is_ok_and(|frame| frame.spec.ledger.is_some())
 }
 
 fn delete_namespaces(options: &BTreeMap<String, String>) -> Result<bool, Unreadable> {
@@ -136,14 +181,17 @@ fn delete_namespaces(options: &BTreeMap<String, String>) -> Result<bool, Unreada
     if options.iter().all(known) { Ok(!options.is_empty()) } else { Err(Unreadable::Option) }
 }
 
-fn targets(resources: &[LedgerResource]) -> Result<BTreeSet<Target>, Unreadable> {
+fn targets(resources: &[LedgerResource], of_policy: bool) -> Result<BTreeSet<Target>, Unreadable> {
     let wrong = Unreadable::Field("spec.ledger.resources");
-    let targets: Option<BTreeSet<_>> = resources.iter().map(target).collect();
+    let targets: Option<BTreeSet<_>> = resources.iter().map(|entry| target(entry, of_policy)).collect();
     targets.filter(|targets| targets.len() == resources.len()).ok_or(wrong)
 }
 
-/// An object of a kind that policies make; `None` for all else.
-fn target(entry: &LedgerResource) -> Option<Target> {
+/// An object of a kind that policies make, or that a Work can make; `None` for all else.
+fn target(entry: &LedgerResource, of_policy: bool) -> Option<Target> {
+    if !of_policy {
+        return work::target(entry);
+    }
     let LedgerResource { group, version, kind, resource: plural, namespace, name, .. } = entry;
     let resource = Kind::ALL.map(Kind::resource).into_iter().find(|resource| {
         resource.kind == *kind
@@ -161,7 +209,9 @@ fn target(entry: &LedgerResource) -> Option<Target> {
 /// Reads the manifests. Each is of one of the resources, and no two are of the same.
 fn items(manifests: &[LedgerManifest], resources: &BTreeSet<Target>) -> Result<Vec<Arc<Item>>, Unreadable> {
     #[derive(Deserialize)]
+    #[serde(rename_all = "camelCase")]
     struct Frame {
+        api_version: String,
         kind: String,
         metadata: FrameMeta,
     }
@@ -172,15 +222,19 @@ fn items(manifests: &[LedgerManifest], resources: &BTreeSet<Target>) -> Result<V
         namespace: Option<String>,
     }
     let wrong = Unreadable::Field("spec.ledger.manifests");
-    let key =
-        |target: &Target| (target.resource.kind.to_string(), target.namespace.clone(), target.name.clone());
+    let key = |target: &Target| {
+        let Target { resource, namespace, name } = target;
+        ((resource.api_version(), resource.kind.to_string()), namespace.clone(), name.clone())
+    };
     let mut left: HashMap<_, _> = resources.iter().map(|target| (key(target), &target.resource)).collect();
     let items = manifests
         .iter()
         .map(|LedgerManifest(manifest)| {
             let frame: Frame = serde_json::from_str(manifest.get()).map_err(|_| wrong.clone())?;
             let FrameMeta { name, namespace } = frame.metadata;
-            let resource = left.remove(&(frame.kind, namespace, name)).ok_or_else(|| wrong.clone())?;
+            let resource = left
+                .remove(&((frame.api_version, frame.kind), namespace, name))
+                .ok_or_else(|| wrong.clone())?;
             Ok(Arc::new(Item::read(resource.clone(), manifest)?))
         })
         .collect::<Result<Vec<_>, Unreadable>>();
@@ -191,7 +245,7 @@ fn items(manifests: &[LedgerManifest], resources: &BTreeSet<Target>) -> Result<V
 
 /// Reads what is there. Where anything of it is not what Muster wrote, all of it counts as lost: it is found again by
 /// the marks.
-fn applied(status: &RawValue) -> Option<BTreeMap<Target, Applied>> {
+fn applied(status: &RawValue, of_policy: bool) -> Option<BTreeMap<Target, Applied>> {
     #[derive(Deserialize)]
     #[serde(rename_all = "camelCase")]
     struct Frame {
@@ -202,15 +256,9 @@ fn applied(status: &RawValue) -> Option<BTreeMap<Target, Applied>> {
         .into_iter()
         .map(|entry| {
             let AppliedResource { group, version, kind, resource, namespace, name, uid, digest, .. } = entry;
-            let target = target(&LedgerResource {
-                group,
-                version,
-                kind,
-                resource,
-                namespace,
-                name,
-                uid: String::new(),
-            })?;
+            let rest = LedgerResource::default();
+            let entry = LedgerResource { group, version, kind, resource, namespace, name, ..rest };
+            let target = target(&entry, of_policy)?;
             (!uid.is_empty()).then_some((target, Applied { uid, fields: digest }))
         })
         .collect()

@@ -8,7 +8,9 @@ use muster_api::resource::{
 };
 use muster_engine::event::Change;
 use muster_engine::item::Item;
+use muster_engine::ledger::{Place, WorkPart};
 use muster_engine::mark::Maker;
+use muster_engine::work::Options;
 use muster_kit::watch::WatchEvent;
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
@@ -18,6 +20,11 @@ use super::*;
 use crate::metrics::Metrics;
 
 const UID: &str = "0a1b";
+
+/// The name of the object that keeps [`ledger`].
+fn kept_as() -> String {
+    name(&ledger())
+}
 
 fn target(resource: Resource, name: &str) -> Target {
     let namespace = (resource.scope == Scope::Namespaced).then(|| "web".to_owned());
@@ -77,7 +84,7 @@ fn spec(ledger: &Ledger) -> Value {
 }
 
 fn read_back(ledger: &Ledger, status: &Value) -> Ledger {
-    let kept = read(&object(&name(UID), &spec(ledger), status)).unwrap().unwrap();
+    let kept = read(&object(&kept_as(), &spec(ledger), status)).unwrap().unwrap();
     assert_eq!((kept.uid.as_str(), kept.version.as_str()), ("object", "9"));
     kept.ledger
 }
@@ -90,13 +97,12 @@ fn a_ledger_reads_back_as_it_was_written() {
         let status = layout::status(&whole, &applied);
         assert_eq!(read_back(&whole, &status), Ledger { applied: Some(applied), ..whole.clone() });
     }
-    let deleting =
-        Ledger {
-            of: Of::Policy { delete_namespaces: false },
-            phase: Phase::Deleting,
-            items: Vec::new(),
-            ..whole.clone()
-        };
+    let deleting = Ledger {
+        of: Of::Policy { delete_namespaces: false },
+        phase: Phase::Deleting,
+        items: Vec::new(),
+        ..whole.clone()
+    };
     assert_eq!(read_back(&deleting, &Value::Null), deleting);
     let bare = Ledger { resources: BTreeSet::new(), ..deleting };
     assert_eq!(read_back(&bare, &Value::Null), bare);
@@ -125,20 +131,76 @@ fn it_is_laid_out_as_the_standard_and_the_definition_say() {
 }
 
 #[test]
-fn what_is_of_a_work_or_of_another_tool_is_no_ledger_of_a_policy() {
+fn what_another_tool_made_is_no_ledger() {
     for (name, spec) in [
-        ("web-api", spec(&ledger())),
-        ("muster-policies", json!({"workName": "a", "workNamespace": "b"})),
+        ("web", json!({"workName": "web", "workNamespace": "b"})),
+        ("muster-policies", json!({"workName": 7})),
         ("anything", Value::Null),
     ] {
         assert!(read(&object(name, &spec, &Value::Null)).unwrap().is_none(), "{name}");
     }
+    // What is of a policy under the name of a Work's is a copy that somebody made.
+    let copy = read(&object("web-api", &spec(&ledger()), &Value::Null));
+    assert!(matches!(copy, Err(LedgerError::Unreadable { .. })), "{copy:?}");
+}
+
+fn of_work() -> Ledger {
+    let resource = |group: &'static str, kind: &'static str, plural: &'static str| Resource {
+        group: group.into(),
+        version: "v1".into(),
+        kind: kind.into(),
+        plural: plural.into(),
+        scope: Scope::Namespaced,
+    };
+    let deployment = target(resource("apps", "Deployment", "deployments"), "a");
+    let custom = target(resource("example.com", "Widget", "widgets"), "a");
+    let old = target(resource("example.com", "Widget", "widgets"), "old");
+    let options = Arc::new(Options::default());
+    let own = Arc::new(Options { allow_deletion: true, ..Options::default() });
+    let items = [deployment, custom].map(|target| Arc::new(Item::new(target).with("spec", json!({"n": 1}))));
+    let place = |ordinal, options: &Arc<Options>| Place { ordinal, options: Arc::clone(options) };
+    let places = [(items[0].target.clone(), place(3, &own)), (items[1].target.clone(), place(0, &options))];
+    let left = [(old.clone(), Arc::clone(&own))];
+    let namespace = "muster-cluster-east".to_owned();
+    let part = WorkPart { namespace, options, places: places.into(), left: left.into() };
+    Ledger {
+        of: Of::Work(Box::new(part)),
+        maker: Maker { name: "app".into(), uid: UID.into() },
+        resources: items.iter().map(|item| item.target.clone()).chain([old]).collect(),
+        items: items.into(),
+        ..ledger()
+    }
+}
+
+#[test]
+fn the_ledger_of_a_work_reads_back_with_places_and_options() {
+    let whole = of_work();
+    assert_eq!(name(&whole), "app");
+    let status = layout::status(&whole, &applied(&whole));
+    let kept = read(&object("app", &spec(&whole), &status)).unwrap().unwrap();
+    assert_eq!(kept.ledger, Ledger { applied: Some(applied(&whole)), ..whole.clone() });
+    let ordinals: Vec<_> =
+        status["appliedResources"].as_array().unwrap().iter().map(|it| it["ordinal"].clone()).collect();
+    assert_eq!(ordinals, [json!(3), json!(0), json!(-1)]);
+    // The same where the bodies are not at hand, as when only the status is written.
+    let bare = Ledger { items: Vec::new(), ..whole.clone() };
+    assert_eq!(layout::status(&bare, &applied(&whole)), status);
+    let metadata = metadata(&whole, "app");
+    assert_eq!(metadata["labels"]["applyset.kubernetes.io/id"], applyset::id("app"));
+    let annotations = &metadata["annotations"];
+    assert_eq!(
+        annotations["applyset.kubernetes.io/contains-group-kinds"],
+        "Deployment.apps,Widget.example.com"
+    );
+    assert_eq!(annotations["applyset.kubernetes.io/additional-namespaces"], "web");
+    // Under another name it is a copy.
+    assert!(read(&object("other", &spec(&whole), &status)).is_err());
 }
 
 fn why(edit: impl FnOnce(&mut Value)) -> Unreadable {
     let mut spec = spec(&ledger());
     edit(&mut spec);
-    match read(&object(&name(UID), &spec, &Value::Null)) {
+    match read(&object(&kept_as(), &spec, &Value::Null)) {
         Err(LedgerError::Unreadable { why, .. }) => why,
         other => panic!("{other:?}"),
     }
@@ -179,7 +241,7 @@ fn what_muster_did_not_write_is_refused_with_its_place() {
         assert_eq!(why(|spec| spec["ledger"]["options"] = options), Unreadable::Option);
     }
     let namespaced = |spec: &mut Value| {
-        spec["ledger"]["manifests"][0]["apiVersion"] = json!("v2");
+        spec["ledger"]["manifests"][0]["metadata"]["uid"] = json!("u");
     };
     assert!(matches!(why(namespaced), Unreadable::Manifest(_)));
     let hidden = why(|spec| spec["ledger"]["manifests"][0] = json!({"hunter2": {"kind": "x"}}));
@@ -191,7 +253,7 @@ fn only_what_nobody_can_read_any_more_is_written_over() {
     let there = |edit: fn(&mut Value)| {
         let mut spec = spec(&ledger());
         edit(&mut spec);
-        ruin(&object(&name(UID), &spec, &Value::Null))
+        ruin(&object(&kept_as(), &spec, &Value::Null))
     };
     assert_eq!(there(|_| ()), None, "it is a ledger");
     assert_eq!(there(|spec| spec["ledger"]["options"] = json!({"later": "x"})), None);
@@ -221,8 +283,8 @@ fn a_status_that_muster_did_not_write_counts_as_lost() {
 #[test]
 fn a_ledger_that_became_unreadable_goes_from_sight_and_comes_back() {
     let mut mapping = Mapping::new(Metrics::new().unwrap());
-    let good = || object(&name(UID), &spec(&ledger()), &Value::Null);
-    let bad = || object(&name(UID), &json!({"workName": "a", "workNamespace": ""}), &Value::Null);
+    let good = || object(&kept_as(), &spec(&ledger()), &Value::Null);
+    let bad = || object(&kept_as(), &json!({"workName": "a", "workNamespace": ""}), &Value::Null);
     let other = || object("a-work", &json!({"workName": "a", "workNamespace": "b"}), &Value::Null);
     assert!(matches!(mapping.map(WatchEvent::Init), Some(Change::ListBegan)));
     assert!(mapping.map(WatchEvent::Listed(other())).is_none());

@@ -2,6 +2,7 @@
 //! Muster's, and a server drops without a word what a definition does not know. So a full ledger is posted as a dry run,
 //! at the start and whenever the definition changes.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,9 +12,10 @@ use muster_api::resource::{APPLIED_WORKS, CRDS, ROLE_BINDINGS};
 use muster_engine::Target;
 use muster_engine::event::{Event, Problem};
 use muster_engine::item::Item;
-use muster_engine::ledger::{Ledger, Of, Phase};
+use muster_engine::ledger::{Ledger, Of, Phase, Place, WorkPart};
 use muster_engine::mark::Maker;
 use muster_engine::time::backoff;
+use muster_engine::work::Options;
 use muster_kit::client::{CallError, Client};
 use muster_kit::watch::{self, Form, Link, WatchEvent, WatchOptions, Watched};
 use serde::Deserialize;
@@ -230,8 +232,16 @@ fn full() -> Ledger {
     );
     item.labels.insert(text(TRIAL), text(TRIAL));
     item.annotations.insert(text(TRIAL), text(TRIAL));
+    let of_work = Options { suspend: true, ..Options::default() };
+    let own = Options { allow_deletion: true, ..Options::default() };
+    let part = WorkPart {
+        namespace: text(TRIAL),
+        options: Arc::new(of_work),
+        places: [(target.clone(), Place { ordinal: 0, options: Arc::new(own) })].into(),
+        left: BTreeMap::new(),
+    };
     Ledger {
-        of: Of::Policy { delete_namespaces: true },
+        of: Of::Work(Box::new(part)),
         maker: Maker { name: text(TRIAL), uid: text(TRIAL) },
         generation: 1,
         resource_version: text("1"),
@@ -278,7 +288,10 @@ mod tests {
             ("/spec/ledger", "options", "spec.ledger.options"),
             ("/spec/ledger/source", "uid", "spec.ledger.source.uid"),
             ("/spec/ledger/manifests/0", "roleRef", "spec.ledger.manifests[0].roleRef"),
+            ("/spec", "workNamespace", "spec.workNamespace"),
             ("/spec/ledger/resources/0", "namespace", "spec.ledger.resources[0].namespace"),
+            ("/spec/ledger/resources/0", "ordinal", "spec.ledger.resources[0].ordinal"),
+            ("/spec/ledger/resources/0", "options", "spec.ledger.resources[0].options"),
         ] {
             let problem = tried(without(pointer, field)).unwrap_err();
             assert!(

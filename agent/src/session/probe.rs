@@ -7,7 +7,7 @@ use muster_api::Object;
 use muster_api::names::{IDENTITY_NAMESPACE, execution_namespace};
 use muster_api::resource::{
     CLUSTERS, CRDS, LEASES, NAMESPACES, POLICIES, REPORTS, Resource, SELF_SUBJECT_ACCESS_REVIEWS,
-    SELF_SUBJECT_REVIEWS,
+    SELF_SUBJECT_REVIEWS, WORKS,
 };
 use muster_engine::pin::{Found, Landmarks, Reading};
 use muster_kit::client::{CallError, Client};
@@ -110,28 +110,33 @@ pub async fn probe(client: &Client, name: Option<&str>) -> Result<Facts, ProbeEr
         Some(name) => name.to_owned(),
         None => credential::account(&user).map(|account| account.1.to_owned()).ok_or(ProbeError::NoName)?,
     };
-    let (directory, clusters_crd, policies_crd, entry) = futures::join!(
+    let (directory, clusters_crd, policies_crd, works_crd, entry) = futures::join!(
         async { client.get(&NAMESPACES, None, IDENTITY_NAMESPACE).await },
         definition(client, CLUSTERS),
         definition(client, POLICIES),
+        definition(client, WORKS),
         async { client.get(&CLUSTERS, None, &cluster).await },
     );
     let directory = landmark(directory, true)?;
     let clusters_crd = landmark(clusters_crd, true)?;
     // A credential that may read entries alone is a lesser one, and no policy is applied with it.
     let policies_crd = landmark(policies_crd, false)?;
+    let works_crd = landmark(works_crd, false)?;
     let execution_namespace = published(entry.ok().as_ref()).unwrap_or_else(|| execution_namespace(&cluster));
     let namespace = landmark(client.get(&NAMESPACES, None, &execution_namespace).await, false)?;
-    let landmarks = Landmarks { directory, clusters_crd, policies_crd, execution_namespace: Some(namespace) };
+    let execution = Some(namespace);
+    let landmarks =
+        Landmarks { directory, clusters_crd, policies_crd, works_crd, execution_namespace: execution };
     Ok(Facts { user, cluster, landmarks, execution_namespace })
 }
 
 /// Reads the landmarks alone, for evidence.
 pub async fn landmarks(client: &Client, execution_namespace: Option<&str>) -> Landmarks {
-    let (directory, clusters_crd, policies_crd) = futures::join!(
+    let (directory, clusters_crd, policies_crd, works_crd) = futures::join!(
         async { client.get(&NAMESPACES, None, IDENTITY_NAMESPACE).await },
         definition(client, CLUSTERS),
         definition(client, POLICIES),
+        definition(client, WORKS),
     );
     let namespace = match execution_namespace {
         Some(name) => Some(reading(client.get(&NAMESPACES, None, name).await).map(found)),
@@ -141,6 +146,7 @@ pub async fn landmarks(client: &Client, execution_namespace: Option<&str>) -> La
         directory: reading(directory).map(found),
         clusters_crd: reading(clusters_crd).map(found),
         policies_crd: reading(policies_crd).map(found),
+        works_crd: reading(works_crd).map(found),
         execution_namespace: namespace,
     }
 }

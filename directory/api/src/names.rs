@@ -25,6 +25,8 @@ pub const IDENTITY_NAMESPACE: &str = "kube-system";
 /// Field manager of the mirror.
 pub const MIRROR_MANAGER: &str = "muster-mirror";
 
+/// Field manager of what Works ask for.
+pub const WORKS_MANAGER: &str = "muster-works";
 /// Field manager of what policies ask for.
 pub const POLICIES_MANAGER: &str = "muster-policies";
 /// The account in [`APPLIERS_NAMESPACE`] that applies what policies ask for.

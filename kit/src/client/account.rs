@@ -98,7 +98,7 @@ mod tests {
             let _ = client.replace(&LEASES, ns, "l", "m", body()).await;
             let _ = client.replace_status(&LEASES, ns, "l", "m", body()).await;
             let _ = client.merge_patch(&LEASES, ns, "l", None, "m", body()).await;
-            let _ = client.apply(&LEASES, ns, "l", "m", body()).await;
+            let _ = client.apply(&LEASES, ns, "l", "m", true, body()).await;
             let _ = client.delete(&LEASES, ns, "l", &Preconditions::default()).await;
             let _ = client.review(&LEASES, body()).await;
             let _ = client.resources().await;

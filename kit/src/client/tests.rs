@@ -143,7 +143,7 @@ async fn each_verb_has_its_request() {
         client.replace(&LEASES, ns, "l", "m", body()).await.unwrap();
         client.replace_status(&LEASES, ns, "l", "m", body()).await.unwrap();
         client.merge_patch(&LEASES, ns, "l", Some("status"), "m", body()).await.unwrap();
-        client.apply(&LEASES, ns, "l", "m", body()).await.unwrap();
+        client.apply(&LEASES, ns, "l", "m", true, body()).await.unwrap();
         client.create_dry_run(&LEASES, ns, "m", body()).await.unwrap();
         client.delete(&LEASES, ns, "l", &preconditions).await.unwrap();
         client.review(&LEASES, body()).await.unwrap();

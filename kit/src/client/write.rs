@@ -106,8 +106,8 @@ impl Client {
     }
 
     /// Applies what `body`, JSON with `apiVersion`, `kind` and `metadata.name`, says of an object (server-side apply):
-    /// creates it, or makes the fields of `manager` these and no others, taking them from whoever has them. `body`
-    /// says what must hold: with a `metadata.resourceVersion` of `"1"` the object is created and never changed; with
+    /// creates it, or makes the fields of `manager` these and no others. With `force`, it takes them from whoever has
+    /// them; without, a field that another manager set otherwise is a conflict. `body` says what must hold: with a `metadata.resourceVersion` of `"1"` the object is created and never changed; with
     /// a `metadata.uid` the object of that UID is changed and none is created.
     ///
     /// # Errors
@@ -118,10 +118,11 @@ impl Client {
         namespace: Option<&str>,
         name: &str,
         manager: &str,
+        force: bool,
         body: Vec<u8>,
     ) -> Result<Object, CallError> {
         let call = Call::new("patch", Method::PATCH, resource, namespace).named(name);
-        let call = call.ask("fieldManager", Some(manager)).ask("force", Some("true"));
+        let call = call.ask("fieldManager", Some(manager)).ask("force", force.then_some("true"));
         // JSON is YAML, and the only name that all servers know for this.
         self.object(call.content("application/apply-patch+yaml", body)).await
     }
@@ -198,7 +199,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_guard_that_does_not_hold_is_a_conflict_whatever_the_server_calls_it() {
-        let apply = async |client: Client| client.apply(&NAMESPACES, None, "n", "m", vec![]).await;
+        let apply = async |client: Client| client.apply(&NAMESPACES, None, "n", "m", true, vec![]).await;
         let patch =
             async |client: Client| client.merge_patch(&NAMESPACES, None, "n", None, "m", vec![]).await;
         let because = |field: &str| json!({"causes": [{"reason": "FieldValueInvalid", "field": field}]});

@@ -222,6 +222,43 @@ conditions! {
             "See the condition Deregistered.",
         ),
     }
+    WorksApplied: "What the Works of this cluster's execution namespace ask for is there." => {
+        Applied: "Every Work is applied." => normal(
+            Status::True,
+            "Each manifest of each Work is in the cluster as the Work has it.",
+            "Nothing.",
+        ),
+        NoneAssigned: "There is no Work for this cluster." => normal(
+            Status::True,
+            "The execution namespace in the directory holds no Works.",
+            "Nothing. To apply something here, make a Work in the execution namespace.",
+        ),
+        Pending: "The Works of the directory are still to be read, or something of them is still to be applied." => normal(
+            Status::False,
+            "The agent has just started, or a Work is new or was changed.",
+            "Wait. If it lasts longer than a minute, the conditions DirectoryReachable and LedgerUsable say why.",
+        ),
+        Incomplete: "Some Works are not applied, or not wholly." => warning(
+            Status::False,
+            "Manifests of them are invalid or refused, or wait for something. The message names the Works.",
+            "Read the conditions of these Works: `kubectl -n NAMESPACE get works.multicluster.x-k8s.io NAME -o yaml`.",
+        ),
+        Forbidden: "The credential may not read the Works of this cluster. What was applied stays." => warning(
+            Status::False,
+            "The cluster is not enrolled with the rights of ClusterRole `muster-agent`, or its execution namespace is missing.",
+            "Nothing, if no Works are to be applied here. Else enrol the cluster in the directory: see `enrol-by-hand.yaml`.",
+        ),
+        Paused: "Nothing of a Work is written or removed, since the owner of this cluster paused the agent." => normal(
+            Status::Unknown,
+            "The local report has the annotation `multicluster.coreos.com/pause`.",
+            "To go on: `kubectl -n muster-system annotate clusterreport directory-sync multicluster.coreos.com/pause-`.",
+        ),
+        Left: "The Works of the directory are followed no more, since this cluster left it. What they made stays." => normal(
+            Status::False,
+            "See the condition Deregistered.",
+            "See the condition Deregistered.",
+        ),
+    }
     LedgerUsable: "The record of what Muster made in this cluster can be written and read back whole." => {
         Usable: "A trial record came back as it was written." => normal(
             Status::True,

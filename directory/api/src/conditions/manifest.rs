@@ -35,6 +35,36 @@ conditions! {
             "It lacks apiVersion, kind or a name, is malformed, or is not allowed in a Work. The message says what.",
             "Correct the manifest in the directory.",
         ),
+        InvalidOption: "An option of the manifest is unknown or has an unknown value." => warning(
+            Status::False,
+            "An annotation `multicluster.coreos.com/...` of the manifest is not one that this agent knows. The message names it.",
+            "Correct the annotation in the directory.",
+        ),
+        Unsupported: "This version of Muster does not apply the manifest." => warning(
+            Status::False,
+            "It is a Secret, or has an option that this version does not follow. The message says which.",
+            "Apply the object in the replica by other means, or remove the option.",
+        ),
+        GenerateName: "The manifest has no name, but a prefix of one." => warning(
+            Status::False,
+            "The manifest has `metadata.generateName`: each attempt would make another object.",
+            "Give the manifest a name.",
+        ),
+        ForeignOwner: "The manifest names owners, and they are another cluster's." => warning(
+            Status::False,
+            "The manifest has `metadata.ownerReferences`: the garbage collector of the replica would delete the object, since it does not know its owner.",
+            "Remove the owner references.",
+        ),
+        Duplicate: "An earlier manifest of the Work is the same object." => warning(
+            Status::False,
+            "Two manifests have the same kind, namespace and name.",
+            "Remove or rename one of the two.",
+        ),
+        UnknownKind: "The replica does not serve the kind." => warning(
+            Status::False,
+            "Its definition is not installed, or apiVersion or kind is misspelt.",
+            "Install the definition, and the manifest is applied at once; or correct the manifest.",
+        ),
         Conflict: "An object of this name is there already and is not this Work's, or others own fields of it." => warning(
             Status::False,
             "Somebody else, or another Work, made the object or owns the fields that the message names.",
@@ -44,6 +74,21 @@ conditions! {
             Status::False,
             "A right of that account is missing in the replica. The message names the right.",
             "If it is to be allowed, grant the right in the replica: the manifest is applied at once.",
+        ),
+        Immutable: "The object exists, and a field of it that differs cannot be changed." => warning(
+            Status::False,
+            "Kubernetes does not let the field be changed that the message names.",
+            "Undo the change; or delete the object in the replica, and it is made anew.",
+        ),
+        QuotaExceeded: "The object would exceed a quota of its namespace." => warning(
+            Status::False,
+            "A ResourceQuota of the namespace has no room for it. The message names it.",
+            "Raise the quota, or ask for less.",
+        ),
+        WebhookRefused: "A webhook of the replica refuses the object." => warning(
+            Status::False,
+            "An admission webhook denied the request. The message has its name and its answer.",
+            "Correct the manifest, or ask the owner of the webhook.",
         ),
         Rejected: "The API server of the replica refuses the object as it is." => warning(
             Status::False,

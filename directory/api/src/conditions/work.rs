@@ -40,6 +40,11 @@ conditions! {
             "Someone deleted the Work in the directory.",
             "Wait. The message says what is still there, and why.",
         ),
+        Malformed: "The Work cannot be read, so nothing of it is written or deleted." => warning(
+            Status::False,
+            "A field of it is missing or has another type than the API says, or its name is reserved. The message names it.",
+            "Correct the Work in the directory.",
+        ),
         InvalidOption: "An option of the Work is unknown or has an unknown value, so nothing of it is written or deleted." => warning(
             Status::False,
             "An annotation `multicluster.coreos.com/...` of the Work is not one that this agent knows. The message names it.",
