@@ -204,7 +204,8 @@ impl Actor {
             Ok(client) => client,
             Err(error) => return nobody(error),
         };
-        let preconditions = Preconditions { uid: Some(uid.to_owned()), resource_version: None };
+        let resource_version = deletion.version().map(str::to_owned);
+        let preconditions = Preconditions { uid: Some(uid.to_owned()), resource_version };
         let deleted = client.delete(resource, namespace, name, &preconditions).await;
         self.account("delete", &deleted);
         match deleted {

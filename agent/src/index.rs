@@ -10,6 +10,7 @@ use muster_api::condition::{Condition, Status};
 use muster_api::conditions::ConditionType;
 use muster_engine::event::{Event, StepOutcome};
 use muster_engine::mirror::Counts;
+use muster_engine::readiness;
 use muster_engine::{Engine, Now, Plan, PlanId, Scope};
 use muster_kit::leader::Claim;
 use tokio::sync::{mpsc, watch};
@@ -159,7 +160,10 @@ impl Index {
         self.watched.send_if_modified(|told| {
             let same = told.iter().map(|kind| &kind.resource).eq(self.engine.watched());
             if !same {
-                let kind = |resource: &Resource| WatchedKind { resource: resource.clone(), whole: false };
+                let kind = |resource: &Resource| WatchedKind {
+                    resource: resource.clone(),
+                    whole: !readiness::is_ready_when_there(&resource.group, &resource.kind),
+                };
                 *told = self.engine.watched().map(kind).collect();
             }
             !same

@@ -80,6 +80,7 @@ fn settled(fleet: &Fleet, agent: &AgentProcess) -> End {
         ("MirrorInSync", "InSync"),
         ("CredentialsValid", "ExpiresSoon"),
         ("PoliciesApplied", "NoneSelected"),
+        ("WorksApplied", "NoneAssigned"),
     ] {
         fleet.reason(agent, condition, reason);
     }

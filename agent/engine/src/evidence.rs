@@ -95,6 +95,7 @@ impl fmt::Display for Confirmed {
 pub struct Deletion {
     target: Target,
     uid: String,
+    version: Option<String>,
     because: String,
 }
 
@@ -107,6 +108,7 @@ impl Confirmed {
         (origin.directory == self.directory).then(|| Deletion {
             target: Target { resource: CLUSTERS, namespace: None, name: self.entry.clone() },
             uid: held.uid.clone(),
+            version: None,
             because: self.to_string(),
         })
     }
@@ -123,6 +125,12 @@ impl Deletion {
     #[must_use]
     pub fn uid(&self) -> &str {
         &self.uid
+    }
+
+    /// resourceVersion of the object: a precondition, where it is to go only as it was seen.
+    #[must_use]
+    pub fn version(&self) -> Option<&str> {
+        self.version.as_deref()
     }
 
     /// The evidence in words, for the log.

@@ -29,6 +29,16 @@ impl Target {
     }
 }
 
+impl Target {
+    /// Whether both are one object, seen in whatever versions of its API.
+    #[must_use]
+    pub fn is_same_object(&self, other: &Self) -> bool {
+        (&self.name, &self.namespace) == (&other.name, &other.namespace)
+            && (&self.resource.plural, &self.resource.group)
+                == (&other.resource.plural, &other.resource.group)
+    }
+}
+
 impl Ord for Target {
     fn cmp(&self, other: &Self) -> Ordering {
         let resource = if alike(&self.resource, &other.resource) {
@@ -61,6 +71,19 @@ mod tests {
     use muster_api::resource::{CLUSTER_ROLE_BINDINGS, LIMIT_RANGES, RESOURCE_QUOTAS, ROLE_BINDINGS};
 
     use super::*;
+
+    #[test]
+    fn an_object_is_the_same_in_each_version_of_its_api() {
+        let target = |version: &'static str, plural: &'static str, name: &str| Target {
+            resource: Resource { version: version.into(), plural: plural.into(), ..ROLE_BINDINGS },
+            namespace: Some("a".to_owned()),
+            name: name.to_owned(),
+        };
+        let one = target("v1", "rolebindings", "a");
+        assert!(one.is_same_object(&target("v1beta1", "rolebindings", "a")));
+        assert!(!one.is_same_object(&target("v1", "rolebindings", "b")));
+        assert!(!one.is_same_object(&target("v1", "roles", "a")));
+    }
 
     #[test]
     fn what_others_need_comes_first() {

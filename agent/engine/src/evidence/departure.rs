@@ -68,6 +68,7 @@ impl Departure {
         (origin.directory == self.directory).then(|| Deletion {
             target: Target { resource: CLUSTERS, namespace: None, name: name.to_owned() },
             uid: held.uid.clone(),
+            version: None,
             because: format!("this cluster left directory {}", self.directory),
         })
     }

@@ -8,6 +8,7 @@ use muster_api::Object;
 use super::{Deletion, Findings};
 use crate::ledger::Phase;
 use crate::mark::Maker;
+use crate::observed::Observed;
 use crate::pin::{Pin, Reading};
 use crate::protected;
 use crate::target::Target;
@@ -92,14 +93,16 @@ impl Ending {
     }
 
     /// The deletion of one object, if the evidence covers it and the options that hold for it permit it: an object of a
-    /// protected kind goes only where they allow it by name.
+    /// protected kind goes only where they allow it by name. It goes as it was seen: whoever changes it, or takes it
+    /// over, is looked at first.
     #[must_use]
-    pub fn permits(&self, brief: &Brief, target: &Target, uid: &str) -> Option<Deletion> {
+    pub fn permits(&self, brief: &Brief, target: &Target, observed: &Observed) -> Option<Deletion> {
         let options = brief.left.get(target)?;
         let allowed = options.allow_deletion || !protected::is_protected(&target.resource);
         (self.covers(brief, target) && allowed).then(|| Deletion {
             target: target.clone(),
-            uid: uid.to_owned(),
+            uid: observed.uid.clone(),
+            version: Some(observed.version.clone()),
             because: self.to_string(),
         })
     }

@@ -94,6 +94,7 @@ impl Revocation {
         (about && recorded && !spared).then(|| Deletion {
             target: target.clone(),
             uid: uid.to_owned(),
+            version: None,
             because: self.to_string(),
         })
     }

@@ -8,7 +8,8 @@ use serde_json::value::RawValue;
 
 use super::flaw::shown;
 use super::list::outer;
-use super::manifest::Gvk;
+use super::manifest::{DEFAULT_NAMESPACE, Gvk};
+use crate::target::Target;
 
 /// What is known of a manifest, whether it can be applied or not. Each text is empty where it cannot be read, and no
 /// longer than a name may be.
@@ -29,6 +30,20 @@ pub struct Named {
 // === impl Named ===
 
 impl Named {
+    /// Whether it may be this object: what is not known of it may be anything, and no namespace may be the default one.
+    #[must_use]
+    pub fn may_be(&self, target: &Target) -> bool {
+        let alike = |known: &str, of: &str| known.is_empty() || known == of;
+        let namespace = target.namespace.as_deref();
+        let within = namespace.is_none_or(|namespace| {
+            self.namespace == namespace || self.namespace.is_empty() && namespace == DEFAULT_NAMESPACE
+        });
+        within
+            && (self.kind.is_empty() || self.group == target.resource.group)
+            && alike(&self.kind, &target.resource.kind)
+            && alike(&self.name, &target.name)
+    }
+
     /// As a Work's status says it. The plural of the kind is empty where it is not known.
     #[must_use]
     pub fn identifier(&self, ordinal: usize, plural: &str) -> ResourceIdentifier {

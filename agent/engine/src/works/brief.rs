@@ -122,6 +122,12 @@ impl Brief {
         self.wanted.get(place)
     }
 
+    /// What is asked for of an object, in whatever version of its API.
+    #[must_use]
+    pub fn wants_object(&self, target: &Target) -> Option<&Wanted> {
+        self.wants(target).or_else(|| self.wanted.iter().find(|wanted| wanted.target.is_same_object(target)))
+    }
+
     /// Whether the objects are to be the same, with the same options, whatever their order and the generation that asks
     /// for them. What is the same is not recorded anew.
     #[must_use]

@@ -292,11 +292,34 @@ impl Bundle {
         self.seen.as_ref().is_some_and(|seen| seen.deleting) && self.lost.is_none()
     }
 
+    /// Whether an object is an older state of the Work than one that was seen.
+    pub(super) fn is_older(&self, object: &Object) -> bool {
+        let version = object.meta.resource_version.parse().unwrap_or(0);
+        object.meta.uid == self.work.uid && self.seen.as_ref().is_some_and(|seen| version < seen.version)
+    }
+
     /// Whether nothing may be written or deleted for it now.
     pub(super) fn is_suspended(&self) -> bool {
+        let read = self.source.as_ref().map(|work| &work.options);
         let asked = self.demand.as_ref().map(|demand| &demand.brief);
-        let options = asked.or_else(|| self.ledger()).map(|brief| &brief.options);
-        options.is_some_and(|options| options.suspend || options.plan_only)
+        let recorded = || asked.or_else(|| self.ledger()).map(|brief| &brief.options);
+        read.or_else(recorded).is_some_and(|options| options.suspend || options.plan_only)
+    }
+
+    /// Whether the options of the Work are not known yet, or cannot be followed.
+    pub(super) fn is_unclear(&self) -> bool {
+        self.source.is_some() && self.stale || matches!(self.error, Some(WorkError::Option { .. }))
+    }
+
+    /// Whether what the Work says of an object that is to go is not known yet, or cannot be followed: then it stays.
+    pub(super) fn leaves_open(&self, target: &Target) -> bool {
+        let going = self.lost.is_some() || self.is_deleting();
+        let unrecorded = !going && (self.demand.is_some() || self.keeper.is_busy());
+        let unclear = self
+            .flaws
+            .iter()
+            .any(|flawed| matches!(flawed.why, Why::Flaw(Flaw::Option(_))) && flawed.named.may_be(target));
+        self.is_unclear() || unrecorded || unclear
     }
 }
 

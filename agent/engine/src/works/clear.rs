@@ -8,6 +8,7 @@ use super::due::{Steps, Task};
 use super::{Brief, Context, Works, salt};
 use crate::evidence::Ending;
 use crate::ledger::Phase;
+use crate::observed::Observed;
 use crate::plan::Step;
 use crate::protected;
 use crate::target::Target;
@@ -116,10 +117,12 @@ impl Works {
             return Clear::Done;
         }
         let there = self.slots.get(target).is_some_and(|slot| slot.observed.is_some());
-        if there && (asked.contains(target) || self.is_claimed(brief, target)) {
+        if there && (asked.iter().any(|other| other.is_same_object(target)) || self.is_claimed(brief, target))
+        {
             return Clear::Claimed;
         }
-        let Some(ending) = ending.filter(|ending| ending.covers(brief, target)) else {
+        let open = self.bundles.get(&brief.work.uid).is_none_or(|bundle| bundle.leaves_open(target));
+        let Some(ending) = ending.filter(|ending| ending.covers(brief, target) && !open) else {
             return Clear::Wait;
         };
         let Some(slot) = self.slots.get(target) else {
@@ -137,7 +140,7 @@ impl Works {
             let uid = observed.uid.clone();
             return Clear::Act(Box::new(Step::Unmark { target: target.clone(), uid }));
         }
-        match ending.permits(brief, target, &observed.uid) {
+        match ending.permits(brief, target, observed) {
             Some(deletion) => Clear::Act(Box::new(Step::Delete(deletion))),
             None => Clear::Wait,
         }
@@ -145,12 +148,12 @@ impl Works {
 
     /// Whether another Work wants an object, as its ledger records: then it is handed over, and not deleted.
     fn is_claimed(&self, brief: &Brief, target: &Target) -> bool {
-        let claims = self.claims.get(target).into_iter().flatten().filter(|uid| **uid != brief.work.uid);
-        claims.into_iter().filter_map(|uid| self.bundles.get(uid)).any(|bundle| {
+        let others = self.bundles.iter().filter(|(uid, _)| **uid != brief.work.uid);
+        others.into_iter().any(|(_, bundle)| {
             let Some(brief) = bundle.ledger() else { return false };
             // Of one that is missing and never began, nothing will come.
             let begins = bundle.lost.is_none() || brief.applied.is_some();
-            begins && brief.wants(target).is_some_and(|wanted| wanted.options.apply != Apply::Observe)
+            begins && brief.wants_object(target).is_some_and(|wanted| wanted.options.apply != Apply::Observe)
         })
     }
 
@@ -185,8 +188,25 @@ impl Works {
         let Some(slot) = self.slots.get(target) else { return unlisted };
         match &slot.observed {
             None => slot.absent || slot.foreign || unlisted && slot.known.is_none(),
-            Some(observed) => !self.is_own(&bundle.work.uid, target, observed) || observed.let_go,
+            Some(observed) => !self.is_removable(&bundle.work.uid, brief, target, observed),
         }
+    }
+
+    /// Whether an object is one that a Work made and nobody took over since: it bears the Work's mark, and where a UID is
+    /// recorded, it has that. A copy that somebody made bears the mark, and what lost it may be somebody's by now.
+    pub(super) fn is_removable(
+        &self,
+        uid: &str,
+        brief: &Brief,
+        target: &Target,
+        observed: &Observed,
+    ) -> bool {
+        let mark =
+            observed.mark.as_ref().filter(|mark| mark.is_of_work() && self.nonces.contains(&mark.nonce));
+        let marked = mark.and_then(|mark| mark.maker.as_ref()).is_some_and(|maker| maker.uid == uid);
+        let recorded = brief.applied.as_ref().and_then(|applied| applied.get(target)).map(|it| &it.uid);
+        let known = self.slots.get(target).and_then(|slot| slot.known.as_ref()).map(|known| &known.uid);
+        marked && !observed.let_go && known.or(recorded).is_none_or(|known| *known == observed.uid)
     }
 
     /// Objects that are to go, and are of a kind that goes only where the manifest allows it by name.

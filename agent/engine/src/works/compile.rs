@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use muster_api::Resource;
-use muster_api::names::POLICIES_APPLIER;
+use muster_api::names::{POLICIES_APPLIER, is_own_namespace};
 
 use super::brief::{Brief, Wanted};
 use super::bundle::{Bundle, Demand, Flawed, Why};
@@ -23,6 +23,8 @@ const SECRETS: &str =
 /// Why a manifest is not applied that is right in itself.
 fn unsupported(manifest: &Manifest) -> Option<&'static str> {
     let options = &manifest.options;
+    let of_namespace =
+        (manifest.gvk.group.is_empty() && manifest.gvk.kind == "Namespace").then_some(&*manifest.name);
     if manifest.gvk.group.is_empty() && manifest.gvk.kind == "Secret" {
         Some(SECRETS)
     } else if options.apply == Apply::Replace {
@@ -33,6 +35,8 @@ fn unsupported(manifest: &Manifest) -> Option<&'static str> {
         Some("this version does not follow the option feedback")
     } else if options.service_account.as_deref() == Some(POLICIES_APPLIER) {
         Some("the account policies is for policies alone: name another one in option service-account")
+    } else if manifest.namespace.as_deref().or(of_namespace).is_some_and(is_own_namespace) {
+        Some("namespaces of Muster's own are not for Works")
     } else {
         None
     }

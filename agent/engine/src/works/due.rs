@@ -141,9 +141,10 @@ impl Works {
             self.bundles.remove(uid);
             return;
         }
-        let elsewhere = |brief: &Arc<Brief>| brief.directory != home.directory;
+        let elsewhere =
+            |brief: &Arc<Brief>| (&brief.directory, &brief.replica) != (&home.directory, &home.replica);
         if bundle.ledger().is_some_and(elsewhere) && bundle.keeper.recorded().is_none_or(elsewhere) {
-            return; // another directory's: left alone
+            return; // another directory's, or another replica's of which this one is a copy: left alone
         }
         if bundle.ending.as_ref().is_some_and(|(_, since)| *since + FRESH < context.now) {
             bundle.ending = None;

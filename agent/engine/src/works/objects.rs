@@ -187,7 +187,7 @@ impl Works {
     /// known wants what it made.
     fn is_given_up(&self, uid: &str, target: &Target) -> bool {
         let Some(bundle) = self.bundles.get(uid).filter(|bundle| !bundle.is_altered()) else { return false };
-        bundle.ledger().is_some_and(|brief| brief.wants(target).is_none())
+        bundle.ledger().is_some_and(|brief| brief.wants_object(target).is_none())
     }
 
     /// What an absent object waits for.

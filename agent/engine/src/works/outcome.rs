@@ -100,6 +100,12 @@ impl Works {
                     let message = format!("{}: it is there already, and is not Muster's", describe(target));
                     slot.failed(Failure::Conflict, message, now, salt(target));
                 } else {
+                    // What was known of it already is no news: somebody owns a field, or refuses the write.
+                    if cause.1 == Some(observed.version.as_str()) {
+                        let message =
+                            format!("{}: others own fields of it, or refuse the change", describe(target));
+                        slot.failed(Failure::Conflict, message, now, salt(target));
+                    }
                     slot.observe(observed);
                 }
                 false
@@ -323,6 +329,12 @@ impl Works {
                 };
                 missing && *name == brief.work.name
             });
+            let read = findings.works.iter().find(|(name, _)| *name == brief.work.name);
+            if let Some((_, Reading::Found(object))) = read
+                && bundle.is_older(object)
+            {
+                continue; // it was read before what the watch has shown since
+            }
             match findings.judge_work(pin, &brief, tombstone) {
                 WorkVerdict::Ended(ending) => bundle.ending = Some((ending, now)),
                 WorkVerdict::Stands => bundle.doubt = None,

@@ -12,9 +12,10 @@ use super::{Context, Works, salt};
 use crate::item::Item;
 use crate::keeper::Trying;
 use crate::ledger::{Applied, Kept, Phase};
+use crate::observed::Observed;
 use crate::plan::Step;
 use crate::target::Target;
-use crate::work::{OnDrift, Options};
+use crate::work::{Deletion, OnDrift, Options};
 
 /// How long what is there is not recorded while something waits for what may take its time: then it is one write.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -104,7 +105,7 @@ impl Works {
             let released = bundle.lost.is_some() || !bundle.seen.as_ref().is_some_and(Seen::is_held);
             return match brief.phase {
                 // What is under way is awaited: nothing is written after the end is recorded.
-                Phase::Applying if ended && bundle.under_way > 0 => None,
+                Phase::Applying if ended && (bundle.under_way > 0 || bundle.is_unclear()) => None,
                 Phase::Applying if ended => Some(Next::Record(latest.ending().into(), Vec::new())),
                 Phase::Applying => {
                     let gone = |target| self.is_gone(bundle, brief, target);
@@ -182,7 +183,7 @@ impl Works {
         let earlier = before.wanted.iter().map(|wanted| (&wanted.target, &wanted.options));
         let rest = earlier.chain(before.left.iter()).filter(|(target, _)| !wanted.contains(&same(target)));
         let may_be_there = rest.filter(|(target, _)| !self.is_gone(bundle, before, target));
-        may_be_there.map(|(target, options)| (target.clone(), Arc::clone(options))).collect()
+        may_be_there.map(|(target, options)| (target.clone(), of_the_work(options, &now.options))).collect()
     }
 
     // === what is there ===
@@ -219,13 +220,18 @@ impl Works {
     fn applied(&self, brief: &Brief) -> Option<BTreeMap<Target, Applied>> {
         let mut applied = BTreeMap::new();
         let mut reassured = false;
+        // What is not wanted any more counts while it is to be removed.
+        let counts = |target: &Target, observed: &Observed| match brief.wants(target) {
+            Some(_) => self.is_own(&brief.work.uid, target, observed),
+            None => self.is_removable(&brief.work.uid, brief, target, observed),
+        };
         let recorded = |target: &Target| brief.applied.as_ref()?.get(target);
         for target in brief.targets() {
             let Some(slot) = self.slots.get(target) else { continue };
             let wanted = brief.wants(target);
             let reports = |wanted: &Wanted| wanted.options.on_drift == OnDrift::Report;
             match &slot.observed {
-                Some(observed) if self.is_own(&brief.work.uid, target, observed) => {
+                Some(observed) if counts(target, observed) => {
                     let known = slot.known.as_ref().filter(|known| known.uid == observed.uid);
                     let fields = known.and_then(|known| known.fields.clone()).unwrap_or_default();
                     let stale =
@@ -257,6 +263,16 @@ fn adopt(bundle: &mut Bundle) {
     }
 }
 
+/// The options of what no manifest asks for any more, where the Work says now what is to become of it.
+fn of_the_work(recorded: &Arc<Options>, work: &Options) -> Arc<Options> {
+    let allow_deletion = recorded.allow_deletion || work.allow_deletion;
+    let deletion = if work.deletion == Deletion::Orphan { Deletion::Orphan } else { recorded.deletion };
+    if (allow_deletion, deletion) == (recorded.allow_deletion, recorded.deletion) {
+        return Arc::clone(recorded);
+    }
+    Arc::new(Options { deletion, allow_deletion, ..Options::clone(recorded) })
+}
+
 /// What is recorded, with the options that the Work has now.
 fn with_options(brief: &Brief, demand: Option<&Demand>) -> Brief {
     let mut brief = brief.clone();
@@ -268,9 +284,10 @@ fn with_options(brief: &Brief, demand: Option<&Demand>) -> Brief {
         }
     }
     for (target, options) in &mut brief.left {
-        if let Some(now) = asked.wants(target) {
-            *options = Arc::clone(&now.options);
-        }
+        *options = match asked.wants(target) {
+            Some(now) => Arc::clone(&now.options),
+            None => of_the_work(options, &asked.options),
+        };
     }
     brief
 }

@@ -14,7 +14,7 @@ use crate::ledger::Phase;
 use crate::plan::Step;
 use crate::readiness::Readiness;
 use crate::target::Target;
-use crate::work::{Flaw, WorkError};
+use crate::work::{Apply, Flaw, WorkError};
 use crate::work_status::{Aspect, ObjectState, compose, same};
 
 /// How many Works a message names at most.
@@ -167,6 +167,11 @@ impl Works {
         ObjectState {
             applied: if suspended {
                 Aspect::new(manifest::Applied::Suspended, "")
+            } else if wanted.options.apply == Apply::Observe {
+                Aspect::new(
+                    manifest::Applied::Unsupported,
+                    "this version does not compare what it only observes",
+                )
             } else {
                 applied(&wanted.target, state)
             },
@@ -239,7 +244,21 @@ fn failed(target: &Target, failure: Failure, message: &str) -> (manifest::Applie
         Failure::Unavailable if says("failed to create typed patch object") => Reason::Rejected,
         Failure::Unavailable | Failure::Unauthorized | Failure::Fenced => Reason::Retrying,
     };
-    (reason, message.to_owned())
+    (reason, without_values(message))
+}
+
+/// What a server said, without the values that it repeats: manifests may hold what is not for everybody.
+fn without_values(message: &str) -> String {
+    if let Some((before, _)) = message.split_once(", got &value") {
+        return before.to_owned();
+    }
+    match message.split_once("Invalid value: ") {
+        Some((before, after)) => {
+            let detail = after.rsplit_once(": ").map_or("", |(_, detail)| detail);
+            format!("{before}Invalid value: {detail}")
+        }
+        None => message.to_owned(),
+    }
 }
 
 fn refused(flawed: &Flawed) -> ObjectState {

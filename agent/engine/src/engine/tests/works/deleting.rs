@@ -56,6 +56,30 @@ fn what_is_deleted_while_the_agent_is_away_goes_when_it_is_back() {
 }
 
 #[test]
+fn what_somebody_made_anew_with_the_mark_or_took_the_mark_off_stays() {
+    for copied in [true, false] {
+        let mut world = WorkWorld::in_step(&[("app", &[config("a"), config("b")])]);
+        let whole = world.landmarks.clone();
+        world.landmarks.works_crd = crate::pin::Reading::Unreadable("403".into());
+        world.work("app", &[config("b")]);
+        world.tick(10);
+        let a = world.find("ConfigMap web/a");
+        world.dead = true;
+        let object = world.objects.get_mut(&a).unwrap();
+        if copied {
+            object["metadata"]["uid"] = "restored".into();
+        } else {
+            object["metadata"]["annotations"] = json!({});
+        }
+        world.landmarks = whole;
+        world.restart(true);
+        world.tick(60);
+        assert!(world.objects.contains_key(&a), "copied {copied}");
+        assert!(!world.log.contains(&"delete ConfigMap web/a".to_owned()), "copied {copied}");
+    }
+}
+
+#[test]
 fn the_finalizer_stays_as_long_as_an_object_does() {
     let mut world = WorkWorld::in_step(&[("app", &[config("a"), config("b")])]);
     let a = world.find("ConfigMap web/a");

@@ -140,6 +140,16 @@ fn a_work_that_cannot_be_read_changes_nothing_and_can_still_be_deleted() {
         assert_eq!(world.written()[0], "create ConfigMap web/a", "{what}");
         world.delete_work("app");
         world.tick(10);
+        // What is to become of the objects is not known where an option cannot be followed.
+        let options = ["deletions", "deletion"].map(|name| format!("multicluster.coreos.com/{name}"));
+        if ["an option", "a value"].contains(&what) {
+            assert_eq!(world.there().len(), 2, "{what}");
+            world.edit_work("app", |work| {
+                let annotations = work["metadata"]["annotations"].as_object_mut().unwrap();
+                annotations.retain(|key, _| !options.contains(key));
+            });
+            world.tick(10);
+        }
         assert_eq!(world.there(), [""; 0], "{what}");
         assert!(world.ledgers.is_empty() && world.works.is_empty(), "{what}");
     }

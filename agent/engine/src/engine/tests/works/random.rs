@@ -75,8 +75,12 @@ fn by_hand(world: &mut WorkWorld, dice: &mut Dice) {
             world.edit(&target, |value| value["data"] = json!({"a": "hand"}));
         }
         0 | 1 => world.strip(&target),
-        2 => world
-            .edit(&target, |value| drop(value["metadata"].as_object_mut().unwrap().remove("annotations"))),
+        2 => {
+            world.edit(&target, |value| {
+                drop(value["metadata"].as_object_mut().unwrap().remove("annotations"));
+            });
+            world.stripped.insert(target);
+        }
         3 => world.edit(&target, |value| value["metadata"]["labels"]["theirs"] = "1".into()),
         _ => world.remove(&target),
     }
@@ -180,6 +184,7 @@ fn check(world: &WorkWorld, foreign: &[(Target, Value)]) {
             None => assert!(
                 name.ends_with("/orphan")
                     || target.resource.kind == "Namespace"
+                    || world.stripped.contains(target)
                     || foreign.iter().any(|(it, _)| it == target),
                 "{name} bears no mark"
             ),

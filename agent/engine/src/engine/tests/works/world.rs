@@ -60,6 +60,8 @@ pub(super) struct WorkWorld {
     pub(super) plans: VecDeque<Plan>,
     watching: BTreeSet<Resource>,
     unwatchable: BTreeSet<Resource>,
+    /// What somebody took the mark off: it may be theirs by now.
+    pub(super) stripped: BTreeSet<Target>,
     /// Plans wait instead of being carried out.
     pub(super) deferring: bool,
     /// Outcomes are heard before what watches show of them, and the newest plan is carried out first.
@@ -107,6 +109,7 @@ impl WorkWorld {
             plans: VecDeque::new(),
             watching: BTreeSet::new(),
             unwatchable: BTreeSet::new(),
+            stripped: BTreeSet::new(),
             deferring: false,
             done_first: false,
             crash: None,
