@@ -310,6 +310,10 @@ impl ControlPlane {
         commands.write_kubeconfigs(&self.url(), &ca_pem, &self.admin_token)?;
         let mut running = self.running();
         running.forget_ended()?;
+        if running.etcd.is_none() || running.apiserver.is_none() {
+            // they back off for up to a minute after a server that was away; new ones follow at once
+            running.controllers.take().map_or(Ok(()), |mut server| server.kill().map(drop))?;
+        }
         if running.etcd.is_none() {
             running.etcd = Some(commands.etcd().start()?);
         }

@@ -21,7 +21,7 @@ use muster_tests::{
     process,
     wait::{DEADLINE, eventually, saw, timed},
 };
-use rustix::process::{Pid, Signal, kill_process_group};
+use rustix::process::{Pid, Signal, kill_process, kill_process_group};
 use serde_json::json;
 
 fn start(name: &str) -> ControlPlane {
@@ -281,6 +281,10 @@ fn a_used_plane_is_put_back_to_new() {
         assert!(!role.contains("dirty"), "{role}");
         plane.kubectl_ok(&["get", "clusterrole", "edit"]).unwrap();
     }
+    let controllers = Pid::from_raw(plane.server_pids().controllers.unwrap().try_into().unwrap()).unwrap();
+    kill_process(controllers, Signal::STOP).unwrap();
+    assert!(plane.reset(&baseline).unwrap_err().to_string().contains("the controllers"));
+    kill_process(controllers, Signal::CONT).unwrap();
     plane.replace_with_new_cluster().unwrap();
     assert!(plane.reset(&baseline).unwrap_err().to_string().contains("another cluster"));
 }

@@ -4,7 +4,12 @@
 //! programs that run no more, and the very admission policies under test refuse deletions. So the keys are put back
 //! in etcd. The API server and the controllers learn of it as of any other change, by their watches.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
+
+use serde_json::json;
 
 use super::{ControlPlane, PlaneError, programs};
 use crate::{
@@ -29,6 +34,12 @@ const OWN: [&str; 6] = [
     "/registry/peerserverleases/",
     "/registry/ranges/",
 ];
+
+/// A namespace that goes with the rest of what is not to stay.
+const PROBE: &str = "reset";
+
+/// How long the controllers may take for it. A new plane takes less than waiting longer.
+const FOLLOW: Duration = Duration::from_secs(5);
 
 /// Their definitions go after the custom objects: without them nobody would tell the watchers of the objects' end.
 const DEFINITIONS: &str = "/registry/apiextensions.k8s.io/customresourcedefinitions/";
@@ -63,12 +74,30 @@ impl ControlPlane {
         if self.cluster_uid()? != baseline.cluster {
             return Err(PlaneError::NotReset("it is another cluster".to_owned()));
         }
+        if self.options.controllers {
+            self.await_controllers()?;
+        }
         let socket = self.folder().join(programs::ETCD_SOCKET);
         let now = etcd::range(&socket, false)?;
         etcd::carry_out(&socket, &steps(&baseline.keys, &now))?;
         eventually("the API server to serve only what it did at first", DEADLINE, || {
             let groups = self.groups().map_err(|e| e.to_string())?;
             if groups == baseline.groups { Ok(()) } else { Err(format!("{groups:?}")) }
+        })
+        .map_err(|late| PlaneError::NotReset(late.to_string()))
+    }
+
+    /// Waits until the controllers have done in a new namespace what they do in every one: the next test must not wait
+    /// for some that back off, or have lost their watches.
+    fn await_controllers(&self) -> Result<(), PlaneError> {
+        let api = self.api();
+        let namespace = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": PROBE}});
+        api.create("/api/v1/namespaces", &namespace)?;
+        eventually("the controllers to serve a new namespace", FOLLOW, || {
+            for object in ["serviceaccounts/default", "configmaps/kube-root-ca.crt"] {
+                api.get(&format!("/api/v1/namespaces/{PROBE}/{object}")).map_err(|e| e.to_string())?;
+            }
+            Ok::<_, String>(())
         })
         .map_err(|late| PlaneError::NotReset(late.to_string()))
     }
