@@ -17,7 +17,7 @@ use muster_engine::evidence::Deletion;
 use muster_engine::ledger::{Kept, Ledger};
 use muster_engine::plan::{Cause, Plan, Source, Step};
 use muster_engine::{Failure, Memory, Target};
-use muster_kit::client::{AccountError, CallError, Client, Preconditions};
+use muster_kit::client::{CallError, Client, Preconditions};
 use muster_kit::leader::Claim;
 use tokio::sync::{Semaphore, mpsc, watch};
 
@@ -58,8 +58,8 @@ pub struct Actor {
 #[derive(Clone, Copy)]
 struct By<'a> {
     source: Source,
-    /// The account that applies Works, where it is not the default one.
-    account: Option<&'a str>,
+    /// The replica, as the account that applies the Work that it is about.
+    works: &'a Client,
 }
 
 impl Actor {
@@ -94,9 +94,15 @@ impl Actor {
     }
 
     async fn steps(&self, plan: Plan) -> Vec<StepOutcome> {
+        let works = match self.works.client(plan.account.as_deref()) {
+            Ok(works) => works,
+            // there can be no account of that name
+            Err(error) => return vec![StepOutcome::Failed(Failure::Invalid, error.to_string())],
+        };
+        let by = By { source: plan.source, works: &works };
         let mut outcomes = Vec::with_capacity(plan.steps.len());
         for step in plan.steps {
-            let outcome = self.step(By { source: plan.source, account: plan.account.as_deref() }, step).await;
+            let outcome = self.step(by, step).await;
             let failed = matches!(outcome, StepOutcome::Failed(..));
             outcomes.push(outcome);
             if failed {
@@ -124,10 +130,7 @@ impl Actor {
                 StepOutcome::Asked
             }
             Step::Look(target) => self.look(by, &target).await,
-            Step::Inspect { namespace } => match self.client(by, &NAMESPACES) {
-                Ok(client) => inspect::inspect(&client, &namespace).await,
-                Err(error) => nobody(error),
-            },
+            Step::Inspect { namespace } => inspect::inspect(self.client(by, &NAMESPACES), &namespace).await,
             Step::Recall { ledger, uid } => match ledgers::recall(&self.replica, &ledger, &uid).await {
                 Ok(kept) => StepOutcome::Recorded(Box::new(kept)),
                 Err(error) => StepOutcome::Failed(error.failure(), error.to_string()),
@@ -161,21 +164,18 @@ impl Actor {
 
     /// Who reads and writes objects of a resource for a source. Copies of the directory's objects are the agent's own
     /// affair: they grant nothing, so no grant of the replica's owner is needed for them.
-    fn client(&self, by: By<'_>, resource: &Resource) -> Result<Client, AccountError> {
+    fn client<'a>(&'a self, by: By<'a>, resource: &Resource) -> &'a Client {
         match by.source {
-            Source::Policies if resource.group != GROUP => Ok(self.applier.clone()),
-            Source::Works => self.works.client(by.account),
-            Source::Policies | Source::Mirror | Source::Engine => Ok(self.replica.clone()),
+            Source::Policies if resource.group != GROUP => &self.applier,
+            Source::Works => by.works,
+            Source::Policies | Source::Mirror | Source::Engine => &self.replica,
         }
     }
 
     async fn create(&self, by: By<'_>, target: &Target, body: String, cause: Cause) -> StepOutcome {
         let Target { resource, namespace, name } = target;
         let namespace = namespace.as_deref();
-        let client = match self.client(by, resource) {
-            Ok(client) => client,
-            Err(error) => return nobody(error),
-        };
+        let client = self.client(by, resource);
         let created = client.create(resource, namespace, manager(by.source), body.into_bytes()).await;
         self.account("create", &created);
         written(created, |object| {
@@ -186,10 +186,7 @@ impl Actor {
     async fn replace(&self, by: By<'_>, target: &Target, body: String, cause: Cause) -> StepOutcome {
         let Target { resource, namespace, name } = target;
         let namespace = namespace.as_deref();
-        let client = match self.client(by, resource) {
-            Ok(client) => client,
-            Err(error) => return nobody(error),
-        };
+        let client = self.client(by, resource);
         let replaced = client.replace(resource, namespace, name, manager(by.source), body.into_bytes()).await;
         self.account("update", &replaced);
         written(replaced, |object| {
@@ -200,10 +197,7 @@ impl Actor {
     async fn delete(&self, by: By<'_>, deletion: &Deletion) -> StepOutcome {
         let Target { resource, namespace, name } = deletion.target();
         let (namespace, uid) = (namespace.as_deref(), deletion.uid());
-        let client = match self.client(by, resource) {
-            Ok(client) => client,
-            Err(error) => return nobody(error),
-        };
+        let client = self.client(by, resource);
         let resource_version = deletion.version().map(str::to_owned);
         let preconditions = Preconditions { uid: Some(uid.to_owned()), resource_version };
         let deleted = client.delete(resource, namespace, name, &preconditions).await;
@@ -301,11 +295,6 @@ fn written(result: Result<Object, CallError>, log: impl FnOnce(&Object)) -> Step
         }
         Err(error) => failed(&error),
     }
-}
-
-/// There can be no account of the name that is asked for.
-fn nobody(error: AccountError) -> StepOutcome {
-    StepOutcome::Failed(Failure::Invalid, error.to_string())
 }
 
 fn failed(error: &CallError) -> StepOutcome {

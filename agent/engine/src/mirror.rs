@@ -1,7 +1,6 @@
 //! The mirror as a whole: all names, which of them want attention, and which are in question.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::hash::{DefaultHasher, Hash, Hasher};
 use std::time::Duration;
 
 use muster_api::Object;
@@ -17,6 +16,7 @@ use crate::removals::Removals;
 use crate::scope::Scope;
 use crate::slot::{Next, Slot};
 use crate::target::Target;
+use crate::time::salt;
 
 /// The copies of the entries.
 #[derive(Debug)]
@@ -345,10 +345,4 @@ fn write(slot: &Slot, name: &str, directory: &str, cause: Cause) -> Result<Step,
 
 fn target(name: &str) -> Target {
     Target { resource: CLUSTERS, namespace: None, name: name.to_owned() }
-}
-
-fn salt(name: &str) -> u64 {
-    let mut hasher = DefaultHasher::new();
-    name.hash(&mut hasher);
-    hasher.finish()
 }

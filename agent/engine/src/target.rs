@@ -1,6 +1,7 @@
 //! Which object of the replica is meant.
 
 use std::cmp::Ordering;
+use std::fmt;
 
 use muster_api::Resource;
 use muster_api::resource::{CLUSTER_ROLES, NAMESPACES, ROLES};
@@ -36,6 +37,14 @@ impl Target {
         (&self.name, &self.namespace) == (&other.name, &other.namespace)
             && (&self.resource.plural, &self.resource.group)
                 == (&other.resource.plural, &other.resource.group)
+    }
+}
+
+/// As messages name it.
+impl fmt::Display for Target {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}", self.resource.kind, self.name)?;
+        self.namespace.as_ref().map_or(Ok(()), |namespace| write!(f, " in namespace {namespace}"))
     }
 }
 
@@ -83,6 +92,15 @@ mod tests {
         assert!(one.is_same_object(&target("v1beta1", "rolebindings", "a")));
         assert!(!one.is_same_object(&target("v1", "rolebindings", "b")));
         assert!(!one.is_same_object(&target("v1", "roles", "a")));
+    }
+
+    #[test]
+    fn messages_name_kind_name_and_namespace() {
+        let mut target =
+            Target { resource: ROLE_BINDINGS, namespace: Some("apps".to_owned()), name: "web".to_owned() };
+        assert_eq!(target.to_string(), "RoleBinding web in namespace apps");
+        (target.resource, target.namespace) = (CLUSTER_ROLES, None);
+        assert_eq!(target.to_string(), "ClusterRole web");
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! Time as a parameter: decisions take [`Now`] and never read a clock.
 
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -26,6 +27,13 @@ pub fn backoff(failures: u32, first: Duration, limit: Duration, salt: u64) -> Du
     mixed ^= mixed >> 31;
     let percent = u32::try_from(mixed % 50).unwrap_or(0);
     full.saturating_sub(full * percent / 100)
+}
+
+/// What [`backoff`] needs of what is tried again: the same for the same, in this process.
+pub(crate) fn salt(of: impl Hash) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    of.hash(&mut hasher);
+    hasher.finish()
 }
 
 #[cfg(test)]

@@ -30,14 +30,12 @@ mod status;
 mod turns;
 mod views;
 
-use std::collections::{BTreeMap, BTreeSet, hash_map::DefaultHasher};
-use std::hash::{Hash, Hasher as _};
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
 use muster_api::{Object, Resource};
 
-use self::brief::Brief as BriefOf;
 use self::bundle::{Bundle, Lost};
 use self::catalog::Catalog;
 use self::turns::Turns;
@@ -174,7 +172,7 @@ impl Works {
             Change::Failed(..) | Change::Alive => {}
             Change::ListBegan => self.ledgers.began(),
             Change::Listed(kept) | Change::Applied(kept) => {
-                if let Some(brief) = BriefOf::of(&kept.ledger) {
+                if let Some(brief) = Brief::of(&kept.ledger) {
                     self.keep(Kept { ledger: Arc::new(brief), uid: kept.uid, version: kept.version });
                 }
             }
@@ -385,10 +383,4 @@ impl Works {
         };
         ready.into_iter().filter_map(named).collect()
     }
-}
-
-fn salt(of: impl Hash) -> u64 {
-    let mut hasher = DefaultHasher::new();
-    of.hash(&mut hasher);
-    hasher.finish()
 }

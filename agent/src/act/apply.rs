@@ -8,7 +8,7 @@ use muster_engine::{Failure, Target};
 use muster_kit::client::CallError;
 use serde_json::json;
 
-use super::{Actor, By, failed, manager, nobody, of, written};
+use super::{Actor, By, failed, manager, of, written};
 
 impl Actor {
     pub(super) async fn apply(
@@ -20,10 +20,7 @@ impl Actor {
     ) -> StepOutcome {
         let Target { resource, namespace, name } = target;
         let namespace = namespace.as_deref();
-        let client = match self.client(by, resource) {
-            Ok(client) => client,
-            Err(error) => return nobody(error),
-        };
+        let client = self.client(by, resource);
         let applied =
             client.apply(resource, namespace, name, manager(by.source), force, body.into_bytes()).await;
         self.account("patch", &applied);
@@ -53,10 +50,7 @@ impl Actor {
     /// Reads an object, live.
     pub(super) async fn look(&self, by: By<'_>, target: &Target) -> StepOutcome {
         let Target { resource, namespace, name } = target;
-        let client = match self.client(by, resource) {
-            Ok(client) => client,
-            Err(error) => return nobody(error),
-        };
+        let client = self.client(by, resource);
         match client.get(resource, namespace.as_deref(), name).await {
             Ok(object) => StepOutcome::Present(object),
             Err(error) if error.proves_absence() => StepOutcome::Missing,
@@ -68,10 +62,7 @@ impl Actor {
     pub(super) async fn unmark(&self, by: By<'_>, target: &Target, uid: &str) -> StepOutcome {
         let Target { resource, namespace, name } = target;
         let namespace = namespace.as_deref();
-        let client = match self.client(by, resource) {
-            Ok(client) => client,
-            Err(error) => return nobody(error),
-        };
+        let client = self.client(by, resource);
         let body =
             json!({"metadata": {"uid": uid, "labels": {PART_OF: null}, "annotations": {MADE_FOR: null}}});
         let body = body.to_string().into_bytes();

@@ -3,13 +3,14 @@
 use std::time::Duration;
 
 use super::bundle::Demand;
-use super::due::{Work, salt};
+use super::due::Work;
 use super::{Context, Policies, Timer};
 use crate::evidence::Revocation;
 use crate::kind::Kind;
 use crate::ledger::Ledger;
 use crate::plan::Step;
 use crate::target::Target;
+use crate::time::salt;
 
 /// How often a namespace that is to go, and is not empty, is looked at again.
 const LOOK_AGAIN: Duration = Duration::from_secs(60);

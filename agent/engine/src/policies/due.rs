@@ -1,7 +1,6 @@
 //! What is to be done now about policies and their objects.
 
-use std::collections::{BTreeMap, BTreeSet, hash_map::DefaultHasher};
-use std::hash::Hasher as _;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -19,6 +18,7 @@ use crate::live::Next;
 use crate::mark::{Maker, Mark};
 use crate::plan::{Cause, Step};
 use crate::target::Target;
+use crate::time::salt;
 
 /// Evidence is used while it is this fresh; after that it is asked for anew.
 const FRESH: Duration = Duration::from_secs(60);
@@ -344,10 +344,4 @@ fn rebuilt(policy: &Maker, home: &Home, orphans: BTreeSet<Target>) -> Ledger {
         resources: orphans,
         applied: None,
     }
-}
-
-pub(super) fn salt(of: impl std::hash::Hash) -> u64 {
-    let mut hasher = DefaultHasher::new();
-    of.hash(&mut hasher);
-    hasher.finish()
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use muster_api::marks;
 use muster_api::names::POLICIES_MANAGER;
 
-use super::due::{Work, salt};
+use super::due::Work;
 use super::{Policies, Timer};
 use crate::event::StepOutcome;
 use crate::evidence::{Findings, PolicyVerdict};
@@ -17,6 +17,7 @@ use crate::observed::Observed;
 use crate::pin::{Pin, Reading};
 use crate::plan::Cause;
 use crate::target::Target;
+use crate::time::salt;
 
 impl Policies {
     /// A plan ended. Returns whether it put right what somebody else had changed.
@@ -57,12 +58,7 @@ impl Policies {
                 corrected = slot.written(observed, cause, now);
                 if !kept {
                     let why = "the replica does not keep what is written: an admission webhook changes it";
-                    slot.failed(
-                        Failure::Invalid,
-                        format!("{}: {why}", describe(&target)),
-                        now,
-                        salt(&target),
-                    );
+                    slot.failed(Failure::Invalid, format!("{target}: {why}"), now, salt(&target));
                 }
                 if target.rank() == 1 {
                     self.hurry(|_| true); // what grants the role may have waited for it
@@ -80,12 +76,7 @@ impl Policies {
                     // No watch will show when it goes.
                     slot.foreign = true;
                     let why = "it is there already, and is not Muster's";
-                    slot.failed(
-                        Failure::Conflict,
-                        format!("{}: {why}", describe(&target)),
-                        now,
-                        salt(&target),
-                    );
+                    slot.failed(Failure::Conflict, format!("{target}: {why}"), now, salt(&target));
                 }
             }
             StepOutcome::Failed(failure, message) => {
@@ -226,14 +217,5 @@ impl Policies {
                 PolicyVerdict::Unproven(why) => bundle.doubt = Some(why),
             }
         }
-    }
-}
-
-/// An object, as messages name it.
-pub(super) fn describe(target: &Target) -> String {
-    let kind = &target.resource.kind;
-    match &target.namespace {
-        Some(namespace) => format!("{kind} {} in namespace {namespace}", target.name),
-        None => format!("{kind} {}", target.name),
     }
 }

@@ -1,7 +1,6 @@
 //! What people are told of the policies.
 
 use super::bundle::{Bundle, Demand, Source};
-use super::outcome::describe;
 use super::{Context, Policies};
 use crate::failure::Failure;
 use crate::ledger::Phase;
@@ -80,11 +79,11 @@ impl Policies {
         if let Some((target, (_, message))) =
             failures().find(|(target, (failure, _))| *failure == Failure::Forbidden && role(target))
         {
-            let message = format!("{}: {message}", describe(target));
+            let message = format!("{target}: {message}");
             return (PoliciesApplied::DefinitionsNotAllowed, message, false);
         }
         if let Some((target, (_, message))) = failures().find(|(_, (failure, _))| refused(*failure)) {
-            return (PoliciesApplied::Forbidden, format!("{}: {message}", describe(target)), false);
+            return (PoliciesApplied::Forbidden, format!("{target}: {message}"), false);
         }
         if let Some((failure, message)) = self
             .views
@@ -150,12 +149,11 @@ impl Policies {
                 .get(*target)
                 .is_some_and(|slot| slot.foreign || slot.observed.is_some() && !slot.is_own(&self.nonces))
         });
-        let foreign =
-            foreign.map(|target| format!("{} is there already, and is not Muster's", describe(target)));
+        let foreign = foreign.map(|target| format!("{target} is there already, and is not Muster's"));
         // A policy and its namesake of another time are no news.
         let clashes = self.clashes.iter().filter(|clash| clash.policy != clash.with).map(|clash| {
             let (policy, with) = (&clash.policy, &clash.with);
-            format!("policy {policy} yields to {with} over {} of {}", clash.field, describe(&clash.target))
+            format!("policy {policy} yields to {with} over {} of {}", clash.field, clash.target)
         });
         foreign.chain(clashes).collect()
     }

@@ -5,13 +5,14 @@ use std::sync::Arc;
 
 use super::bundle::Bundle;
 use super::due::{Steps, Task};
-use super::{Brief, Context, Works, salt};
+use super::{Brief, Context, Works};
 use crate::evidence::Ending;
 use crate::ledger::Phase;
 use crate::observed::Observed;
 use crate::plan::Step;
 use crate::protected;
 use crate::target::Target;
+use crate::time::salt;
 use crate::work::{Apply, Deletion as Fate, order};
 
 /// What is to be done about one object.

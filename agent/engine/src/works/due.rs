@@ -7,12 +7,13 @@ use std::time::Duration;
 use super::bundle::{Lost, Progress};
 use super::catalog::GroupVersion;
 use super::objects::{State, Write, mark};
-use super::{Brief, Context, Works, salt};
+use super::{Brief, Context, Works};
 use crate::item::Item;
 use crate::ledger::{Home, Phase};
 use crate::mark::Mark;
 use crate::plan::{Cause, Step};
 use crate::target::Target;
+use crate::time::salt;
 use crate::work::order;
 
 /// Steps of all Works that are under way at once: more would only wait for each other.

@@ -4,10 +4,10 @@ use std::time::Duration;
 
 use muster_api::resource::CRDS;
 
+use super::Works;
 use super::brief::{Brief, Wanted};
 use super::bundle::{Bundle, Progress};
 use super::catalog::Lookup;
-use super::{Works, salt};
 use crate::failure::Failure;
 use crate::item::Guard;
 use crate::live::Next;
@@ -15,6 +15,7 @@ use crate::mark::{Maker, Mark};
 use crate::observed::Observed;
 use crate::plan::Cause;
 use crate::target::Target;
+use crate::time::salt;
 use crate::work::{Apply, OnConflict, OnDrift};
 
 /// How it stands with a wanted object.
@@ -193,7 +194,7 @@ impl Works {
     /// What an absent object waits for.
     fn waits(&self, brief: &Brief, target: &Target, first: &[Target], now: Duration) -> Option<State> {
         if let Some(needed) = first.iter().find(|needed| !self.is_there(brief, needed)) {
-            return Some(State::Waits(format!("it waits for {}", describe(needed))));
+            return Some(State::Waits(format!("it waits for {needed}")));
         }
         let resource = &target.resource;
         if resource.group.is_empty() {
@@ -261,13 +262,4 @@ impl Works {
 /// The mark that an object is to bear.
 pub(super) fn mark(brief: &Brief, wanted: &Wanted) -> Mark {
     Mark::of_work(&wanted.target, brief.work.clone(), &brief.nonce, &wanted.digest)
-}
-
-/// An object, as messages name it.
-pub(super) fn describe(target: &Target) -> String {
-    let kind = &target.resource.kind;
-    match &target.namespace {
-        Some(namespace) => format!("{kind} {} in namespace {namespace}", target.name),
-        None => format!("{kind} {}", target.name),
-    }
 }

@@ -4,12 +4,11 @@ use std::time::Duration;
 
 use muster_api::Resource;
 
+use super::Works;
 use super::brief::{Brief, Wanted};
 use super::bundle::{Bundle, Demand};
 use super::catalog::GroupVersion;
 use super::due::Task;
-use super::objects::describe;
-use super::{Works, salt};
 use crate::event::StepOutcome;
 use crate::evidence::{Findings, WorkVerdict};
 use crate::failure::Failure;
@@ -18,6 +17,7 @@ use crate::mark::Mark;
 use crate::pin::{Pin, Reading};
 use crate::plan::Cause;
 use crate::target::Target;
+use crate::time::salt;
 use crate::work::OnConflict;
 
 impl Works {
@@ -78,7 +78,7 @@ impl Works {
                 let corrected = slot.written(observed, cause, now);
                 if !kept {
                     let why = "the replica does not keep what is written: an admission webhook changes it";
-                    let message = format!("{}: {why}", describe(target));
+                    let message = format!("{target}: {why}");
                     slot.failed(Failure::Invalid, message, now, salt(target));
                 }
                 corrected
@@ -97,13 +97,12 @@ impl Works {
                 if !ours && !known && !taken {
                     // No watch shows when it goes: it is tried again now and then.
                     slot.foreign = true;
-                    let message = format!("{}: it is there already, and is not Muster's", describe(target));
+                    let message = format!("{target}: it is there already, and is not Muster's");
                     slot.failed(Failure::Conflict, message, now, salt(target));
                 } else {
                     // What was known of it already is no news: somebody owns a field, or refuses the write.
                     if cause.1 == Some(observed.version.as_str()) {
-                        let message =
-                            format!("{}: others own fields of it, or refuse the change", describe(target));
+                        let message = format!("{target}: others own fields of it, or refuse the change");
                         slot.failed(Failure::Conflict, message, now, salt(target));
                     }
                     slot.observe(observed);

@@ -8,13 +8,14 @@ use super::brief::{Brief, Wanted};
 use super::bundle::{Bundle, Demand, Lost, Progress, Seen};
 use super::due::{Steps, Task};
 use super::objects::mark;
-use super::{Context, Works, salt};
+use super::{Context, Works};
 use crate::item::Item;
 use crate::keeper::Trying;
 use crate::ledger::{Applied, Kept, Phase};
 use crate::observed::Observed;
 use crate::plan::Step;
 use crate::target::Target;
+use crate::time::salt;
 use crate::work::{Deletion, OnDrift, Options};
 
 /// How long what is there is not recorded while something waits for what may take its time: then it is one write.

@@ -8,12 +8,13 @@ use super::brief::{Brief, Wanted};
 use super::bundle::{Bundle, Flawed, Progress, Why};
 use super::due::{Steps, Task};
 use super::objects::State;
-use super::{Context, Works, salt};
+use super::{Context, Works};
 use crate::failure::Failure;
 use crate::ledger::Phase;
 use crate::plan::Step;
 use crate::readiness::Readiness;
 use crate::target::Target;
+use crate::time::salt;
 use crate::work::{Apply, Flaw, WorkError};
 use crate::work_status::{Aspect, ObjectState, compose, same};
 
@@ -134,9 +135,8 @@ impl Works {
     /// What of a Work that is being deleted is still there, and why.
     fn remaining(&self, bundle: &Bundle, brief: &Brief) -> String {
         if let Some(target) = self.protected(brief).next() {
-            let what = super::objects::describe(target);
             return format!(
-                "{what} is of a protected kind: to have it deleted, set multicluster.coreos.com/allow-deletion to \"true\"; to keep it, set multicluster.coreos.com/deletion to orphan"
+                "{target} is of a protected kind: to have it deleted, set multicluster.coreos.com/allow-deletion to \"true\"; to keep it, set multicluster.coreos.com/deletion to orphan"
             );
         }
         if let Some(doubt) = &bundle.doubt {
