@@ -1,6 +1,8 @@
-# Muster's commands. They need Rust, Go, a C compiler and make.
+# Muster's commands. They need Rust, Go, a C compiler and make; `fuzz` a C++ compiler, too.
 
 .DEFAULT_GOAL := help
+STATIC_TARGET := $(shell uname -m)-unknown-linux-gnu
+
 .PHONY: help demo planes
 
 help:
@@ -28,6 +30,23 @@ test: planes static
 	cargo test --locked --workspace $(FEATURES) --doc
 	cargo test --locked --workspace $(FEATURES) --tests -- --test-threads=$(TEST_THREADS) $(T)
 
+.PHONY: fuzz fuzz-manifests fuzz-kubeconfig
+
+# What is fuzzed is instrumented by the stable compiler itself. With a target named, build scripts and macros are not.
+COVERAGE := -Cpasses=sancov-module $(addprefix -Cllvm-args=-sanitizer-coverage-,level=4 inline-8bit-counters pc-table trace-compares)
+FUZZ := target/fuzz
+SECONDS := 60
+
+## fuzz: feed the parsers of manifests and kubeconfigs what nobody would write, for SECONDS (60) each
+fuzz:
+	cd fuzz && RUSTFLAGS='$(COVERAGE)' CARGO_TARGET_DIR=../$(FUZZ) cargo build --release --locked --target $(STATIC_TARGET)
+	$(MAKE) --jobs=2 --output-sync fuzz-manifests fuzz-kubeconfig
+
+fuzz-manifests fuzz-kubeconfig: fuzz-%:
+	@mkdir -p $(FUZZ)/corpus/$*
+	$(FUZZ)/$(STATIC_TARGET)/release/$* -max_total_time=$(SECONDS) -timeout=10 -rss_limit_mb=1024 -max_len=65536 \
+		-verbosity=0 -print_final_stats=1 -artifact_prefix=$(FUZZ)/ $(FUZZ)/corpus/$* fuzz/seeds/$*
+
 .PHONY: bench
 
 ## bench: measure the figures that the documents quote, and run what takes long; takes twenty minutes
@@ -47,6 +66,7 @@ lint: format clippy doc deny
 
 format:
 	cargo fmt --all --check
+	cargo fmt --manifest-path fuzz/Cargo.toml --check
 
 clippy:
 	cargo clippy --locked --workspace --all-targets -- --deny warnings
@@ -79,7 +99,6 @@ crds:
 	cargo run --quiet --locked --package muster-tests --bin bundle
 
 # The image has no C library: the binary brings its own. With a target named, RUSTFLAGS leave build scripts and macros alone.
-STATIC_TARGET := $(shell uname -m)-unknown-linux-gnu
 STATIC := target/$(STATIC_TARGET)/release/muster-agent
 IMAGE := target/muster-agent.tar
 

@@ -2,6 +2,7 @@
 //! but that things come to pass; the suites assert them with deadlines of ten times the figure.
 
 mod policies;
+mod works;
 
 use std::time::{Duration, Instant};
 

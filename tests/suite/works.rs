@@ -1,6 +1,7 @@
 //! Works of the execution namespace, applied in a replica.
 
 mod applying;
+pub(crate) mod burst;
 mod ending;
 mod enduring;
 

@@ -1,6 +1,7 @@
 //! The walk-through itself.
 
 mod policies;
+mod works;
 
 use anyhow::{Context, Result, ensure};
 
@@ -16,7 +17,7 @@ pub(crate) struct Step {
 }
 
 /// All steps, in order.
-pub(crate) const STEPS: [Step; 13] = [
+pub(crate) const STEPS: [Step; 16] = [
     Step { title: "Install: the same file in every cluster, one more in the directory", play: install },
     Step { title: "The agent waits for its Secret", play: agent },
     Step { title: "The list of clusters, in the directory", play: entries },
@@ -33,6 +34,9 @@ pub(crate) const STEPS: [Step; 13] = [
     Step { title: "A grant that is deleted by hand comes back", play: policies::drift },
     Step { title: "The directory is stopped, and what it asked for holds", play: policies::cut_off },
     Step { title: "The policy is deleted: its grants go, its namespaces stay", play: policies::revoke },
+    Step { title: "A Work: manifests for one cluster, in any order, one of them bad", play: works::apply },
+    Step { title: "What it made is changed and deleted by hand, and put right", play: works::drift },
+    Step { title: "The Work is deleted, and asks before it takes a namespace along", play: works::delete },
 ];
 
 /// The directory, which is a cluster of its own list too.
