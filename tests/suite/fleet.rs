@@ -22,6 +22,8 @@ pub(crate) const SECRETS: &str = "/api/v1/namespaces/muster-system/secrets";
 /// Path of the agent's own report.
 pub(crate) const REPORT: &str =
     "/apis/multicluster.coreos.com/v1/namespaces/muster-system/clusterreports/directory-sync";
+/// The Lease that decides which process acts.
+const LEADER: &str = "/apis/coordination.k8s.io/v1/namespaces/muster-system/leases/muster-agent";
 
 pub(crate) const MULTICLUSTER: &str = include_str!("../../manifests/multicluster.yaml");
 pub(crate) const DIRECTORY: &str = include_str!("../../manifests/directory.yaml");
@@ -144,6 +146,17 @@ impl Fleet {
             if entries == copies { Ok(()) } else { Err(format!("entries {entries:#?}, copies {copies:#?}")) }
         });
         looked.unwrap_or_else(|late| panic!("{late}\n{}", agent.log())).1
+    }
+
+    /// Starts an agent again that was killed. Its Lease is taken away, so that nobody waits for its end.
+    pub(crate) fn revive(&self, agent: &mut AgentProcess) {
+        agent.kill().unwrap();
+        // What the killed process had sent may still be under way.
+        let _ = self.replica.api().delete(LEADER);
+        agent.restart().unwrap();
+        until(agent, "the agent to act again", || {
+            self.replica.api().get(LEADER).map(drop).map_err(|error| error.to_string())
+        });
     }
 
     /// The copy of an entry.

@@ -2,6 +2,8 @@
 
 mod applying;
 pub(crate) mod burst;
+mod bench;
+mod crashes;
 mod ending;
 mod enduring;
 

@@ -95,7 +95,8 @@ async fn act(
     body: UnsyncBoxBody<Bytes, Reset>,
 ) -> Result<Reply, Reset> {
     match action {
-        Action::Forward => Ok(stream(upstream.send(parts, body).await?)),
+        // A choice was made by the rules.
+        Action::Forward | Action::Choose(_) => Ok(stream(upstream.send(parts, body).await?)),
         Action::Delay(time) => {
             tokio::time::sleep(time).await;
             Ok(stream(upstream.send(parts, body).await?))

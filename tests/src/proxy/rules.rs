@@ -8,6 +8,7 @@ use hyper::body::Bytes;
 type Predicate = Arc<dyn Fn(&Parts) -> bool + Send + Sync>;
 type Rewrite = Arc<dyn Fn(&Parts, Bytes) -> Bytes + Send + Sync>;
 type Answer = Arc<dyn Fn(&Parts) -> Response<Bytes> + Send + Sync>;
+type Choice = Arc<dyn Fn(&Parts) -> Action + Send + Sync>;
 
 /// What happens to a request.
 #[derive(Clone)]
@@ -32,6 +33,8 @@ pub enum Action {
     Rewrite(Rewrite),
     /// It is answered by a function, and does not reach the server.
     Answer(Answer),
+    /// What a function says, request by request.
+    Choose(Choice),
 }
 
 impl Action {
@@ -43,6 +46,11 @@ impl Action {
     /// [`Action::Answer`].
     pub fn answer(f: impl Fn(&Parts) -> Response<Bytes> + Send + Sync + 'static) -> Self {
         Self::Answer(Arc::new(f))
+    }
+
+    /// [`Action::Choose`].
+    pub fn choose(f: impl Fn(&Parts) -> Self + Send + Sync + 'static) -> Self {
+        Self::Choose(Arc::new(f))
     }
 
     /// An error as the API server sends it: a `Status` object with this code and reason.
@@ -178,7 +186,11 @@ impl Rules {
             counted.matched += 1;
             if counted.matched > counted.rule.skip && counted.hits < counted.rule.times {
                 counted.hits += 1;
-                return counted.rule.action.clone();
+                let mut action = counted.rule.action.clone();
+                while let Action::Choose(choose) = action {
+                    action = choose(parts);
+                }
+                return action;
             }
         }
         Action::Forward
@@ -229,6 +241,15 @@ mod tests {
         rules.add(Rule::on("/", code(9)).skip(1).times(2));
         let decided: Vec<u16> = (0..5).map(|_| status(&rules.decide(&parts(Method::GET, "/x")))).collect();
         assert_eq!(decided, [0, 9, 9, 0, 0]);
+    }
+
+    #[test]
+    fn a_function_may_choose_anew_for_each_request() {
+        let mut rules = Rules::default();
+        let choose = |parts: &Parts| if parts.uri.path() == "/a" { code(7) } else { Action::Forward };
+        rules.add(Rule::on("/", Action::choose(choose)));
+        let decided = ["/a", "/b", "/a"].map(|uri| status(&rules.decide(&parts(Method::GET, uri))));
+        assert_eq!(decided, [7, 0, 7]);
     }
 
     #[test]

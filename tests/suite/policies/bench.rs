@@ -16,8 +16,6 @@ use crate::trail::{self, REPLICA_USER};
 
 /// What the agent keeps of itself in the replica.
 pub(super) const STATE: &str = "/api/v1/namespaces/muster-system/configmaps/muster-agent-state";
-/// The Lease that decides which process acts.
-const LEADER: &str = "/apis/coordination.k8s.io/v1/namespaces/muster-system/leases/muster-agent";
 /// The report in the directory.
 const UPSTREAM: &str = "/apis/multicluster.coreos.com/v1/namespaces/muster-cluster-east/clusterreports/east";
 /// For how long nothing is to happen, where there is no event to wait for: longer than the quiet window before
@@ -82,13 +80,7 @@ impl Bench {
 
     /// Kills the agent and starts it again. Its Lease is taken away, so that nobody waits for its end.
     pub(super) fn restart(&mut self) {
-        self.agent.kill().unwrap();
-        // What the killed process had sent may still be under way.
-        let _ = self.fleet.replica.api().delete(LEADER);
-        self.agent.restart().unwrap();
-        self.until("the agent to act again", || {
-            self.fleet.replica.api().get(LEADER).map(drop).map_err(|error| error.to_string())
-        });
+        self.fleet.revive(&mut self.agent);
     }
 
     /// Ends the agent as Kubernetes does.

@@ -1,0 +1,129 @@
+//! A fleet whose agent reaches both clusters through proxies, and what Works made in the replica.
+
+use std::collections::BTreeMap;
+
+use muster_tests::agent::AgentProcess;
+use muster_tests::api::{Api, ApiError};
+use muster_tests::plane::{AuditEvent, AuditMark};
+use muster_tests::proxy::Proxy;
+use serde_json::Value;
+
+use super::{LEDGERS, works};
+use crate::fleet::{Fleet, until};
+use crate::trail::{self, REPLICA_USER};
+
+/// A fleet with an agent that has joined.
+pub(super) struct Bench {
+    pub(super) agent: AgentProcess,
+    /// Between the agent and the directory.
+    pub(super) directory: Proxy,
+    /// Between the agent and the replica.
+    pub(super) replica: Proxy,
+    pub(super) fleet: Fleet,
+}
+
+impl Bench {
+    /// A bench without a Work.
+    pub(super) fn new() -> Self {
+        let fleet = Fleet::new();
+        let directory = Proxy::start(&fleet.directory).unwrap();
+        let replica = Proxy::start(&fleet.replica).unwrap();
+        fleet.offer(&directory.kubeconfig_for(&fleet.kubeconfig()).unwrap());
+        let agent = fleet.agent_over(&replica.kubeconfig_for(&fleet.replica_kubeconfig()).unwrap(), &[]);
+        let bench = Self { agent, directory, replica, fleet };
+        bench.fleet.in_step(&bench.agent);
+        bench
+    }
+
+    /// The replica, as its owner.
+    pub(super) fn api(&self) -> Api {
+        self.fleet.replica.api()
+    }
+
+    /// Lets everything through the proxies again.
+    pub(super) fn open(&self) {
+        self.directory.clear();
+        self.replica.clear();
+    }
+
+    /// Waits for something.
+    pub(super) fn until(&self, what: &str, look: impl FnMut() -> Result<(), String>) {
+        until(&self.agent, what, look);
+    }
+}
+
+/// The resources of which Works make objects here, with the beginnings of their paths.
+const KINDS: [(&str, &str); 5] = [
+    ("configmaps", "/api/v1"),
+    ("serviceaccounts", "/api/v1"),
+    ("services", "/api/v1"),
+    ("roles", "/apis/rbac.authorization.k8s.io/v1"),
+    ("horizontalpodautoscalers", "/apis/autoscaling/v2"),
+];
+
+/// The objects of these resources in all namespaces that a Work made, with their UIDs: as `configmaps default/a`.
+pub(super) fn made(fleet: &Fleet) -> BTreeMap<String, String> {
+    let mut made = BTreeMap::new();
+    for (resource, group) in KINDS {
+        let path = format!("{group}/{resource}?labelSelector=applyset.kubernetes.io/part-of");
+        let list = fleet.replica.api().get(&path).unwrap();
+        for object in list["items"].as_array().unwrap() {
+            let metadata = &object["metadata"];
+            let text = |field: &str| metadata[field].as_str().unwrap_or_default();
+            let mark = &metadata["annotations"]["multicluster.coreos.com/made-for"];
+            assert!(mark.is_string(), "a label without a mark: {object:#}");
+            made.insert(format!("{resource} {}/{}", text("namespace"), text("name")), text("uid").to_owned());
+        }
+    }
+    made
+}
+
+/// What a ledger records as being there, in the same form.
+pub(super) fn settled(fleet: &Fleet, work: &str) -> Result<BTreeMap<String, String>, String> {
+    let ledger = fleet.replica.api().get(&format!("{LEDGERS}/{work}")).map_err(|error| error.to_string())?;
+    let applied = ledger["status"]["appliedResources"].as_array().cloned().unwrap_or_default();
+    let text = |entry: &Value, field: &str| entry[field].as_str().unwrap_or_default().to_owned();
+    let named = |entry: &Value| {
+        let object =
+            format!("{} {}/{}", text(entry, "resource"), text(entry, "namespace"), text(entry, "name"));
+        (object, text(entry, "uid"))
+    };
+    Ok(applied.iter().map(named).collect())
+}
+
+/// Whether neither a Work nor its ledger is there; else what is.
+pub(super) fn is_gone(fleet: &Fleet, name: &str) -> Result<(), String> {
+    let work = fleet.directory.api().get(&format!("{}/{name}", works()));
+    let ledger = fleet.replica.api().get(&format!("{LEDGERS}/{name}"));
+    let absent = |error: &ApiError| error.status().is_some_and(|status| status == 404);
+    match (work, ledger) {
+        (Err(one), Err(other)) if absent(&one) && absent(&other) => Ok(()),
+        (Err(one), Err(other)) => Err(format!("{one}; {other}")),
+        (Ok(work), _) => Err(format!("{} {}", work["metadata"]["finalizers"], work["status"])),
+        (_, Ok(ledger)) => Err(format!("the ledger is there: {}", ledger["status"])),
+    }
+}
+
+/// What the agent wrote in the replica for Works since a mark: objects and ledgers, done or refused.
+pub(super) fn written(fleet: &Fleet, since: AuditMark) -> Vec<AuditEvent> {
+    let beside = ["leases", "clusterreports", "clusterreports/status", "events"];
+    let writes = trail::writes(&fleet.replica, since, REPLICA_USER);
+    writes.into_iter().filter(|event| !beside.contains(&event.resource.as_str())).collect()
+}
+
+/// Those of them by which an object came or went, as `create configmaps default/a`, and how often.
+pub(super) fn turnover(fleet: &Fleet, since: AuditMark) -> BTreeMap<String, usize> {
+    let mut counts = BTreeMap::new();
+    for event in written(fleet, since) {
+        let verb = match (event.verb.as_str(), event.code) {
+            ("patch" | "create", 201) => "create",
+            ("delete" | "deletecollection", 200) => "delete",
+            _ => continue,
+        };
+        if event.resource != "appliedworks" {
+            let AuditEvent { resource, namespace, name, .. } = &event;
+            *counts.entry(format!("{verb} {resource} {namespace}/{name}")).or_insert(0) += 1;
+        }
+    }
+    counts
+}

@@ -1,0 +1,95 @@
+//! Kills an agent at one of its writes.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use http::Method;
+use http::request::Parts;
+use muster_tests::proxy::{Action, Rule};
+use rustix::process::{Pid, Signal, kill_process};
+
+use super::super::bench::Bench;
+
+/// When the process ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Moment {
+    /// The answer to the write has come, and the next write is about to be sent.
+    Answered,
+    /// The server has carried the write out, and its answer is on its way.
+    Unanswered,
+}
+
+/// Lets the writes of an agent about Works through, in both clusters, up to one.
+#[derive(Clone)]
+pub(super) struct Gate(Arc<Mutex<State>>);
+
+struct State {
+    pid: Option<Pid>,
+    moment: Moment,
+    /// The write that is the last one, from 1.
+    last: usize,
+    seen: usize,
+    killed: bool,
+}
+
+impl Gate {
+    /// In front of both clusters of a bench, until their rules are cleared.
+    pub(super) fn new(bench: &Bench, moment: Moment, last: usize) -> Self {
+        let pid = i32::try_from(bench.agent.pid()).ok().and_then(Pid::from_raw);
+        let state = State { pid, moment, last, seen: 0, killed: false };
+        let gate = Self(Arc::new(Mutex::new(state)));
+        for proxy in [&bench.directory, &bench.replica] {
+            let gate = gate.clone();
+            proxy.add(Rule::on("", Action::choose(move |parts| gate.choose(parts))).when(is_write));
+        }
+        gate
+    }
+
+    /// Whether the agent was killed.
+    pub(super) fn has_killed(&self) -> bool {
+        self.state().killed
+    }
+
+    /// How many writes came.
+    pub(super) fn seen(&self) -> usize {
+        self.state().seen
+    }
+
+    fn choose(&self, _: &Parts) -> Action {
+        let mut state = self.state();
+        state.seen += 1;
+        if state.seen > state.last {
+            if state.moment == Moment::Answered {
+                state.kill();
+            }
+            return Action::Hold;
+        }
+        if state.seen < state.last || state.moment == Moment::Answered {
+            return Action::Forward;
+        }
+        let gate = self.clone();
+        Action::rewrite(move |_, body| {
+            gate.state().kill();
+            body
+        })
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    fn kill(&mut self) {
+        if let Some(pid) = self.pid.take() {
+            self.killed = kill_process(pid, Signal::KILL).is_ok();
+        }
+    }
+}
+
+/// Whether a request is to change a Work, a ledger, or what a Work asks for.
+fn is_write(parts: &Parts) -> bool {
+    let path = parts.uri.path();
+    let about = ["/works/", "/appliedworks", "/namespaces/default/"].iter().any(|part| path.contains(part));
+    let tried = parts.uri.query().unwrap_or_default().contains("dryRun");
+    parts.method != Method::GET && about && !tried && !path.contains("/events")
+}
