@@ -1,8 +1,9 @@
 //! Works of the execution namespace, applied in a replica.
 
 mod applying;
-pub(crate) mod burst;
 mod bench;
+pub(crate) mod burst;
+mod changes;
 mod crashes;
 mod ending;
 mod enduring;

@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use super::{LEDGERS, works};
 use crate::fleet::{Fleet, until};
-use crate::trail::{self, REPLICA_USER};
+use crate::trail::{self, REPLICA_USER, directory_user};
 
 /// A fleet with an agent that has joined.
 pub(super) struct Bench {
@@ -104,11 +104,19 @@ pub(super) fn is_gone(fleet: &Fleet, name: &str) -> Result<(), String> {
     }
 }
 
+/// What is written for other reasons than Works.
+const BESIDE: [&str; 4] = ["leases", "clusterreports", "clusterreports/status", "events"];
+
 /// What the agent wrote in the replica for Works since a mark: objects and ledgers, done or refused.
 pub(super) fn written(fleet: &Fleet, since: AuditMark) -> Vec<AuditEvent> {
-    let beside = ["leases", "clusterreports", "clusterreports/status", "events"];
     let writes = trail::writes(&fleet.replica, since, REPLICA_USER);
-    writes.into_iter().filter(|event| !beside.contains(&event.resource.as_str())).collect()
+    writes.into_iter().filter(|event| !BESIDE.contains(&event.resource.as_str())).collect()
+}
+
+/// The same in the directory: finalizers and status.
+pub(super) fn written_upstream(fleet: &Fleet, since: AuditMark) -> Vec<AuditEvent> {
+    let writes = trail::writes(&fleet.directory, since, &directory_user());
+    writes.into_iter().filter(|event| !BESIDE.contains(&event.resource.as_str())).collect()
 }
 
 /// Those of them by which an object came or went, as `create configmaps default/a`, and how often.

@@ -306,9 +306,14 @@ impl Bundle {
         read.or_else(recorded).is_some_and(|options| options.suspend || options.plan_only)
     }
 
+    /// Whether what the Work says was not looked through yet.
+    pub(super) fn is_unread(&self) -> bool {
+        self.source.is_some() && self.stale
+    }
+
     /// Whether the options of the Work are not known yet, or cannot be followed.
     pub(super) fn is_unclear(&self) -> bool {
-        self.source.is_some() && self.stale || matches!(self.error, Some(WorkError::Option { .. }))
+        self.is_unread() || matches!(self.error, Some(WorkError::Option { .. }))
     }
 
     /// Whether what the Work says of an object that is to go is not known yet, or cannot be followed: then it stays.

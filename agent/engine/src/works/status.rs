@@ -92,7 +92,8 @@ impl Works {
     pub(super) fn note(&mut self, uid: &str) {
         let whole = self.bundles.get(uid).is_none_or(|bundle| {
             let sound = bundle.error.is_none() && bundle.flaws.is_empty() && bundle.states.is_empty();
-            sound && bundle.ledger().is_some() && bundle.demand.is_none() && !bundle.is_deleting()
+            let recorded = bundle.demand.is_none() && !bundle.is_unread();
+            sound && recorded && bundle.ledger().is_some() && !bundle.is_deleting()
         });
         if whole {
             self.incomplete.remove(uid);
@@ -197,7 +198,8 @@ fn is_quiet(bundle: &Bundle) -> bool {
         return true;
     }
     let steady = bundle.is_suspended() || bundle.progress != Progress::Moves;
-    bundle.demand.is_none() && bundle.ledger().is_some() && steady
+    // What holds for what is recorded is not said of what is not looked through yet.
+    bundle.demand.is_none() && !bundle.is_unread() && bundle.ledger().is_some() && steady
 }
 
 fn applied(target: &Target, state: &State) -> Applied {

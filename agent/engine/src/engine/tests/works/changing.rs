@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::failure::Failure;
+use crate::plan::Step;
 
 #[test]
 fn other_content_is_one_record_and_one_write() {
@@ -87,6 +88,18 @@ fn a_newer_version_of_the_api_is_the_same_object() {
     world.tick(30);
     assert_eq!(world.gone(), [""; 0]);
     assert_eq!(world.ledgers["app"].ledger.resources.len(), 1);
+}
+
+#[test]
+fn nothing_is_said_of_a_change_before_its_kinds_are_known() {
+    let mut world = WorkWorld::in_step(&[("app", &[config("a")])]);
+    world.deferring = true;
+    world.work("app", &[config("a"), role()]);
+    let steps: Vec<&Step> = world.plans.iter().flat_map(|plan| &plan.steps).collect();
+    assert!(matches!(steps[..], [Step::Discover { .. }]), "{steps:?}");
+    world.deferring = false;
+    world.run();
+    assert_eq!(world.works["app"]["status"]["conditions"][0]["observedGeneration"], 2);
 }
 
 #[test]
