@@ -52,6 +52,7 @@ pub mod policies;
 pub mod policy;
 mod protected;
 pub mod readiness;
+pub mod refusal;
 pub mod removals;
 pub mod scope;
 pub mod selector;

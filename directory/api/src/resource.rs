@@ -137,6 +137,40 @@ pub const CLUSTER_ROLE_BINDINGS: Resource =
 /// Grants in a namespace.
 pub const ROLE_BINDINGS: Resource =
     Resource::fixed(RBAC_GROUP, "v1", "RoleBinding", "rolebindings", Scope::Namespaced);
+/// Group of the kinds that say what is admitted.
+pub const ADMISSION_GROUP: &str = "admissionregistration.k8s.io";
+/// Which webhooks judge objects.
+pub const VALIDATING_WEBHOOKS: Resource = Resource::fixed(
+    ADMISSION_GROUP,
+    "v1",
+    "ValidatingWebhookConfiguration",
+    "validatingwebhookconfigurations",
+    Scope::Cluster,
+);
+/// Which webhooks change objects.
+pub const MUTATING_WEBHOOKS: Resource = Resource::fixed(
+    ADMISSION_GROUP,
+    "v1",
+    "MutatingWebhookConfiguration",
+    "mutatingwebhookconfigurations",
+    Scope::Cluster,
+);
+/// What objects must be like.
+pub const VALIDATING_POLICIES: Resource = Resource::fixed(
+    ADMISSION_GROUP,
+    "v1",
+    "ValidatingAdmissionPolicy",
+    "validatingadmissionpolicies",
+    Scope::Cluster,
+);
+/// Which objects must be like that.
+pub const VALIDATING_POLICY_BINDINGS: Resource = Resource::fixed(
+    ADMISSION_GROUP,
+    "v1",
+    "ValidatingAdmissionPolicyBinding",
+    "validatingadmissionpolicybindings",
+    Scope::Cluster,
+);
 /// The question who a credential is. Created, answered, and never stored.
 pub const SELF_SUBJECT_REVIEWS: Resource =
     Resource::fixed("authentication.k8s.io", "v1", "SelfSubjectReview", "selfsubjectreviews", Scope::Cluster);

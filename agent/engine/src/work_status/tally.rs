@@ -145,6 +145,8 @@ fn outlook(reason: manifest::Applied) -> Outlook {
         | Applied::Immutable
         | Applied::QuotaExceeded
         | Applied::WebhookRefused
+        | Applied::WebhookUnavailable
+        | Applied::PolicyRefused
         | Applied::Forbidden
         | Applied::Rejected
         | Applied::TooLarge => Outlook::Trouble(work::Degraded::NotApplied),

@@ -13,6 +13,7 @@ use crate::failure::Failure;
 use crate::ledger::Phase;
 use crate::plan::Step;
 use crate::readiness::Readiness;
+use crate::refusal::Refusal;
 use crate::target::Target;
 use crate::time::salt;
 use crate::work::{Apply, Flaw, WorkError};
@@ -223,30 +224,16 @@ fn applied(target: &Target, state: &State) -> Applied {
     }
 }
 
-/// What a failure means for people: the API server says of what kind it is only in words.
+/// What a failure means for people.
 fn failed(target: &Target, failure: Failure, message: &str) -> (manifest::Applied, String) {
-    use manifest::Applied as Reason;
-    let says = |words: &str| message.contains(words);
-    let reason = match failure {
-        Failure::Forbidden if says("exceeded quota") => Reason::QuotaExceeded,
-        Failure::Forbidden | Failure::Invalid if says("admission webhook") => Reason::WebhookRefused,
-        Failure::Forbidden => Reason::Forbidden,
-        Failure::Invalid if says("immutable") || says("may not change") || says("cannot change") => {
-            Reason::Immutable
-        }
-        Failure::Invalid | Failure::Malformed => Reason::Rejected,
-        Failure::TooLarge => Reason::TooLarge,
-        Failure::Conflict => Reason::Conflict,
-        Failure::Absent => {
-            let namespace = target.namespace.as_deref().unwrap_or_default();
-            return (Reason::Waiting, format!("namespace {namespace} is not there"));
-        }
-        Failure::NotServed => Reason::UnknownKind,
-        // Servers take a field of another type than its schema's for an error of their own.
-        Failure::Unavailable if says("failed to create typed patch object") => Reason::Rejected,
-        Failure::Unavailable | Failure::Unauthorized | Failure::Fenced => Reason::Retrying,
+    let refusal = Refusal::of(failure, message);
+    let namespace = target.namespace.as_deref().unwrap_or_default();
+    let message = match refusal {
+        Refusal::NoNamespace => format!("namespace {namespace} is not there"),
+        Refusal::Terminating => format!("namespace {namespace} is being deleted"),
+        _ => without_values(message),
     };
-    (reason, without_values(message))
+    (refusal.reason(), message)
 }
 
 /// What a server said, without the values that it repeats: manifests may hold what is not for everybody.

@@ -22,7 +22,7 @@ conditions! {
         ),
         Waiting: "The manifest waits for what it needs." => normal(
             Status::False,
-            "Its kind, its namespace or a right is not there yet. The message says which.",
+            "Its kind or its namespace is not there yet, or its namespace is being deleted. The message says which.",
             "Nothing, if it is to come. Else create what is missing: the manifest is applied at once.",
         ),
         Retrying: "The last attempt did not succeed, for a reason that may pass." => warning(
@@ -90,10 +90,20 @@ conditions! {
             "An admission webhook denied the request. The message has its name and its answer.",
             "Correct the manifest, or ask the owner of the webhook.",
         ),
+        WebhookUnavailable: "A webhook of the replica that is to judge the object does not answer." => warning(
+            Status::False,
+            "An admission webhook is configured to be asked in any case, and its service is away. The message has its name.",
+            "Look after the webhook's service in the replica. It is asked again every minute at least, and at once when its configuration changes.",
+        ),
+        PolicyRefused: "A policy of the replica refuses the object." => warning(
+            Status::False,
+            "A ValidatingAdmissionPolicy, the Pod Security level of the namespace, or a LimitRange does not admit it. The message says which.",
+            "Correct the manifest, or ask the owner of the policy.",
+        ),
         Rejected: "The API server of the replica refuses the object as it is." => warning(
             Status::False,
-            "A field is unknown, invalid or cannot be changed, or an admission policy or webhook refuses it. The message has the answer.",
-            "Correct the manifest in the directory, or the policy in the replica.",
+            "A field is unknown or invalid. The message has the answer.",
+            "Correct the manifest in the directory.",
         ),
         TooLarge: "The object is larger than the API server of the replica takes." => warning(
             Status::False,
@@ -112,7 +122,7 @@ conditions! {
         ),
         FoughtOver: "Somebody keeps changing the object, so Muster puts it back less often." => warning(
             Status::False,
-            "Another controller or person wants the same fields in another way. The message names fields.",
+            "Another controller or person wants the same fields in another way. The message names it and the fields, where they can be told.",
             "Stop the one or the other, or leave these fields to it with the option `multicluster.coreos.com/ignore`.",
         ),
         Planned: "It is told what would be done, and nothing is written." => normal(
