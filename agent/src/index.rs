@@ -11,6 +11,8 @@ use muster_api::conditions::ConditionType;
 use muster_engine::event::{Event, StepOutcome};
 use muster_engine::mirror::Counts;
 use muster_engine::readiness;
+use muster_engine::refusal::Awaited;
+use muster_engine::works::{Counted, Standing};
 use muster_engine::{Engine, Now, Plan, PlanId, Scope};
 use muster_kit::leader::Claim;
 use tokio::sync::{mpsc, watch};
@@ -35,6 +37,8 @@ pub struct View {
     pub mirror: Counts,
     /// The policies: applied here, objects that are there for them, and those of which something waits for evidence.
     pub policies: (usize, usize, usize),
+    /// The Works: all, applied, failing, and those of which something is held.
+    pub works: [usize; 4],
     /// When the credential ends.
     pub credential_expires: Option<Timestamp>,
     /// Hand edits undone since the process started.
@@ -52,6 +56,9 @@ pub struct Index {
     held: Option<Instant>,
     view: watch::Sender<View>,
     watched: watch::Sender<BTreeSet<WatchedKind>>,
+    awaited: watch::Sender<BTreeSet<Awaited>>,
+    /// What was counted when the metrics were told last.
+    counted: Counted,
     started: Instant,
     tasks: JoinSet<(PlanId, Vec<StepOutcome>)>,
     /// Which plan a task carries out: a task that panics says no more than its own id.
@@ -60,7 +67,7 @@ pub struct Index {
 
 impl Index {
     /// An index that knows nothing yet, and where it tells what people are told. `claim`: under which this process writes;
-    /// `watched` is told which kinds that Works made are to be watched.
+    /// `watched` is told which kinds that Works made are to be watched, `awaited` what else.
     #[must_use]
     pub fn new(
         scope: Scope,
@@ -69,6 +76,7 @@ impl Index {
         pulse: Pulse,
         claim: watch::Receiver<Claim>,
         watched: watch::Sender<BTreeSet<WatchedKind>>,
+        awaited: watch::Sender<BTreeSet<Awaited>>,
     ) -> (Self, watch::Receiver<View>) {
         let (view, views) = watch::channel(View::default());
         let index = Self {
@@ -80,6 +88,8 @@ impl Index {
             held: None,
             view,
             watched,
+            awaited,
+            counted: Counted::default(),
             started: Instant::now(),
             tasks: JoinSet::new(),
             plans: HashMap::new(),
@@ -168,11 +178,19 @@ impl Index {
             }
             !same
         });
+        self.awaited.send_if_modified(|told| {
+            let differs = !told.iter().copied().eq(self.engine.awaited());
+            if differs {
+                *told = self.engine.awaited().collect();
+            }
+            differs
+        });
         let told = self.engine.told(self.now().mono);
         let view = View {
             conditions: self.engine.conditions(self.now()),
             policies: (told.policies, told.objects, told.unconfirmed),
             mirror: self.engine.counts(),
+            works: self.works(),
             credential_expires: self.engine.credential_expires(),
             corrected: self.engine.corrected(),
         };
@@ -182,6 +200,7 @@ impl Index {
         self.metrics.objects.with_label_values(&["policies"]).set(gauge(told.policies));
         self.metrics.objects.with_label_values(&["policy-objects"]).set(gauge(told.objects));
         self.metrics.frozen_deletions.set(gauge(view.mirror.unconfirmed + told.unconfirmed));
+        self.count();
         // This engine's own: the process may have had another one before.
         let corrected = view.corrected.saturating_sub(self.view.borrow().corrected);
         self.metrics.drift_corrected.inc_by(corrected);
@@ -201,6 +220,35 @@ impl Index {
     }
 }
 
+impl Index {
+    fn works(&self) -> [usize; 4] {
+        let of = |standing| self.engine.works(standing);
+        let all = Standing::ALL.into_iter().map(of).sum();
+        [all, of(Standing::Applied), of(Standing::Failing), of(Standing::Held)]
+    }
+
+    /// What the engine counted since it was asked last: the process may have had another one before.
+    fn count(&mut self) {
+        for standing in Standing::ALL {
+            let works = i64::try_from(self.engine.works(standing)).unwrap_or(i64::MAX);
+            self.metrics.works.with_label_values(&[standing.as_str()]).set(works);
+        }
+        let counted = self.engine.counted();
+        if *counted == self.counted {
+            return;
+        }
+        for (category, number) in &counted.timers {
+            let before = self.counted.timers.get(category).copied().unwrap_or(0);
+            self.metrics.retry_timers.with_label_values(&[*category]).inc_by(number - before);
+        }
+        for ((step, result), number) in &counted.steps {
+            let before = self.counted.steps.get(&(*step, *result)).copied().unwrap_or(0);
+            self.metrics.work_steps.with_label_values(&[*step, *result]).inc_by(number - before);
+        }
+        self.counted = counted.clone();
+    }
+}
+
 /// One line where a condition comes to stand otherwise: what the agent waits for, and that it waits no more.
 fn log(old: &[Condition], new: &[Condition]) {
     for Condition { type_, status, reason, message, .. } in new {
@@ -217,6 +265,6 @@ fn same(old: &View, new: &View) -> bool {
         (condition.type_.clone(), condition.status, condition.reason.clone(), condition.message.clone())
     };
     old.conditions.iter().map(said).eq(new.conditions.iter().map(said))
-        && (old.mirror, old.policies, old.credential_expires, old.corrected)
-            == (new.mirror, new.policies, new.credential_expires, new.corrected)
+        && (old.mirror, old.policies, old.works, old.credential_expires, old.corrected)
+            == (new.mirror, new.policies, new.works, new.credential_expires, new.corrected)
 }

@@ -36,6 +36,12 @@ pub struct Metrics {
     pub heartbeats: IntCounterVec,
     /// Kubeconfigs tried, by result.
     pub rotations: IntCounterVec,
+    /// Works by state.
+    pub works: IntGaugeVec,
+    /// Steps about Works, by step and result.
+    pub work_steps: IntCounterVec,
+    /// Steps that only a timer made due, by category.
+    pub retry_timers: IntCounterVec,
     requests: IntCounterVec,
     last_read: Arc<LastRead>,
 }
@@ -82,6 +88,9 @@ impl Metrics {
             watch_errors: counters(Metric::WatchErrors)?,
             heartbeats: counters(Metric::Heartbeats)?,
             rotations: counters(Metric::Rotations)?,
+            works: gauges(Metric::Works)?,
+            work_steps: counters(Metric::WorkSteps)?,
+            retry_timers: counters(Metric::RetryTimers)?,
             requests: counters(Metric::Requests)?,
             last_read: {
                 let gauge = IntGauge::with_opts(opts(Metric::DirectoryLastRead))?;

@@ -15,7 +15,7 @@ use muster_api::conditions::{Acting, ConditionType, Severity};
 use muster_api::events::EventReason;
 use muster_api::report::{
     AgentReport, ClusterReportStatus, CredentialReport, DirectoryReport, MirrorReport, PoliciesReport,
-    ReplicaReport,
+    ReplicaReport, WorksReport,
 };
 use muster_kit::events::{Emitter, Kind};
 use muster_kit::leader::Claim;
@@ -179,6 +179,8 @@ impl Reporter {
             objects: count(objects),
             frozen_deletions: count(frozen),
         });
+        let [total, applied, failing, held] = view.works.map(count);
+        status.works = Some(WorksReport { total, applied, failing, held });
         if let Some(open) = open {
             status.cluster = Some(open.joined.pin.cluster.clone());
             status.directory = Some(DirectoryReport {

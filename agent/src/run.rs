@@ -29,6 +29,7 @@ use crate::session::{Open, Rejoined, Session, Wiring, source};
 use crate::settings::Settings;
 use crate::standby::{identity, stand_by};
 use crate::store::{Kept, Store};
+use crate::waking;
 use crate::watches::{self, Outlet};
 
 /// Events that wait for the engine.
@@ -178,8 +179,10 @@ impl Agent {
             return;
         }
         let (watched, wanted) = watch::channel(BTreeSet::new());
+        let (awaited, awaits) = watch::channel(BTreeSet::new());
         let (metrics, pulse) = (self.metrics.clone(), self.pulse.clone());
-        let (index, views) = Index::new(scope.clone(), actor, metrics, pulse, claim.clone(), watched);
+        let (index, views) =
+            Index::new(scope.clone(), actor, metrics, pulse, claim.clone(), watched, awaited);
         let wiring = Wiring {
             cluster_name: self.settings.cluster_name.clone(),
             replica: replica.id.clone(),
@@ -223,6 +226,7 @@ impl Agent {
             source::follow(source, replica_links, offers_sender, self.metrics.clone(), stop.clone()),
             watches::replica(replica, outlet.clone()),
             watches::made(&appliers, wanted, &replica.install, outlet.clone()),
+            waking::awaited(awaits, Link::fixed(replica.client.clone()), outlet.clone()),
             directory(opened.clone(), scope, directory_links, &replica.namespace, outlet),
             async {
                 stop.run_until_cancelled(heart.beat(opened)).await;

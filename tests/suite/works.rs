@@ -7,6 +7,8 @@ mod changes;
 mod crashes;
 mod ending;
 mod enduring;
+mod fights;
+mod waking;
 
 use muster_tests::agent::AgentProcess;
 use muster_tests::api::MERGE_PATCH;

@@ -25,6 +25,7 @@ use crate::mirror::{self, Counts, Mirror};
 use crate::pin::Pin;
 use crate::plan::{Plan, PlanId, Source, Step};
 use crate::policies::{self, Context, Policies, Told};
+use crate::refusal::Awaited;
 use crate::scope::Scope;
 use crate::state::State;
 use crate::time::Now;
@@ -147,7 +148,7 @@ impl Engine {
             }
             Event::Credential { problem, expires } => self.state.credential = Some((problem, expires)),
             Event::Directory { watch, change } => self.directory_changed(watch, change, now, &mut plans),
-            Event::Replica { watch, change } => self.replica_changed(watch, change),
+            Event::Replica { watch, change } => self.replica_changed(watch, change, now),
             Event::Objects { resource, change } => self.works.objects_changed(&resource, change),
             Event::Unwatched(resource) => self.works.unwatched(&resource),
             Event::Ledgers(change) => self.ledgers_changed(change),
@@ -182,6 +183,23 @@ impl Engine {
     /// The resources whose objects are to be watched in the replica, beside those that policies make.
     pub fn watched(&self) -> impl Iterator<Item = &Resource> {
         self.works.watched()
+    }
+
+    /// What else of the replica is to be watched, since something that was refused waits for a change of it.
+    pub fn awaited(&self) -> impl Iterator<Item = Awaited> {
+        self.works.awaited()
+    }
+
+    /// How many Works stand so.
+    #[must_use]
+    pub fn works(&self, standing: works::Standing) -> usize {
+        self.works.standing(standing)
+    }
+
+    /// What was counted of the steps about Works.
+    #[must_use]
+    pub fn counted(&self) -> &works::Counted {
+        self.works.counted()
     }
 
     /// How it stands with the policies.

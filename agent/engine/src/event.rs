@@ -10,6 +10,7 @@ use crate::ledger::Kept;
 use crate::memory::{Departed, Memory};
 use crate::pin::Pin;
 use crate::plan::PlanId;
+use crate::refusal::Awaited;
 
 /// Something that happened.
 #[derive(Debug)]
@@ -121,6 +122,8 @@ pub enum ReplicaWatch {
     Applied(Kind),
     /// The definitions of custom resources.
     Definitions,
+    /// What something that was refused waits for: all objects of one of its kinds.
+    Awaited(Awaited),
 }
 
 /// A change that a watch saw.

@@ -183,6 +183,12 @@ impl<R: Record + Clone> Keeper<R> {
         hurried
     }
 
+    /// Whether the next attempt is made for the time alone.
+    #[must_use]
+    pub fn is_retry(&self) -> bool {
+        self.pace.is_retry()
+    }
+
     /// What failed may be tried again at once: there is something else to record.
     pub fn renew(&mut self) {
         self.pace.hurry();

@@ -41,6 +41,7 @@ pub mod ledger;
 mod lenient;
 pub mod listing;
 mod live;
+mod managed;
 pub mod mark;
 pub mod memory;
 pub mod mirror;

@@ -33,6 +33,8 @@ pub(crate) struct Live {
     pub(crate) inspected: Option<(Result<(), String>, Duration)>,
     /// The digest of the fields that the ledger records turned out to be out of date.
     pub(crate) reassured: bool,
+    /// The mark of the last write that failed.
+    pub(crate) tried: Option<Mark>,
     /// The mark with which it was last seen to be right.
     right: Option<Mark>,
 }
@@ -129,6 +131,9 @@ impl Live {
             Some(observed) => (drift(was_right, Cause::Changed), Some(observed.uid.clone())),
             None => (drift(was_right, Cause::Missing), None),
         };
+        if cause == Cause::Drift {
+            self.pace.disturbed(now);
+        }
         let due = self.pace.due(cause == Cause::Drift, salt);
         match uid {
             _ if due > now => Next::Later(due),
@@ -177,11 +182,11 @@ impl Live {
         self.known = Some(Known { uid: observed.uid.clone(), fields: observed.fields.clone() });
         self.observe(observed);
         self.failure = None;
-        self.pace.succeeded();
         let corrected = cause == Cause::Drift && !noop;
         if corrected {
             self.pace.corrected(now);
         }
+        self.pace.succeeded();
         corrected
     }
 
@@ -189,6 +194,14 @@ impl Live {
     pub(crate) fn failed(&mut self, failure: Failure, message: String, now: Duration, salt: u64) {
         self.pace.failed(now, salt);
         self.failure = Some((failure, message));
+    }
+
+    /// The object is wanted with this mark. What failed as its Work had it before may well succeed: it is tried at once.
+    pub(crate) fn want(&mut self, mark: &Mark) {
+        let another = |tried: &mut Mark| tried.maker == mark.maker && tried != mark;
+        if self.tried.take_if(another).is_some() {
+            self.pace.hurry();
+        }
     }
 
     /// Whether the last write failed, and another attempt is not likely to help soon. A server that does not answer is

@@ -1,10 +1,9 @@
 //! Objects as the replica holds them, cut down to what decisions about them need.
 
 use muster_api::{Object, marks};
-use serde::Deserialize;
-use serde_json::value::RawValue;
 
 use crate::item::short_digest;
+use crate::managed;
 use crate::mark::Mark;
 use crate::target::Target;
 
@@ -58,39 +57,14 @@ impl Observed {
 
 /// What does not parse counts as a set that is not ours.
 fn fields(raw: &str, manager: &str) -> Option<String> {
-    #[derive(Deserialize)]
-    struct Frame<'a> {
-        #[serde(borrow)]
-        metadata: Metadata<'a>,
-    }
-    #[derive(Deserialize)]
-    #[serde(rename_all = "camelCase")]
-    struct Metadata<'a> {
-        #[serde(borrow, default)]
-        managed_fields: Vec<Entry<'a>>,
-    }
-    #[derive(Deserialize)]
-    #[serde(rename_all = "camelCase")]
-    struct Entry<'a> {
-        #[serde(default)]
-        manager: String,
-        #[serde(default)]
-        operation: String,
-        #[serde(borrow, default)]
-        fields_v1: Option<&'a RawValue>,
-    }
-    let frame: Frame<'_> = serde_json::from_str(raw).ok()?;
-    let own = frame
-        .metadata
-        .managed_fields
-        .into_iter()
-        .find(|entry| entry.manager == manager && entry.operation == "Apply")?;
+    let own = managed::entries(raw).into_iter().find(|entry| entry.is_applied_by(manager))?;
     Some(short_digest(own.fields_v1?.get().as_bytes()))
 }
 
 #[cfg(test)]
 mod tests {
     use muster_api::resource::NAMESPACES;
+    use serde_json::value::RawValue;
 
     use super::*;
 

@@ -14,7 +14,9 @@
 //! - `catalog`: which kinds the replica serves; `views`: what it shows;
 //! - `turns`: whose turn it is; `due`: what is to be done for one Work; `recording`: what for its ledger; `objects`: what
 //!   for one object of it;
+//! - `fights`: who keeps changing what is written; `figures`: what is counted;
 //! - `clear`: what becomes of what is wanted no more;
+//! - `wakes`: when what was refused is tried again;
 //! - `outcome`: what came of it; `status`: what people are told.
 
 mod brief;
@@ -23,12 +25,15 @@ mod catalog;
 mod clear;
 mod compile;
 mod due;
+mod fights;
+mod figures;
 mod objects;
 mod outcome;
 mod recording;
 mod status;
 mod turns;
 mod views;
+mod wakes;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -38,8 +43,11 @@ use muster_api::{Object, Resource};
 
 use self::bundle::{Bundle, Lost};
 use self::catalog::Catalog;
+use self::fights::Fights;
+use self::figures::Figures;
 use self::turns::Turns;
 use self::views::View;
+use self::wakes::Wakes;
 use crate::event::Change;
 use crate::failure::Failure;
 use crate::ledger::{Home, Kept};
@@ -53,6 +61,7 @@ use crate::target::Target;
 
 pub use brief::{Brief, Wanted};
 pub use due::Task;
+pub use figures::{Counted, Standing};
 
 /// What decisions about Works need beside the Works.
 #[derive(Clone, Copy, Debug)]
@@ -102,6 +111,10 @@ pub struct Works {
     /// Steps under way.
     steps: usize,
     timers: BTreeSet<(Duration, String)>,
+    wakes: Wakes,
+    /// Objects that were put right several times of late.
+    fights: Fights,
+    figures: Figures,
 }
 
 impl Works {
@@ -268,6 +281,7 @@ impl Works {
                 self.slots.remove(target);
                 self.readiness.remove(target);
                 self.feedback.remove(target);
+                self.fights.remove(target);
             }
             self.stir_claimants(target);
         }
@@ -312,18 +326,6 @@ impl Works {
             bundle.stale |= bundle.source.is_some();
             if bundle.source.is_some() || bundle.ledger().is_some_and(served) {
                 self.turns.push(uid);
-            }
-        }
-    }
-
-    /// A namespace is there: what failed for want of it is tried again at once.
-    pub fn namespace_appeared(&mut self, name: &str) {
-        for (target, slot) in &mut self.slots {
-            let within = target.namespace.as_deref() == Some(name);
-            if within && slot.failure.as_ref().is_some_and(|(failure, _)| *failure == Failure::Absent) {
-                slot.pace.hurry();
-                slot.failure = None;
-                self.claims.get(target).into_iter().flatten().for_each(|uid| self.turns.push(uid));
             }
         }
     }

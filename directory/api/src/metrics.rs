@@ -85,18 +85,38 @@ metrics! {
         "Objects written to or deleted in the replica, ledgers included, and attempts that failed.";
     DriftCorrected: Counter "muster_drift_corrected_total" []
         "Objects put back after a change by hand.";
+    Works: Gauge "muster_works" ["state"]
+        "Works of this cluster.";
+    WorkSteps: Counter "muster_work_steps_total" ["step", "result"]
+        "Steps about Works that were carried out.";
+    RetryTimers: Counter "muster_retry_timers_fired_total" ["category"]
+        "Steps about Works that were tried again since a timer fired, and not since what they wait for changed.";
     FrozenDeletions: Gauge "muster_frozen_deletions" []
         "Copies that are to go, and policies of which something is to go, where evidence is not complete: nothing of them is deleted.";
 }
 
 /// What the labels say, in the order of `docs/conditions.md`.
 pub const LABELS: &[(&str, &str)] = &[
-    ("category", "What kind of error it was, such as `unreachable`, `deadline`, `forbidden` or `gone`."),
-    ("result", "What came of it: `ok`, or the category of the error."),
+    (
+        "category",
+        "What kind of error it was, such as `unreachable`, `deadline`, `forbidden` or `gone`; of a retry what it waits for or was met by: `right`, `quota`, `webhook`, `policy`, `namespace`, `kind`, `object` (it is refused as it is), `conflict`, `unavailable`, `ledger` or `directory`.",
+    ),
+    (
+        "result",
+        "What came of it: `ok`, or the category of the error; of a step about a Work that of a retry.",
+    ),
     ("side", "Which API server: `directory` or `replica`."),
     (
         "source",
-        "What was read: on the side of the directory `entries`, `own-entry` and `policies`; in the replica `secret`, `report`, `copies`, `ledgers`, `definition` (the CRD of the ledgers), `policy-copies`, the kinds that policies make, and `works` for all kinds that Works bring.",
+        "What was read: on the side of the directory `entries`, `own-entry` and `policies`; in the replica `secret`, `report`, `copies`, `ledgers`, `definition` (the CRD of the ledgers), `policy-copies`, the kinds that policies make, `works` for all kinds that Works bring, and while something was refused for want of a change of them `rights`, `quotas`, `webhooks` and `admission-policies`.",
+    ),
+    (
+        "state",
+        "How it stands with a Work: `applied`, `pending`, `failing` (something stays unapplied until somebody acts), `held` (something is kept until somebody allows that it goes), `suspended` or `deleting`.",
+    ),
+    (
+        "step",
+        "What is done about a Work: an object is written (`write`), or goes or is looked for (`clear`); its `ledger` is written or removed, or read (`recall`); in the directory its finalizer (`finalize`) or its status (`report`) is written; the replica is asked which kinds it serves (`discover`).",
     ),
     (
         "verb",

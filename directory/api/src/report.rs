@@ -47,6 +47,9 @@ pub struct ClusterReportStatus {
     /// What policies made in the cluster. The counts are written every 10 seconds at most.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub policies: Option<PoliciesReport>,
+    /// The Works of the cluster. The counts are written every 10 seconds at most.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub works: Option<WorksReport>,
 }
 
 /// The directory that the agent reads.
@@ -147,6 +150,29 @@ pub struct PoliciesReport {
     #[serde(default)]
     #[cfg_attr(feature = "schema", schemars(range(min = 0)))]
     pub frozen_deletions: i64,
+}
+
+/// The Works of the cluster that the agent serves.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "camelCase")]
+pub struct WorksReport {
+    /// Works that the agent knows, those that are being deleted included.
+    #[serde(default)]
+    #[cfg_attr(feature = "schema", schemars(range(min = 0)))]
+    pub total: i64,
+    /// Works of which all is applied.
+    #[serde(default)]
+    #[cfg_attr(feature = "schema", schemars(range(min = 0)))]
+    pub applied: i64,
+    /// Works of which something is not applied, or not as the Work has it, and stays so until somebody acts.
+    #[serde(default)]
+    #[cfg_attr(feature = "schema", schemars(range(min = 0)))]
+    pub failing: i64,
+    /// Works of which something is not wanted any more, and is kept until somebody allows that it goes.
+    #[serde(default)]
+    #[cfg_attr(feature = "schema", schemars(range(min = 0)))]
+    pub held: i64,
 }
 
 #[cfg(test)]

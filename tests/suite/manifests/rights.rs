@@ -20,13 +20,22 @@ pub(super) const ANYONE: [&str; 3] = [
 ];
 
 /// The agent in its replica, wherever it looks.
-const REPLICA: [&str; 7] = [
+const REPLICA: [&str; 16] = [
     "create,delete,get,list,patch,update,watch appliedworks.multicluster.x-k8s.io",
     "create,delete,get,list,patch,watch clusterpolicies.multicluster.coreos.com",
     "create,delete,get,list,update,watch clusters.multicluster.coreos.com",
     "get namespaces kube-system",
     "get namespaces muster-system",
     "get,list,watch customresourcedefinitions.apiextensions.k8s.io",
+    "list,watch clusterrolebindings.rbac.authorization.k8s.io",
+    "list,watch clusterroles.rbac.authorization.k8s.io",
+    "list,watch mutatingwebhookconfigurations.admissionregistration.k8s.io",
+    "list,watch resourcequotas",
+    "list,watch rolebindings.rbac.authorization.k8s.io",
+    "list,watch roles.rbac.authorization.k8s.io",
+    "list,watch validatingadmissionpolicies.admissionregistration.k8s.io",
+    "list,watch validatingadmissionpolicybindings.admissionregistration.k8s.io",
+    "list,watch validatingwebhookconfigurations.admissionregistration.k8s.io",
     "patch,update appliedworks.multicluster.x-k8s.io/status",
 ];
 
@@ -196,7 +205,7 @@ fn the_agent_may_do_this_in_its_replica_and_nothing_else() {
             (Method::POST, "/api/v1/namespaces"),
             (Method::PATCH, "/api/v1/namespaces/default"),
             (Method::DELETE, "/api/v1/namespaces/default"),
-            (Method::GET, &format!("{rbac}/clusterroles")),
+            (Method::GET, &format!("{rbac}/clusterroles/admin")),
             (Method::POST, &format!("{rbac}/clusterroles")),
             (Method::POST, &format!("{rbac}/clusterrolebindings")),
             (Method::DELETE, &format!("{rbac}/clusterrolebindings/cluster-admin")),
@@ -225,6 +234,8 @@ fn the_agent_may_do_this_in_its_replica_and_nothing_else() {
             ),
             (Method::GET, DEFINITIONS),
             (Method::GET, &ledgers),
+            (Method::GET, &format!("{rbac}/clusterroles")),
+            (Method::GET, "/api/v1/resourcequotas"),
         ],
     );
 }

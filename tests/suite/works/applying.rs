@@ -116,6 +116,11 @@ fn thirty_manifests_in_the_worst_order_are_each_written_once() {
     assert_eq!(written.len(), manifests.len(), "{written:#?}");
     assert!(written.values().all(|times| *times == 1), "{written:#?}");
 
+    // Each step was made since something had changed, and none for the time alone.
+    let metrics = agent.metrics().unwrap();
+    assert_eq!(metrics.get("muster_retry_timers_fired_total", &[]).unwrap_or(0.0), 0.0, "{}", metrics.text());
+    assert_eq!(metrics.get("muster_works", &[("state", "applied")]), Some(1.0), "{}", metrics.text());
+
     // The ledger is the parent of the set, as the standard has it.
     let ledger = fleet.replica.api().get(&format!("{LEDGERS}/web")).unwrap();
     let set = ledger["metadata"]["labels"]["applyset.kubernetes.io/id"].as_str().unwrap();

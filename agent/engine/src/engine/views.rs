@@ -154,13 +154,13 @@ impl Engine {
 
     // === the replica ===
 
-    pub(super) fn replica_changed(&mut self, watch: ReplicaWatch, change: Change) {
+    pub(super) fn replica_changed(&mut self, watch: ReplicaWatch, change: Change, now: Now) {
         match watch {
             ReplicaWatch::Copies => self.copies_changed(change),
             ReplicaWatch::Report => self.report_changed(change),
             ReplicaWatch::Applied(kind) => {
                 if let (Kind::Namespace, Change::Applied(object) | Change::Listed(object)) = (kind, &change) {
-                    self.works.namespace_appeared(&object.meta.name);
+                    self.works.namespace_shown(object);
                 }
                 self.policies.objects_changed(kind, change);
             }
@@ -169,6 +169,7 @@ impl Engine {
                     self.works.definition_changed(&object.meta.name);
                 }
             }
+            ReplicaWatch::Awaited(awaited) => self.works.awaited_changed(awaited, &change, now.mono),
         }
     }
 

@@ -95,6 +95,15 @@ impl Catalog {
         Ok(true)
     }
 
+    /// Whether a version that is being asked for is for the time alone: no definition of its group changed of late.
+    #[must_use]
+    pub(super) fn is_retry(&self, version: &GroupVersion) -> bool {
+        self.versions.get(version).is_some_and(|entry| {
+            let follows = entry.changed.is_some_and(|answers| answers < DOUBLED);
+            entry.pace.is_retry() || entry.answer.is_some() && !follows
+        })
+    }
+
     /// The replica answered: `None` where it does not serve the version.
     pub(super) fn answered(&mut self, version: &GroupVersion, served: Option<Vec<Resource>>, now: Duration) {
         let Some(entry) = self.versions.get_mut(version) else { return };

@@ -82,6 +82,7 @@ impl Works {
                 self.turns.push(&uid);
             }
         }
+        self.wake_up(context.now);
         let mut steps = Vec::new();
         let Some(home) = self.home.clone() else { return steps };
         if !self.ledgers.is_complete() {
@@ -92,6 +93,8 @@ impl Works {
         {
             self.work_due(&uid, &home, context, &mut steps);
             self.note(&uid);
+            self.note_awaited(&uid);
+            self.note_standing(&uid);
         }
         steps
     }
@@ -101,7 +104,7 @@ impl Works {
     pub fn wake(&self, connected: bool) -> Option<Duration> {
         let timer = self.timers.first().map(|(due, _)| *due);
         let removals = if connected { self.removals.due() } else { None };
-        timer.into_iter().chain(removals).min()
+        timer.into_iter().chain(removals).chain(self.wakes.next()).min()
     }
 
     pub(super) fn later(&mut self, due: Duration, uid: &str) {
@@ -116,6 +119,7 @@ impl Works {
     /// A step is under way from here on.
     pub(super) fn act(&mut self, task: Task, step: Step, steps: &mut Steps) {
         self.steps += 1;
+        self.count_begun(&task);
         if let Task::Write { work, target, .. } | Task::Clear { work, target } = &task {
             self.under_way.insert(target.clone());
             if let Some(bundle) = self.bundles.get_mut(work) {
@@ -285,7 +289,9 @@ impl Works {
                     let resource = &target.resource;
                     unasked.insert((resource.group.to_string(), resource.version.to_string()));
                 }
-                State::Later(due) | State::Failed(_, _, due) => self.later(due, uid),
+                State::Later(due) | State::Failed(_, _, due) | State::Fought { due, .. } => {
+                    self.later(due, uid)
+                }
                 _ => {}
             }
         }

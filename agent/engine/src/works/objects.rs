@@ -45,6 +45,15 @@ pub(super) enum State {
     Drifted,
     /// It is being deleted, and not by Muster.
     Terminating,
+    /// Somebody else keeps changing it. `right`: it is right now; else it is put right then.
+    Fought {
+        /// Who, and what.
+        message: String,
+        /// Whether it is as it is wanted now.
+        right: bool,
+        /// When to look at it again.
+        due: Duration,
+    },
     /// The owner of the replica took it over.
     LetGo,
 }
@@ -66,7 +75,9 @@ impl State {
     pub(super) fn progress(&self) -> Progress {
         match self {
             Self::UnderWay | Self::Unseen | Self::Due(_) | Self::Undiscovered => Progress::Moves,
-            Self::Waits(_) | Self::Unserved(_) | Self::Later(_) => Progress::Waits,
+            Self::Waits(_) | Self::Unserved(_) | Self::Later(_) | Self::Fought { right: false, .. } => {
+                Progress::Waits
+            }
             _ => Progress::Done,
         }
     }
@@ -102,6 +113,9 @@ impl Works {
             return State::Right; // it is only looked at
         }
         let mark = mark(brief, wanted);
+        if let Some(slot) = self.slots.get_mut(target) {
+            slot.want(&mark);
+        }
         let known = self.slots.get(target).is_some_and(|slot| slot.known.is_some());
         let observed = self.slots.get(target).and_then(|slot| slot.observed.clone());
         let Some(observed) = observed else {
@@ -234,12 +248,20 @@ impl Works {
         let there = slot.observed.is_some();
         let drifted = slot.has_drifted(mark);
         let next = slot.next(mark, true, now, salt(target));
+        let (fought, calm) = (slot.pace.is_fought(now), slot.pace.calm());
+        if !slot.pace.is_tested(now) {
+            self.make_peace(target);
+        }
         match next {
+            Next::Nothing if fought => {
+                State::Fought { message: self.rivalry(target), right: true, due: calm }
+            }
             Next::Nothing => State::Right,
             _ if there && wanted.options.apply == Apply::Create => State::Right,
             _ if drifted && wanted.options.on_drift == OnDrift::Report => State::Drifted,
-            Next::Later(due) => match &slot.failure {
+            Next::Later(due) => match self.slots.get(target).and_then(|slot| slot.failure.as_ref()) {
                 Some((failure, message)) => State::Failed(*failure, message.clone(), due),
+                None if fought => State::Fought { message: self.rivalry(target), right: false, due },
                 None => State::Later(due),
             },
             Next::Create(cause) => State::Due(Write { cause, guard: Guard::Absent, force: true }),

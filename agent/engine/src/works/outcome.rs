@@ -24,6 +24,7 @@ impl Works {
     /// A plan ended. Returns whether it put right what somebody else had changed.
     pub fn done(&mut self, task: Task, outcome: StepOutcome, now: Duration) -> bool {
         self.steps = self.steps.saturating_sub(1);
+        self.count_ended(&task, &outcome);
         let mut corrected = false;
         match task {
             Task::Write { work, target, cause, mark, before } => {
@@ -66,6 +67,7 @@ impl Works {
         outcome: StepOutcome,
         now: Duration,
     ) -> bool {
+        self.slots.entry(target.clone()).or_default().tried = Some(mark.clone());
         match outcome {
             StepOutcome::Written(object) => {
                 let observed = self.read(target, &object);
@@ -74,16 +76,20 @@ impl Works {
                     observed.labelled && observed.mark.as_ref() == Some(mark) && observed.fields.is_some();
                 self.wrote(target);
                 let slot = self.slots.entry(target.clone()).or_default();
-                slot.foreign = false;
+                (slot.foreign, slot.tried) = (false, None);
                 let corrected = slot.written(observed, cause, now);
                 if !kept {
                     let why = "the replica does not keep what is written: an admission webhook changes it";
                     let message = format!("{target}: {why}");
                     slot.failed(Failure::Invalid, message, now, salt(target));
                 }
+                if corrected {
+                    self.fought(target, &object, work, now);
+                }
                 corrected
             }
             StepOutcome::Present(object) => {
+                self.study(target, &object);
                 let observed = self.read(target, &object);
                 let ours = observed.mark.as_ref().is_some_and(|mark| self.nonces.contains(&mark.nonce));
                 let brief = self.bundles.get(work).and_then(Bundle::ledger);

@@ -220,6 +220,7 @@ fn applied(target: &Target, state: &State) -> Applied {
         State::Terminating => {
             Aspect::new(Reason::Waiting, "the object is being deleted: it is made anew after that")
         }
+        State::Fought { message, .. } => Aspect::new(Reason::FoughtOver, message.as_str()),
         State::LetGo => Aspect::new(Reason::LetGo, ""),
     }
 }

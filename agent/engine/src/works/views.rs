@@ -87,6 +87,7 @@ impl Works {
         if !self.claims.contains_key(target) {
             return;
         }
+        self.study(target, object);
         let observed = self.read(target, object);
         self.judge_readiness(target, object);
         let slot = self.slots.entry(target.clone()).or_default();

@@ -6,8 +6,10 @@ mod crashing;
 mod deleting;
 mod doubts;
 mod drift;
+mod fighting;
 mod random;
 mod sharing;
+mod waking;
 mod world;
 
 use serde_json::{Value, json};

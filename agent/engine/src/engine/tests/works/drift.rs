@@ -154,19 +154,6 @@ fn what_others_add_is_theirs() {
 }
 
 #[test]
-fn a_fight_is_braked() {
-    let (mut world, a) = world(config("a"));
-    for round in 0..100 {
-        if world.objects[&a]["data"]["a"] == "1" {
-            world.edit(&a, |value| value["data"] = json!({"a": round.to_string()}));
-        }
-        world.tick(1);
-    }
-    let writes = world.written().len();
-    assert!((6..20).contains(&writes), "{writes} corrections in 100 s of a fight");
-}
-
-#[test]
 fn without_the_directory_the_same_is_enforced_and_nothing_is_begun() {
     let mut world = WorkWorld::in_step(&[("app", &[config("a"), config("b")])]);
     world.deferring = true;

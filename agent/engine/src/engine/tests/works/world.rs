@@ -20,6 +20,7 @@ use crate::event::{Change, DirectoryWatch};
 use crate::failure::Failure;
 use crate::ledger::Kept;
 use crate::pin::{Landmarks, Pin};
+use crate::refusal::Awaited;
 use crate::target::Target;
 
 /// Most events and steps between two moments at rest.
@@ -59,6 +60,8 @@ pub(super) struct WorkWorld {
     events: VecDeque<Event>,
     pub(super) plans: VecDeque<Plan>,
     watching: BTreeSet<Resource>,
+    /// What is watched since something waits for a change of it.
+    pub(super) awaiting: BTreeSet<Awaited>,
     unwatchable: BTreeSet<Resource>,
     /// What somebody took the mark off: it may be theirs by now.
     pub(super) stripped: BTreeSet<Target>,
@@ -108,6 +111,7 @@ impl WorkWorld {
             events: VecDeque::new(),
             plans: VecDeque::new(),
             watching: BTreeSet::new(),
+            awaiting: BTreeSet::new(),
             unwatchable: BTreeSet::new(),
             stripped: BTreeSet::new(),
             deferring: false,
@@ -170,6 +174,7 @@ impl WorkWorld {
         self.plans.clear();
         self.wrote.clear();
         self.watching.clear();
+        self.awaiting.clear();
         self.unwatchable.clear();
         if let Some(memory) = self.memory.clone() {
             self.send(Event::Recalled { memory, replica: "r".into(), nonce: "n".into() });

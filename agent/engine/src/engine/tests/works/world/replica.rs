@@ -14,6 +14,7 @@ use crate::engine::tests::world::replica::{leaves, own, owned, set};
 use crate::event::{Change, Event, ReplicaWatch, StepOutcome};
 use crate::failure::Failure;
 use crate::kind::Kind;
+use crate::refusal::Awaited;
 use crate::target::Target;
 
 /// What a server knows of itself.
@@ -88,6 +89,13 @@ impl WorkWorld {
 
     /// Watches follow what the engine wants to see.
     pub(super) fn follow(&mut self) {
+        let awaited: BTreeSet<_> = self.engine.awaited().collect();
+        for awaited in awaited.difference(&self.awaiting.clone()) {
+            let watch = ReplicaWatch::Awaited(*awaited);
+            let list = [Change::ListBegan, Change::ListComplete];
+            self.events.extend(list.map(|change| Event::Replica { watch, change }));
+        }
+        self.awaiting = awaited;
         let watched: std::collections::BTreeSet<_> = self.engine.watched().cloned().collect();
         for resource in self.watching.difference(&watched).cloned().collect::<Vec<_>>() {
             self.watching.remove(&resource);
@@ -104,6 +112,17 @@ impl WorkWorld {
                 self.events.push_back(Event::Objects { resource, change });
             }
         }
+    }
+
+    /// Something changed that may be waited for: no namespace means that it matters everywhere.
+    pub(in super::super) fn tell_awaited(&mut self, awaited: Awaited, namespace: Option<&str>) {
+        if !self.awaiting.contains(&awaited) {
+            return;
+        }
+        let change =
+            json!({"metadata": {"name": "x", "namespace": namespace, "uid": "x", "resourceVersion": "1"}});
+        let watch = ReplicaWatch::Awaited(awaited);
+        self.send(Event::Replica { watch, change: Change::Applied(object(&change)) });
     }
 
     fn list(&mut self, resource: &Resource) {
@@ -224,7 +243,10 @@ impl WorkWorld {
         let (old, new) = (leaves(&before), leaves(&after));
         let mut fields = owned(&before, WORKS_MANAGER);
         fields.retain(|field| old.get(field) == new.get(field));
+        let managers = after["metadata"]["managedFields"].as_array().cloned().unwrap_or_default();
         own(&mut after, &fields, WORKS_MANAGER);
+        let others = managers.into_iter().filter(|entry| entry["manager"] != WORKS_MANAGER);
+        after["metadata"]["managedFields"].as_array_mut().unwrap().extend(others);
         after["metadata"]["resourceVersion"] = self.next_version().into();
         let gone = !after["metadata"]["deletionTimestamp"].is_null()
             && after["metadata"]["finalizers"].as_array().is_none_or(Vec::is_empty);
