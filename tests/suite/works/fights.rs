@@ -1,13 +1,13 @@
 //! Another writer that wants a field in another way: it is answered less and less often, named, and forgotten.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use muster_tests::api::MERGE_PATCH;
 use muster_tests::wait::{DEADLINE, timed};
 use serde_json::json;
 
 use super::{config_map, of_manifest, put_work, until_told, work};
-use crate::fleet::{Fleet, until};
+use crate::fleet::{Fleet, REPORT, until};
 use crate::trail;
 
 const PATH: &str = "/api/v1/namespaces/default/configmaps/fought";
@@ -17,13 +17,17 @@ fn a_fight_is_braked_reported_with_the_name_of_the_other_and_over_when_they_stop
     let fleet = Fleet::new();
     let agent = fleet.joined(&[]);
     let replica = fleet.replica.api();
-    put_work(&fleet, "app", &json!([config_map("default", "fought", "ours"), config_map("default", "b", "1")]));
+    put_work(
+        &fleet,
+        "app",
+        &json!([config_map("default", "fought", "ours"), config_map("default", "b", "1")]),
+    );
     until_told(&fleet, &agent, "app", "Applied", "Applied");
     let mark = trail::mark(&fleet.replica);
+    let edit = json!({"data": {"key": "theirs"}});
     let mut edits = 0;
     until(&agent, "the fight reported", || {
         if replica.get(PATH).map_err(|error| error.to_string())?["data"]["key"] == "ours" {
-            let edit = json!({"data": {"key": "theirs"}});
             replica.patch(&format!("{PATH}?fieldManager=rival-controller"), MERGE_PATCH, &edit).unwrap();
             edits += 1;
         }
@@ -38,16 +42,15 @@ fn a_fight_is_braked_reported_with_the_name_of_the_other_and_over_when_they_stop
     });
     let told = work(&fleet, "app");
     assert_eq!(of_manifest(&told, 1, "Applied").0, "Applied", "the other object is at peace");
-    // It goes on for a while.
-    let began = std::time::Instant::now();
-    while began.elapsed() < Duration::from_secs(10) {
+    // The other one goes on for ten seconds, and looks as often as tests do.
+    let began = Instant::now();
+    until(&agent, "the other one tired", || {
         if replica.get(PATH).unwrap()["data"]["key"] == "ours" {
-            let edit = json!({"data": {"key": "theirs"}});
             replica.patch(&format!("{PATH}?fieldManager=rival-controller"), MERGE_PATCH, &edit).unwrap();
             edits += 1;
         }
-        std::thread::sleep(Duration::from_millis(20));
-    }
+        if began.elapsed() < Duration::from_secs(10) { Err(format!("{edits} edits")) } else { Ok(()) }
+    });
     let written = trail::writes(&fleet.replica, mark, trail::REPLICA_USER);
     let written = written.iter().filter(|event| event.name == "fought").count();
     println!("{edits} edits, {written} corrections");
@@ -62,4 +65,13 @@ fn a_fight_is_braked_reported_with_the_name_of_the_other_and_over_when_they_stop
     });
     looked.unwrap_or_else(|late| panic!("{late}\n{}", agent.log()));
     assert_eq!(replica.get(PATH).unwrap()["data"]["key"], "ours");
+    let expected = json!({"total": 1, "applied": 1, "failing": 0, "held": 0});
+    until(&agent, "the report counts the Work", || {
+        let report = replica.get(REPORT).map_err(|error| error.to_string())?;
+        if report["status"]["works"] == expected {
+            Ok(())
+        } else {
+            Err(report["status"]["works"].to_string())
+        }
+    });
 }

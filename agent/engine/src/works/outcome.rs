@@ -148,10 +148,14 @@ impl Works {
                 slot.observed = None;
                 slot.known = None;
                 slot.absent = false;
+                slot.pace.hurry();
+                slot.failure = None;
             }
             StepOutcome::Missing => {
                 slot.observed = None;
                 slot.absent = true;
+                slot.pace.hurry();
+                slot.failure = None;
             }
             StepOutcome::Present(_) => {
                 if let Some(observed) = read {
