@@ -239,11 +239,14 @@ impl Index {
         }
         for (category, number) in &counted.timers {
             let before = self.counted.timers.get(category).copied().unwrap_or(0);
-            self.metrics.retry_timers.with_label_values(&[*category]).inc_by(number - before);
+            self.metrics.retry_timers.with_label_values(&[*category]).inc_by(number.saturating_sub(before));
         }
         for ((step, result), number) in &counted.steps {
             let before = self.counted.steps.get(&(*step, *result)).copied().unwrap_or(0);
-            self.metrics.work_steps.with_label_values(&[*step, *result]).inc_by(number - before);
+            self.metrics
+                .work_steps
+                .with_label_values(&[*step, *result])
+                .inc_by(number.saturating_sub(before));
         }
         self.counted = counted.clone();
     }

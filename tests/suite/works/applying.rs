@@ -118,7 +118,7 @@ fn thirty_manifests_in_the_worst_order_are_each_written_once() {
 
     // Each step was made since something had changed, and none for the time alone.
     let metrics = agent.metrics().unwrap();
-    assert_eq!(metrics.get("muster_retry_timers_fired_total", &[]).unwrap_or(0.0), 0.0, "{}", metrics.text());
+    assert_eq!(metrics.get("muster_retry_timers_fired_total", &[]), None, "{}", metrics.text());
     assert_eq!(metrics.get("muster_works", &[("state", "applied")]), Some(1.0), "{}", metrics.text());
 
     // The ledger is the parent of the set, as the standard has it.

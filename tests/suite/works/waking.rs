@@ -92,11 +92,8 @@ fn silent_webhook(name: &str, within: &str) -> Value {
     )
 }
 
-#[test]
-fn what_is_refused_fails_alone_and_is_written_within_two_seconds_of_the_change_that_it_waits_for() {
-    let fleet = Fleet::new();
-    let agent = fleet.joined(&[]);
-    let replica = fleet.replica.api();
+/// Makes what refuses objects, and waits until it is in force: servers take it in a moment after it is there.
+fn refuse(fleet: &Fleet, agent: &AgentProcess) {
     for within in ["full", "judged"] {
         fleet.replica.apply(&namespace(within).to_string()).unwrap();
     }
@@ -107,23 +104,24 @@ fn what_is_refused_fails_alone_and_is_written_within_two_seconds_of_the_change_t
         fleet.replica.apply(&object.to_string()).unwrap();
     }
     fleet.replica.apply(&silent_webhook("silent.example.com", "judged").to_string()).unwrap();
-    // These are in force a moment after they are there.
-    until(&agent, "all in force", || {
+    until(agent, "all in force", || {
         for (within, name, words) in [
             ("full", "probe", "exceeded quota"),
             ("default", "unwanted", "denied request"),
             ("judged", "probe", "failed calling webhook"),
         ] {
             let path = format!("/api/v1/namespaces/{within}/configmaps?dryRun=All");
-            match replica.create(&path, &config_map(within, name, "x")) {
+            match fleet.replica.api().create(&path, &config_map(within, name, "x")) {
                 Err(error) if error.to_string().contains(words) => {}
                 other => return Err(format!("{within}/{name}: {other:?}")),
             }
         }
         Ok(())
     });
-    let theirs = config_map("default", "theirs", "somebody's");
-    replica.create("/api/v1/namespaces/default/configmaps", &theirs).unwrap();
+}
+
+/// A Work of which most cannot be applied. `theirs` is there already.
+fn mixed(theirs: Value) -> Value {
     let mut owned = config_map("default", "owned", "one");
     owned["metadata"]["ownerReferences"] =
         json!([{"apiVersion": "v1", "kind": "ConfigMap", "name": "x", "uid": "0a1b"}]);
@@ -133,7 +131,7 @@ fn what_is_refused_fails_alone_and_is_written_within_two_seconds_of_the_change_t
     let mut large = config_map("default", "large", "one");
     let long = "example.com/long";
     large["metadata"]["annotations"] = json!({long: "x".repeat((256 << 10) - long.len())});
-    let manifests = json!([
+    json!([
         config_map("default", "good", "one"),
         manifest("late.example.com/v1", "Widget", "default", "late", json!({"spec": {}})),
         manifest("v1", "Service", "default", "invalid", json!({"spec": {"ports": [{"port": 99999}]}})),
@@ -147,76 +145,53 @@ fn what_is_refused_fails_alone_and_is_written_within_two_seconds_of_the_change_t
         config_map("default", "good", "two"),
         config_map("nowhere", "homeless", "one"),
         config_map("default", "also-good", "one"),
-    ]);
-    put_work(&fleet, "mixed", &manifests);
-    verdicts(
-        &fleet,
-        &agent,
-        "mixed",
-        &[
-            ("Applied", ""),
-            ("UnknownKind", "apiVersion and kind"),
-            ("Rejected", "spec.ports[0].port"),
-            ("PolicyRefused", "ValidatingAdmissionPolicy 'unwanted'"),
-            ("WebhookUnavailable", "silent.example.com"),
-            ("QuotaExceeded", "exceeded quota: none"),
-            ("TooLarge", "Too long"),
-            ("Conflict", "not Muster's"),
-            ("ForeignOwner", "ownerReferences"),
-            ("GenerateName", "generateName"),
-            ("Duplicate", ""),
-            ("Waiting", "namespace nowhere"),
-            ("Applied", ""),
-        ],
-    );
+    ])
+}
+
+/// What is said of it: the reason, and words that name the field, the object or the rule.
+const VERDICTS: [(&str, &str); 13] = [
+    ("Applied", ""),
+    ("UnknownKind", "apiVersion and kind"),
+    ("Rejected", "spec.ports[0].port"),
+    ("PolicyRefused", "ValidatingAdmissionPolicy 'unwanted'"),
+    ("WebhookUnavailable", "silent.example.com"),
+    ("QuotaExceeded", "exceeded quota: none"),
+    ("TooLarge", "metadata.annotations: Too long"),
+    ("Conflict", "not Muster's"),
+    ("ForeignOwner", "ownerReferences"),
+    ("GenerateName", "generateName"),
+    ("Duplicate", "manifest 0"),
+    ("Waiting", "namespace nowhere"),
+    ("Applied", ""),
+];
+
+#[test]
+fn what_is_refused_fails_alone_and_is_written_within_two_seconds_of_the_change_that_it_waits_for() {
+    let fleet = Fleet::new();
+    let agent = fleet.joined(&[]);
+    refuse(&fleet, &agent);
+    let replica = fleet.replica.api();
+    let theirs = config_map("default", "theirs", "somebody's");
+    replica.create("/api/v1/namespaces/default/configmaps", &theirs).unwrap();
+    put_work(&fleet, "mixed", &mixed(theirs));
+    verdicts(&fleet, &agent, "mixed", &VERDICTS);
+    let heals = |what: &str, path: &str| {
+        let took = heals(&fleet, &agent, what, path, Instant::now());
+        println!("{what}: healed after {took:?}, figure {SOON:?}");
+    };
+    let admission = "/apis/admissionregistration.k8s.io/v1";
 
     let raised = json!({"spec": {"hard": {"count/configmaps": "5"}}});
-    type Mend<'a> = Box<dyn Fn() + 'a>;
-    let admission = "/apis/admissionregistration.k8s.io/v1";
-    let mends: [(&str, String, Mend<'_>); 5] = [
-        (
-            "a quota raised",
-            config_path("full", "much"),
-            Box::new(|| {
-                replica.patch("/api/v1/namespaces/full/resourcequotas/none", MERGE_PATCH, &raised).unwrap();
-            }),
-        ),
-        (
-            "a webhook removed",
-            config_path("judged", "judged"),
-            Box::new(|| {
-                replica
-                    .delete(&format!("{admission}/validatingwebhookconfigurations/silent.example.com"))
-                    .unwrap();
-            }),
-        ),
-        (
-            "a policy's binding removed",
-            config_path("default", "unwanted"),
-            Box::new(|| {
-                replica.delete(&format!("{admission}/validatingadmissionpolicybindings/unwanted")).unwrap();
-            }),
-        ),
-        (
-            "a namespace made",
-            config_path("nowhere", "homeless"),
-            Box::new(|| {
-                fleet.replica.apply(&namespace("nowhere").to_string()).unwrap();
-            }),
-        ),
-        (
-            "a kind defined",
-            "/apis/late.example.com/v1/namespaces/default/widgets/late".to_owned(),
-            Box::new(|| {
-                fleet.replica.apply(&widgets("late.example.com").to_string()).unwrap();
-            }),
-        ),
-    ];
-    for (what, path, mend) in mends {
-        mend();
-        let took = heals(&fleet, &agent, what, &path, Instant::now());
-        println!("{what}: healed after {took:?}, figure {SOON:?}");
-    }
+    replica.patch("/api/v1/namespaces/full/resourcequotas/none", MERGE_PATCH, &raised).unwrap();
+    heals("a quota raised", &config_path("full", "much"));
+    replica.delete(&format!("{admission}/validatingwebhookconfigurations/silent.example.com")).unwrap();
+    heals("a webhook removed", &config_path("judged", "judged"));
+    replica.delete(&format!("{admission}/validatingadmissionpolicybindings/unwanted")).unwrap();
+    heals("the binding of a policy removed", &config_path("default", "unwanted"));
+    fleet.replica.apply(&namespace("nowhere").to_string()).unwrap();
+    heals("a namespace made", &config_path("nowhere", "homeless"));
+    fleet.replica.apply(&widgets("late.example.com").to_string()).unwrap();
+    heals("a kind defined", "/apis/late.example.com/v1/namespaces/default/widgets/late");
 }
 
 #[test]
@@ -250,12 +225,15 @@ fn what_a_right_is_missing_for_is_written_as_soon_as_it_is_granted() {
     let grant = json!({"subjects": subjects, "roleRef": role});
     fleet.replica.apply(&manifest(rbac, "RoleBinding", "team", "team", grant.clone()).to_string()).unwrap();
     let took = heals(&fleet, &agent, "granted in the namespace", &config_path("team", "a"), Instant::now());
-    trail::mark(&fleet.replica);
-    assert!(watched(later) > 0, "something waits for a right");
     println!("a RoleBinding: healed after {took:?}, figure {SOON:?}");
     verdicts(&fleet, &agent, "team", &[("Applied", ""), ("Forbidden", patch)]);
     fleet.replica.apply(&manifest(rbac, "ClusterRoleBinding", "", "team", grant).to_string()).unwrap();
     let took = heals(&fleet, &agent, "granted in the cluster", &config_path("default", "b"), Instant::now());
     println!("a ClusterRoleBinding: healed after {took:?}, figure {SOON:?}");
     until_told(&fleet, &agent, "team", "Applied", "Applied");
+    // The log has a watch when it has ended.
+    until(&agent, "the bindings watched, and no more", || {
+        let ended = watched(later);
+        if ended > 0 { Ok(()) } else { Err(format!("{ended} watches ended")) }
+    });
 }

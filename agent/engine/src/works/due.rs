@@ -290,7 +290,7 @@ impl Works {
                     unasked.insert((resource.group.to_string(), resource.version.to_string()));
                 }
                 State::Later(due) | State::Failed(_, _, due) | State::Fought { due, .. } => {
-                    self.later(due, uid)
+                    self.later(due, uid);
                 }
                 _ => {}
             }

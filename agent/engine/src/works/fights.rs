@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use muster_api::Object;
 use muster_api::names::WORKS_MANAGER;
+use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
 use super::Works;
@@ -39,7 +40,7 @@ impl Works {
         let calm = slot.pace.calm();
         let entries = managed::entries(object.raw.get());
         let own = entries.into_iter().find(|entry| entry.is_applied_by(WORKS_MANAGER));
-        let own = own.and_then(|own| own.fields_v1).map(|set| set.get()).filter(|set| set.len() <= LARGEST);
+        let own = own.and_then(|own| own.fields_v1).map(RawValue::get).filter(|set| set.len() <= LARGEST);
         let fight = self.fights.entry(target.clone()).or_default();
         fight.whole = own.map(Into::into);
         self.later(calm, work);

@@ -17,7 +17,7 @@ use crate::target::Target;
 const ATTEMPTS: [Duration; 4] = [
     Duration::from_millis(50),
     Duration::from_millis(450),
-    Duration::from_millis(1_000),
+    Duration::from_secs(1),
     Duration::from_millis(2_500),
 ];
 /// Least time between two attempts, for each object that waits: where changes are frequent and do not concern it, no more
