@@ -4,6 +4,7 @@ mod apply;
 mod examine;
 mod inspect;
 mod upstream;
+mod values;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -135,6 +136,7 @@ impl Actor {
                 Ok(kept) => StepOutcome::Recorded(Box::new(kept)),
                 Err(error) => StepOutcome::Failed(error.failure(), error.to_string()),
             },
+            Step::Unlock { work } => self.unlock(&work).await,
             Step::Discover { group, version } => self.discover(&group, &version).await,
             // A process that was paused must not write once another one acts.
             _ if !self.claim.borrow().holds(Instant::now()) => {
@@ -153,6 +155,8 @@ impl Actor {
                 let settled = ledgers::settle(&self.replica, &kept, &applied).await;
                 self.recorded("patch", settled)
             }
+            Step::Seal { work, key, keep, add } => self.seal(&work, &key, &keep, &add).await,
+            Step::Discard { work } => self.discard(&work).await,
             Step::Forget { ledger, uid } => self.forget(&ledger, &uid).await,
             Step::Report { name, version, status } => self.report(&name, &version, &status).await,
             Step::Finalize { name, uid, version, finalizers } => {

@@ -24,6 +24,7 @@ pub mod session;
 pub mod settings;
 pub mod standby;
 pub mod store;
+pub mod vaults;
 pub mod waking;
 pub mod watches;
 

@@ -18,6 +18,7 @@ pub mod events;
 pub mod leader;
 pub mod lease;
 pub mod log;
+pub mod random;
 pub mod shutdown;
 pub mod watch;
 

@@ -1,5 +1,7 @@
 //! What the engine is told.
 
+use std::collections::BTreeSet;
+
 use muster_api::conditions::{CredentialsValid, DirectoryReachable, HeartbeatAccepted, LedgerUsable};
 use muster_api::{Object, Resource};
 
@@ -11,6 +13,7 @@ use crate::memory::{Departed, Memory};
 use crate::pin::Pin;
 use crate::plan::PlanId;
 use crate::refusal::Awaited;
+use crate::values::{Digest, Vault};
 
 /// Something that happened.
 #[derive(Debug)]
@@ -160,6 +163,10 @@ pub enum StepOutcome {
     Served(Option<Vec<Resource>>),
     /// A part of a ledger was written: the ledger as it is now kept.
     Recorded(Box<Kept>),
+    /// What lies beside a ledger.
+    Unlocked(Vault),
+    /// Values were written: the digests of all that lie there now.
+    Sealed(BTreeSet<Digest>),
     /// Muster's label and mark are off.
     Unmarked,
     /// What is in a namespace: nothing, or what there is in a few words.

@@ -2,7 +2,7 @@
 //! digest by which two of them are compared.
 
 use std::collections::BTreeMap;
-use std::fmt::Write as _;
+use std::fmt::{self, Write as _};
 
 use muster_api::{Resource, Scope};
 use serde::Deserialize;
@@ -28,8 +28,8 @@ pub struct Item {
 }
 
 /// The top-level fields beside apiVersion, kind and metadata, sorted by name, each with its value as canonical JSON
-/// (keys sorted): text is compact, and equal values are equal text.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+/// (keys sorted): text is compact, and equal values are equal text. Printed, it shows the names of the fields alone.
+#[derive(Clone, Default, PartialEq, Eq)]
 pub struct Content(Vec<(Box<str>, Box<str>)>);
 
 /// On which condition a server is to take a body.
@@ -233,6 +233,12 @@ impl Content {
     /// The first field that the other has not, or has with another value.
     fn difference(&self, other: &Self) -> Option<&str> {
         self.0.iter().find(|field| !other.0.contains(field)).map(|(field, _)| field.as_ref())
+    }
+}
+
+impl fmt::Debug for Content {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(self.0.iter().map(|(field, _)| field)).finish()
     }
 }
 

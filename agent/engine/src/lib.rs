@@ -61,6 +61,7 @@ pub mod slot;
 mod state;
 pub mod target;
 pub mod time;
+pub mod values;
 pub mod work;
 pub mod work_status;
 pub mod works;

@@ -1,11 +1,13 @@
 //! What the engine asks the agent to do.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 
 use crate::evidence::{Deletion, Examination};
 use crate::ledger::{Applied, Kept, Ledger};
 use crate::memory::Memory;
 use crate::target::Target;
+use crate::values::{Digest, Key, Values};
 
 /// Number of a plan. Outcomes are matched by it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -61,8 +63,7 @@ pub enum Cause {
     Drift,
 }
 
-/// One thing to do.
-#[derive(Debug)]
+/// One thing to do. Printed, it shows no body.
 pub enum Step {
     /// Create an object that must not exist yet: an object that is already there is a conflict, never taken over.
     Create {
@@ -137,6 +138,27 @@ pub enum Step {
         /// UID of the Work.
         uid: String,
     },
+    /// Read the values beside a Work's ledger, live.
+    Unlock {
+        /// UID of the Work.
+        work: String,
+    },
+    /// Keep values beside a Work's ledger: [`Vault::with`](crate::values::Vault::with) of what is there now.
+    Seal {
+        /// UID of the Work.
+        work: String,
+        /// The key of the digests.
+        key: Key,
+        /// Which of the values that are there stay.
+        keep: BTreeSet<Digest>,
+        /// Values that are to be there, too.
+        add: Values,
+    },
+    /// Remove what keeps the values beside a Work's ledger, if it is Muster's.
+    Discard {
+        /// UID of the Work.
+        work: String,
+    },
     /// Set the finalizers of a Work in the directory: those that it has, with or without Muster's.
     Finalize {
         /// Its name.
@@ -172,4 +194,53 @@ pub enum Step {
     Remember(Memory),
     /// Ask the session to probe the directory anew, and to close if it is not as it was recorded.
     Probe,
+}
+
+impl fmt::Debug for Step {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut of = |verb: &str, what: &dyn fmt::Debug| f.debug_tuple(verb).field(what).finish();
+        match self {
+            Self::Create { target, .. } => of("Create", target),
+            Self::Replace { target, .. } => of("Replace", target),
+            Self::Apply { target, .. } => of("Apply", target),
+            Self::Look(target) => of("Look", target),
+            Self::Unmark { target, .. } => of("Unmark", target),
+            Self::Inspect { namespace } => of("Inspect", namespace),
+            Self::Record { ledger, .. } => of("Record", &ledger.maker),
+            Self::Settle { kept, .. } => of("Settle", &kept.ledger.maker),
+            Self::Forget { ledger, .. } => of("Forget", ledger),
+            Self::Recall { ledger, .. } => of("Recall", ledger),
+            Self::Unlock { work } => of("Unlock", work),
+            Self::Seal { work, .. } => of("Seal", work),
+            Self::Discard { work } => of("Discard", work),
+            Self::Finalize { name, .. } => of("Finalize", name),
+            Self::Report { name, .. } => of("Report", name),
+            Self::Discover { group, version } => of("Discover", &(group, version)),
+            Self::Delete(deletion) => of("Delete", deletion.target()),
+            Self::Examine(examination) => of("Examine", examination),
+            Self::Remember(memory) => of("Remember", memory),
+            Self::Probe => f.write_str("Probe"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use muster_api::resource::SECRETS;
+
+    use super::*;
+
+    #[test]
+    fn a_step_is_printed_without_its_body() {
+        let target = || Target { resource: SECRETS, namespace: Some("web".into()), name: "login".into() };
+        let (body, cause) = (|| "canary".to_owned(), Cause::Missing);
+        for step in [
+            Step::Create { target: target(), body: body(), cause },
+            Step::Replace { target: target(), body: body(), cause },
+            Step::Apply { target: target(), body: body(), cause, force: true },
+        ] {
+            let printed = format!("{step:?}");
+            assert!(printed.contains("login") && !printed.contains("canary"), "{printed}");
+        }
+    }
 }

@@ -18,6 +18,7 @@ mod manifest;
 mod named;
 mod options;
 pub mod order;
+mod secret;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

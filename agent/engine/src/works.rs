@@ -15,6 +15,7 @@
 //! - `turns`: whose turn it is; `due`: what is to be done for one Work; `recording`: what for its ledger; `objects`: what
 //!   for one object of it;
 //! - `fights`: who keeps changing what is written; `figures`: what is counted;
+//! - `safe`: what is known of the values of Secrets beside the ledger; `values`: what is to be done about them;
 //! - `clear`: what becomes of what is wanted no more;
 //! - `wakes`: when what was refused is tried again;
 //! - `outcome`: what came of it; `status`: what people are told.
@@ -30,8 +31,10 @@ mod figures;
 mod objects;
 mod outcome;
 mod recording;
+mod safe;
 mod status;
 mod turns;
+mod values;
 mod views;
 mod wakes;
 
@@ -355,7 +358,8 @@ impl Works {
             if upstream {
                 bundle.upstream.pace.hurry();
             }
-            if bundle.keeper.hurry(&concerned) || upstream {
+            let values = bundle.safe.hurry(&concerned);
+            if bundle.keeper.hurry(&concerned) || upstream || values {
                 self.turns.push(uid);
             }
         }

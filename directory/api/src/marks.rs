@@ -14,6 +14,8 @@ pub const POLICY_SET: &str = "muster-policies";
 /// Annotation of every object that policies made: for which of them, and the digests by which the agent knows the
 /// object again. `agent/engine/src/mark.rs` says what is in it.
 pub const MADE_FOR: &str = "multicluster.coreos.com/made-for";
+/// Label of a Secret in a replica that keeps the values of the Secrets of a Work, beside its record: the UID of the Work.
+pub const VALUES_OF: &str = "multicluster.coreos.com/values-of";
 /// Annotation by which the owner of a replica stops all writes; on the local report. Any value but `false` counts.
 pub const PAUSE: &str = "multicluster.coreos.com/pause";
 /// Annotation by which the owner of a replica makes it leave the directory; on the local report, with the value `true`.

@@ -36,6 +36,9 @@ pub const WORKS_APPLIER: &str = "works";
 /// What the name of a policy's ledger begins with; the policy's UID follows.
 pub const POLICY_LEDGER: &str = "muster-policy-";
 
+/// What the name of the Secret begins with that keeps the values of the Secrets of a Work; the Work's UID follows.
+const VALUES_SECRET: &str = "muster-work-";
+
 /// What the name of an execution namespace begins with; the name of the cluster follows.
 const EXECUTION_NAMESPACE: &str = "muster-cluster-";
 
@@ -59,6 +62,12 @@ pub fn execution_namespace(cluster: &str) -> String {
     let mut cut: String = plain.replace('.', "-").chars().take(LONGEST_LABEL - hash.len() - 1).collect();
     cut.truncate(cut.trim_end_matches('-').len());
     format!("{cut}-{hash}")
+}
+
+/// The Secret in a replica that keeps the values of the Secrets of the Work of this UID, in the agent's namespace.
+#[must_use]
+pub fn values_secret(work: &str) -> String {
+    format!("{VALUES_SECRET}{work}")
 }
 
 /// Whether a namespace is one of Muster's own: what people ask of Muster must never reach into it.

@@ -2,6 +2,7 @@
 //! came. A parsed tree costs many times its text, so the text is parsed when it is used.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
@@ -43,13 +44,25 @@ fn is_zero(value: &i64) -> bool {
     *value == 0
 }
 
-/// An object of any kind, as a server sent it.
-#[derive(Clone, Debug)]
+/// An object of any kind, as a server sent it. Printed, it shows its metadata alone, and no annotation.
+#[derive(Clone)]
 pub struct Object {
     /// Metadata.
     pub meta: Meta,
     /// The whole object as JSON, `managedFields` included.
     pub raw: Box<RawValue>,
+}
+
+impl fmt::Debug for Object {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Meta { name, namespace, uid, resource_version, .. } = &self.meta;
+        f.debug_struct("Object")
+            .field("name", name)
+            .field("namespace", namespace)
+            .field("uid", uid)
+            .field("resource_version", resource_version)
+            .finish_non_exhaustive()
+    }
 }
 
 /// Why a text is no object.
@@ -108,6 +121,13 @@ mod tests {
     fn an_error_never_repeats_the_text() {
         let error = Object::parse(raw(r#"{"metadata":{"name":["hunter2"]}}"#)).unwrap_err();
         assert!(!error.to_string().contains("hunter2"), "{error}");
+    }
+
+    #[test]
+    fn an_object_is_printed_without_its_content() {
+        let text = r#"{"metadata":{"name":"n","uid":"u","resourceVersion":"1","annotations":{"a":"hunter2"}},"data":{"a":"hunter2"}}"#;
+        let printed = format!("{:?}", Object::parse(raw(text)).unwrap());
+        assert!(printed.contains("\"n\"") && !printed.contains("hunter2"), "{printed}");
     }
 
     #[test]

@@ -1,5 +1,7 @@
 //! What can go wrong with a call, in terms that decisions and metrics can use.
 
+mod words;
+
 use std::fmt;
 use std::time::Duration;
 
@@ -285,10 +287,11 @@ impl Status {
     ) -> CallError {
         let attempt = Box::new(attempt);
         let details = self.details.unwrap_or_default();
-        // Validation errors quote values: of a Secret, only the reason is kept.
+        // Validation errors quote values.
         let secret = resource.group.is_empty() && resource.plural == "secrets";
-        let said = if self.message.is_empty() || secret { &self.reason } else { &self.message };
-        let message = if said.is_empty() { format!("status {}", code.as_u16()) } else { excerpt(said) };
+        let harmless = if secret { words::harmless(&self.message) } else { Some(self.message.clone()) };
+        let said = harmless.filter(|said| !said.is_empty()).unwrap_or_else(|| self.reason.clone());
+        let message = if said.is_empty() { format!("status {}", code.as_u16()) } else { excerpt(&said) };
         if details.causes.iter().any(|cause| cause.reason == "ResourceVersionTooLarge") {
             return CallError::Gone { attempt, message };
         }

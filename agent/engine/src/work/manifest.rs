@@ -12,6 +12,7 @@ use serde_json::{Map, Value};
 use super::flaw::{self, Flaw, shown};
 use super::named::Named;
 use super::options::{Level, Options};
+use super::secret;
 use crate::item::{Content, Item};
 use crate::target::Target;
 
@@ -122,6 +123,9 @@ impl Manifest {
             Some(_) => return Err(Flaw::malformed("metadata", "must be an object")),
         };
         fields.remove("status");
+        if secret::is_secret(&gvk) {
+            secret::bring_into_form(&mut fields)?;
+        }
         let name = text(&mut metadata, "name", "metadata.name")?.unwrap_or_default();
         if metadata.remove("generateName").is_some_and(|value| !value.is_null() && value != "") {
             return Err(Flaw::GenerateName);

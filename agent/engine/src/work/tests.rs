@@ -10,6 +10,7 @@ mod lists;
 mod manifests;
 mod options;
 mod order;
+mod secrets;
 
 /// A Work as a server sends it.
 fn object(annotations: &Value, spec: &Value) -> Object {

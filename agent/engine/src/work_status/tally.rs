@@ -149,7 +149,8 @@ fn outlook(reason: manifest::Applied) -> Outlook {
         | Applied::PolicyRefused
         | Applied::Forbidden
         | Applied::Rejected
-        | Applied::TooLarge => Outlook::Trouble(work::Degraded::NotApplied),
+        | Applied::TooLarge
+        | Applied::ValuesLost => Outlook::Trouble(work::Degraded::NotApplied),
     }
 }
 

@@ -1,7 +1,7 @@
 //! What a ledger of a Work records, without the bodies of its manifests: those are in the replica, and are read from
 //! there when they are needed.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use crate::item::Item;
@@ -9,6 +9,7 @@ use crate::keeper::Record;
 use crate::ledger::{Applied, Ledger, Of, Phase, Place, WorkPart};
 use crate::mark::Maker;
 use crate::target::Target;
+use crate::values::{self, Digest};
 use crate::work::Options;
 
 /// What a ledger of a Work records.
@@ -34,6 +35,8 @@ pub struct Brief {
     pub options: Arc<Options>,
     /// What is to be there, in the order of targets. Empty once it is to go.
     pub wanted: Vec<Wanted>,
+    /// The digests of the values that what is wanted refers to.
+    pub references: BTreeSet<Digest>,
     /// What may be there beside that, with the options that hold for it.
     pub left: BTreeMap<Target, Arc<Options>>,
     /// What is there; `None` where it was never written, or was lost.
@@ -77,6 +80,7 @@ impl Brief {
             phase: ledger.phase,
             options: Arc::clone(options),
             wanted: wanted.collect(),
+            references: ledger.items.iter().flat_map(|item| values::references(item)).collect(),
             left: left.clone(),
             applied: ledger.applied.clone(),
         })
@@ -152,6 +156,7 @@ impl Brief {
             phase: Phase::Deleting,
             left: left.chain(wanted).collect(),
             wanted: Vec::new(),
+            references: BTreeSet::new(),
             ..self.clone()
         }
     }

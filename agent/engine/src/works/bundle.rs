@@ -12,6 +12,7 @@ use serde::Deserialize;
 use super::brief::Brief;
 use super::catalog::GroupVersion;
 use super::objects::State;
+use super::safe::Safe;
 use crate::applyset;
 use crate::evidence::Ending;
 use crate::failure::Failure;
@@ -56,6 +57,8 @@ pub(super) struct Bundle {
     /// Bodies of what is still to be written. They are dropped when all is there, and read from the ledger where one is
     /// needed again.
     pub(super) bodies: BTreeMap<Target, Arc<Item>>,
+    /// The values that they refer to, and what keeps them.
+    pub(super) safe: Safe,
     /// For each of them what of the Work must be there first.
     pub(super) first: BTreeMap<Target, Vec<Target>>,
     /// What is recorded is less than the Work asks for: only what may be there.
@@ -187,6 +190,7 @@ impl Bundle {
             told: None,
             keeper: Keeper::default(),
             bodies: BTreeMap::new(),
+            safe: Safe::default(),
             first: BTreeMap::new(),
             hollow: false,
             progress: Progress::default(),
@@ -250,7 +254,7 @@ impl Bundle {
             None => self.keeper.recorded().is_some(),
             Some(kept) => {
                 let back = kept.ledger.phase == Phase::Deleting && !self.is_deleting();
-                self.is_altered() || back || self.hollow && !self.is_deleting()
+                self.is_altered() || back || (self.hollow || self.has_lost_values()) && !self.is_deleting()
             }
         };
         shown && !known && wanted && !self.keeper.is_busy()
@@ -280,7 +284,10 @@ impl Bundle {
 
     /// Whether nothing is known of the Work that is worth keeping.
     pub(super) fn is_empty(&self) -> bool {
-        self.keeper.is_empty() && self.under_way == 0 && (self.lost.is_some() || self.seen.is_none())
+        self.keeper.is_empty()
+            && self.safe.is_empty()
+            && self.under_way == 0
+            && (self.lost.is_some() || self.seen.is_none())
     }
 
     pub(super) fn ledger(&self) -> Option<&Arc<Brief>> {

@@ -13,21 +13,16 @@ use super::catalog::{Catalog, Lookup};
 use crate::item::Item;
 use crate::ledger::{Home, Phase};
 use crate::target::Target;
+use crate::values;
 use crate::work::order::{ItemRef, defined, duplicates};
 use crate::work::{Apply, Gvk, Manifest, Named, Work};
-
-/// Why a Secret is not applied.
-const SECRETS: &str =
-    "this version applies no Secrets: their values would be kept in the clear in the record of the Work";
 
 /// Why a manifest is not applied that is right in itself.
 fn unsupported(manifest: &Manifest) -> Option<&'static str> {
     let options = &manifest.options;
     let of_namespace =
         (manifest.gvk.group.is_empty() && manifest.gvk.kind == "Namespace").then_some(&*manifest.name);
-    if manifest.gvk.group.is_empty() && manifest.gvk.kind == "Secret" {
-        Some(SECRETS)
-    } else if options.apply == Apply::Replace {
+    if options.apply == Apply::Replace {
         Some("this version does not follow the option apply: replace")
     } else if !options.ignore.is_empty() {
         Some("this version does not follow the option ignore")
@@ -46,6 +41,7 @@ impl Bundle {
     /// Makes a demand of what the Work says, if that changed, or what is known of its kinds. None is made while nothing
     /// is known yet of one of them. The versions of API groups in which a kind was not found are kept.
     pub(super) fn compile(&mut self, catalog: &Catalog, home: &Home, now: Duration) {
+        let goes = self.seen.as_ref().is_some_and(|seen| seen.deleting);
         let Some(work) = self.source.as_ref().filter(|_| self.stale) else { return };
         self.unfound.clear();
         let definitions = definitions(work);
@@ -107,7 +103,7 @@ impl Bundle {
                 Err(flaw) => flaws.push(flawed(Why::Flaw(flaw))),
             }
         }
-        if unasked {
+        if unasked || !self.safe.seal(items.iter_mut().map(|(_, _, item)| item), goes) {
             return;
         }
         self.stale = false;
@@ -130,6 +126,7 @@ impl Bundle {
             phase: Phase::Applying,
             options: Arc::clone(&work.options),
             wanted: wanted.collect(),
+            references: items.iter().flat_map(|(_, _, item)| values::references(item)).collect(),
             left: BTreeMap::new(),
             applied: None,
         };

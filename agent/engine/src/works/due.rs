@@ -7,6 +7,7 @@ use std::time::Duration;
 use super::bundle::{Lost, Progress};
 use super::catalog::GroupVersion;
 use super::objects::{State, Write, mark};
+use super::values::Body;
 use super::{Brief, Context, Works};
 use crate::item::Item;
 use crate::ledger::{Home, Phase};
@@ -53,6 +54,11 @@ pub enum Task {
     },
     /// The ledger is read for the bodies of manifests.
     Recall {
+        /// UID of the Work.
+        work: String,
+    },
+    /// The values beside the ledger are read, written or removed.
+    Values {
         /// UID of the Work.
         work: String,
     },
@@ -251,7 +257,7 @@ impl Works {
         let work = bundle.work.clone();
         let first = std::mem::take(&mut bundle.first);
         let mut unasked = BTreeSet::new();
-        let mut recall = false;
+        let (mut recall, mut unlock) = (false, false);
         let mut progress = Progress::Done;
         let mut order: Vec<&super::Wanted> = brief.wanted.iter().collect();
         order.sort_by_key(|wanted| {
@@ -262,6 +268,7 @@ impl Works {
             let target = &wanted.target;
             let needed = first.get(target).map_or(&[][..], Vec::as_slice);
             let state = self.state(&work, brief, wanted, needed, context.now);
+            let state = self.with_values(uid, wanted, state);
             progress = progress.max(state.progress());
             if let Some(bundle) = self.bundles.get_mut(uid) {
                 if state == State::Right {
@@ -276,8 +283,9 @@ impl Works {
                         break;
                     }
                     match self.body(uid, wanted) {
-                        Some(item) => self.write(uid, brief, wanted, &item, write, steps),
-                        None => recall = true,
+                        Body::Whole(item) => self.write(uid, brief, wanted, &item, write, steps),
+                        Body::Unread => recall = true,
+                        Body::Locked | Body::Lost => unlock = true,
                     }
                 }
                 State::Right | State::Drifted | State::LetGo => {
@@ -292,6 +300,7 @@ impl Works {
                 State::Later(due) | State::Failed(_, _, due) | State::Fought { due, .. } => {
                     self.later(due, uid);
                 }
+                State::ValuesLost => unlock = true,
                 _ => {}
             }
         }
@@ -304,12 +313,8 @@ impl Works {
         if recall {
             self.recall(uid, context, steps);
         }
+        self.unlock_due(uid, unlock, context, steps);
         progress
-    }
-
-    fn body(&self, uid: &str, wanted: &super::Wanted) -> Option<Arc<Item>> {
-        let item = self.bundles.get(uid)?.bodies.get(&wanted.target)?;
-        (item.digest() == wanted.digest).then(|| Arc::clone(item))
     }
 
     /// The bodies are read from the ledger.

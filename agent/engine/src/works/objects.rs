@@ -39,6 +39,8 @@ pub(super) enum State {
     Undiscovered,
     /// The last write failed; the next attempt is due then.
     Failed(Failure, String, Duration),
+    /// It is to be written, and values of it are lost: they are taken from the directory anew.
+    ValuesLost,
     /// What is there is somebody else's.
     Conflict(String),
     /// It was changed by hand, and is left so.

@@ -41,6 +41,7 @@ impl Works {
             }
             Task::Ledger { work } => self.ledger_done(&work, outcome, now),
             Task::Recall { work } => self.recalled(&work, outcome, now),
+            Task::Values { work } => self.values_done(&work, outcome, now),
             Task::Finalize { work } | Task::Report { work } => self.finalized(&work, outcome, now),
             Task::Discover(version) => self.discovered(&version, outcome, now),
         }

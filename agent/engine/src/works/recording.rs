@@ -31,17 +31,25 @@ enum Next {
 
 impl Works {
     pub(super) fn ledger_due(&mut self, uid: &str, context: Context, steps: &mut Steps) {
+        if self.values_due(uid, context, steps) {
+            return;
+        }
         let Some(bundle) = self.bundles.get(uid).filter(|bundle| !bundle.keeper.is_busy()) else { return };
         let Some(next) = self.ledger_next(bundle) else {
             if let Some(bundle) = self.bundles.get_mut(uid) {
                 bundle.keeper.well();
-                adopt(bundle);
+                if adopt(bundle) && !bundle.safe.is_empty() {
+                    self.turns.push(uid); // something may lie there that is of no use any more
+                }
             }
             return;
         };
         let before = bundle.keeper.kept().map(|kept| (kept.uid.clone(), kept.version.clone()));
         let recorded = bundle.ledger().cloned();
         let name = bundle.work.name.clone();
+        if matches!(next, Next::Forget) && self.discard_due(uid, context, steps) {
+            return;
+        }
         if let Next::Record(brief, _) = &next {
             self.outdate(recorded.as_deref(), brief);
         }
@@ -183,7 +191,9 @@ impl Works {
         let wanted: BTreeSet<_> = now.wanted.iter().map(|wanted| same(&wanted.target)).collect();
         let earlier = before.wanted.iter().map(|wanted| (&wanted.target, &wanted.options));
         let rest = earlier.chain(before.left.iter()).filter(|(target, _)| !wanted.contains(&same(target)));
-        let may_be_there = rest.filter(|(target, _)| !self.is_gone(bundle, before, target));
+        // While values may lie beside the ledger, it says so by naming their Secret.
+        let may_be_there = rest
+            .filter(|(target, _)| !self.is_gone(bundle, before, target) || bundle.safe.may_hold_for(target));
         may_be_there.map(|(target, options)| (target.clone(), of_the_work(options, &now.options))).collect()
     }
 
@@ -254,14 +264,15 @@ impl Works {
     }
 }
 
-/// What is asked for is recorded already: its bodies are kept for what is still to be written.
-fn adopt(bundle: &mut Bundle) {
+/// What is asked for is recorded already: its bodies are kept for what is still to be written. Returns whether it is so.
+fn adopt(bundle: &mut Bundle) -> bool {
     let goes = bundle.lost.is_some() || bundle.is_deleting();
     let applying = bundle.ledger().is_some_and(|brief| brief.phase == Phase::Applying);
-    if let Some(demand) = bundle.demand.take_if(|_| applying && !goes && bundle.keeper.altered().is_none()) {
-        bundle.hollow = false;
-        bundle.take_bodies(demand.items);
-    }
+    let demand = bundle.demand.take_if(|_| applying && !goes && bundle.keeper.altered().is_none());
+    let Some(demand) = demand else { return false };
+    bundle.hollow = false;
+    bundle.take_bodies(demand.items);
+    true
 }
 
 /// The options of what no manifest asks for any more, where the Work says now what is to become of it.

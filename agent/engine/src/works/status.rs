@@ -93,7 +93,8 @@ impl Works {
     pub(super) fn note(&mut self, uid: &str) {
         let whole = self.bundles.get(uid).is_none_or(|bundle| {
             let sound = bundle.error.is_none() && bundle.flaws.is_empty() && bundle.states.is_empty();
-            let recorded = bundle.demand.is_none() && !bundle.is_unread();
+            let kept = bundle.demand.is_none() && bundle.safe.failure().is_none();
+            let recorded = kept && !bundle.is_unread();
             sound && recorded && bundle.ledger().is_some() && !bundle.is_deleting()
         });
         if whole {
@@ -114,7 +115,7 @@ impl Works {
             };
             return say(reason, error.to_string());
         }
-        if let Some((failure, message)) = bundle.keeper.failure() {
+        if let Some((failure, message)) = bundle.record_failure() {
             let reason = match failure {
                 Failure::TooLarge => work::Applied::TooLarge,
                 _ => work::Applied::LedgerUnusable,
@@ -192,10 +193,10 @@ impl Works {
 
 /// Whether nothing about a Work is to be expected within the next moments.
 fn is_quiet(bundle: &Bundle) -> bool {
-    if bundle.under_way > 0 || bundle.keeper.is_busy() || bundle.reading {
+    if bundle.under_way > 0 || bundle.keeper.is_busy() || bundle.reading || bundle.safe.is_busy() {
         return false;
     }
-    if bundle.error.is_some() || bundle.keeper.failure().is_some() || bundle.is_deleting() {
+    if bundle.error.is_some() || bundle.record_failure().is_some() || bundle.is_deleting() {
         return true;
     }
     let steady = bundle.is_suspended() || bundle.progress != Progress::Moves;
@@ -215,6 +216,7 @@ fn applied(target: &Target, state: &State) -> Applied {
             let (reason, message) = failed(target, *failure, message);
             Aspect::new(reason, message)
         }
+        State::ValuesLost => Aspect::new(Reason::ValuesLost, super::safe::LOST),
         State::Conflict(why) => Aspect::new(Reason::Conflict, why.as_str()),
         State::Drifted => Aspect::new(Reason::Drifted, ""),
         State::Terminating => {

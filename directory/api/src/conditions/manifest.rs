@@ -42,7 +42,7 @@ conditions! {
         ),
         Unsupported: "This version of Muster does not apply the manifest." => warning(
             Status::False,
-            "It is a Secret, or has an option that this version does not follow. The message says which.",
+            "It has an option that this version does not follow, or is in a namespace of Muster's own. The message says which.",
             "Apply the object in the replica by other means, or remove the option.",
         ),
         GenerateName: "The manifest has no name, but a prefix of one." => warning(
@@ -119,6 +119,11 @@ conditions! {
             Status::False,
             "The option `multicluster.coreos.com/apply` is `observe`, and the fields differ that the message names.",
             "Nothing, if it is meant. Else correct the one or the other.",
+        ),
+        ValuesLost: "The object is to be written, and values of it are not at hand: it is left as it is." => warning(
+            Status::False,
+            "It is a Secret, and the Secret of the agent that keeps the values of the Work beside its record was deleted or altered.",
+            "Nothing, while the directory can be reached: the values are taken from there anew. Else see that it can.",
         ),
         FoughtOver: "Somebody keeps changing the object, so Muster puts it back less often." => warning(
             Status::False,

@@ -57,8 +57,8 @@ conditions! {
         ),
         LedgerUnusable: "What the Work makes cannot be recorded, so nothing of it is written or deleted." => warning(
             Status::False,
-            "The definition of the record is missing, or not Muster's, or the record cannot be written.",
-            "Read the condition LedgerUsable of the cluster's report.",
+            "The definition of the record is missing, or not Muster's, or the record, or the values of Secrets beside it, cannot be written.",
+            "Read the message, and the condition LedgerUsable of the cluster's report.",
         ),
     }
     Available: "All that the Work applies is there and ready." => {

@@ -8,6 +8,7 @@ mod doubts;
 mod drift;
 mod fighting;
 mod random;
+mod secrets;
 mod sharing;
 mod waking;
 mod world;

@@ -3,7 +3,7 @@
 use super::world::Crash;
 use super::*;
 
-const STORIES: [(&str, Act); 8] = [
+const STORIES: [(&str, Act); 12] = [
     ("a Work is made", |world| {
         world.work("new", &[widget("web", "two"), config("n"), namespace("team"), role()]);
     }),
@@ -14,10 +14,18 @@ const STORIES: [(&str, Act); 8] = [
     ("a Work with its kind is deleted", |world| world.delete_work("kinds")),
     ("an object is handed over by a Work that drops it", |world| world.work("one", &[config("o")])),
     ("an object is handed over by a Work that is deleted", |world| world.delete_work("one")),
+    ("a Work with a Secret is made", |world| world.work("new", &[secret("n", "1"), config("n")])),
+    ("a value changes", |world| world.work("secrets", &[secret("s", "2"), config("t")])),
+    ("a Secret is dropped", |world| world.work("secrets", &[config("t")])),
+    ("a Work with a Secret is deleted", |world| world.delete_work("secrets")),
 ];
 
 fn orphan() -> Value {
     with(config("stays"), "deletion", "orphan")
+}
+
+fn secret(name: &str, value: &str) -> Value {
+    json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": name, "namespace": "web"}, "stringData": {"a": value}})
 }
 
 fn world() -> WorkWorld {
@@ -26,6 +34,7 @@ fn world() -> WorkWorld {
     world.work("app", &[config("a"), config("b"), orphan()]);
     world.work("kinds", &[with(definition(), "allow-deletion", "true"), widget("web", "one")]);
     world.work("one", &[config("shared"), config("o")]);
+    world.work("secrets", &[secret("s", "1"), config("t")]);
     world.start(true);
     world.work("two", &[config_of("shared", "2"), config("theirs")]);
     world.tick(20);
@@ -56,7 +65,14 @@ fn state(world: &WorkWorld) -> Vec<String> {
     for (name, kept) in &world.ledgers {
         let crate::ledger::Ledger { phase, items, applied, .. } = &kept.ledger;
         let applied = applied.as_ref().map(|applied| applied.keys().collect::<Vec<_>>());
-        state.push(format!("{name} {phase:?} {items:?} {applied:?}"));
+        let vault = world.vaults.get(&kept.ledger.maker.uid);
+        let opened = |item: &std::sync::Arc<crate::item::Item>| match vault {
+            Some(vault) => crate::values::open(item, &vault.values).unwrap().manifest().to_string(),
+            None => item.manifest().to_string(),
+        };
+        let items: Vec<_> = items.iter().map(opened).collect();
+        let vault = vault.map(|vault| vault.values.digests().count());
+        state.push(format!("{name} {phase:?} {items:?} {applied:?} {vault:?}"));
     }
     for (name, work) in &world.works {
         state.push(format!("{name} {} {}", work["spec"], work["metadata"]["finalizers"]));

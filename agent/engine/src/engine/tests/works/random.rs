@@ -10,6 +10,7 @@ use super::world::Crash;
 use super::*;
 use crate::failure::Failure;
 use crate::target::Target;
+use crate::values::open;
 
 /// A linear congruential generator (Knuth's MMIX): the same seed gives the same story.
 struct Dice(u64);
@@ -20,6 +21,11 @@ impl Dice {
         (self.0 >> 33) % sides
     }
 
+    /// Dice for what is decided beside the story, which goes on as it would have.
+    fn aside(&self) -> Self {
+        Self(self.0 ^ 0x5ec2_e75a)
+    }
+
     fn pick<T: Clone>(&mut self, of: &[T]) -> Option<T> {
         let sides = u64::try_from(of.len()).unwrap();
         (sides > 0).then(|| of[usize::try_from(self.roll(sides)).unwrap()].clone())
@@ -27,6 +33,7 @@ impl Dice {
 }
 
 const KINDS: [&str; 5] = ["ConfigMap", "Namespace", "Role", "Widget", "AppliedWork"];
+const OF_SECRETS: [&str; 2] = ["Secret", "Values"];
 const WORKS: [&str; 4] = ["one", "two", "three", "four"];
 
 fn manifests(dice: &mut Dice) -> Vec<Value> {
@@ -46,6 +53,16 @@ fn manifests(dice: &mut Dice) -> Vec<Value> {
         widget("web", "two"),
         json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "wrong/name"}}),
     ];
+    let mut aside = dice.aside();
+    for name in ["s", "t"] {
+        if aside.roll(3) == 0 {
+            let value = aside.roll(3).to_string();
+            manifests.push(
+                json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": name, "namespace": "web"},
+                "stringData": {"a": value}}),
+            );
+        }
+    }
     manifests.extend(others.into_iter().filter(|_| dice.roll(3) == 0));
     if dice.roll(4) == 0 {
         manifests.reverse();
@@ -109,6 +126,10 @@ fn fault(world: &mut WorkWorld, dice: &mut Dice) {
         4 => {
             let failure = [Failure::Unavailable, Failure::Forbidden, Failure::Invalid, Failure::Fenced];
             world.refused.insert(dice.pick(&KINDS).unwrap().into(), dice.pick(&failure).unwrap());
+            let mut aside = dice.aside();
+            if aside.roll(3) == 0 {
+                world.refused.insert(aside.pick(&OF_SECRETS).unwrap().into(), aside.pick(&failure).unwrap());
+            }
         }
         5 => world.refused.clear(),
         6 => world.landmarks.works_crd = landmark(dice.pick(&["w", "w", "other"]).unwrap()),
@@ -166,6 +187,12 @@ fn check(world: &WorkWorld, foreign: &[(Target, Value)]) {
     }
     let names: BTreeSet<_> = world.ledgers.keys().collect();
     assert_eq!(names, world.works.keys().collect());
+    let uids: BTreeSet<_> = world.works.keys().map(|name| world.uid(name)).collect();
+    assert!(
+        world.vaults.keys().all(|uid| uids.contains(uid)),
+        "values of a Work that is gone: {:?}",
+        world.vaults
+    );
     let there: BTreeSet<_> = world.there().into_iter().collect();
     let missing: Vec<_> = asked.difference(&there).collect();
     assert!(missing.is_empty(), "missing: {missing:?}");
@@ -177,6 +204,8 @@ fn check(world: &WorkWorld, foreign: &[(Target, Value)]) {
                     &world.ledgers.values().find(|kept| kept.ledger.maker.uid == uid).unwrap().ledger;
                 let item = ledger.items.iter().find(|item| item.target == *target);
                 let item = item.unwrap_or_else(|| panic!("{name} is not asked for any more"));
+                let vault = world.vaults.get(&uid);
+                let item = vault.map_or_else(|| (**item).clone(), |vault| open(item, &vault.values).unwrap());
                 let data =
                     item.content.field("data").map(|text| serde_json::from_str::<Value>(text).unwrap());
                 assert_eq!(object.get("data"), data.as_ref(), "{name}");

@@ -4,6 +4,7 @@
 mod carry;
 mod replica;
 mod rules;
+mod vaults;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
@@ -22,6 +23,7 @@ use crate::ledger::Kept;
 use crate::pin::{Landmarks, Pin};
 use crate::refusal::Awaited;
 use crate::target::Target;
+use crate::values::Vault;
 
 /// Most events and steps between two moments at rest.
 const MOST: usize = 60_000;
@@ -47,6 +49,10 @@ pub(super) struct WorkWorld {
     pub(super) objects: BTreeMap<Target, Value>,
     /// By the name of the object that keeps it.
     pub(super) ledgers: BTreeMap<String, Kept>,
+    /// What lies beside the ledgers, by the UID of the Work.
+    pub(super) vaults: BTreeMap<String, Vault>,
+    /// How many keys were made.
+    keys: u8,
     pub(super) served: BTreeSet<Resource>,
     /// Why nothing can be deleted.
     pub(super) undeletable: Option<Failure>,
@@ -102,6 +108,8 @@ impl WorkWorld {
             fixed: None,
             objects: BTreeMap::new(),
             ledgers: BTreeMap::new(),
+            vaults: BTreeMap::new(),
+            keys: 0,
             served: replica::built_in(),
             undeletable: None,
             establishes: true,
@@ -170,6 +178,7 @@ impl WorkWorld {
     pub(super) fn start(&mut self, online: bool) {
         self.engine = Engine::new(Scope::None);
         (self.dead, self.online) = (false, false);
+        self.crash = self.crash.filter(|(left, _)| *left > 0); // it ended the process before
         self.events.clear();
         self.plans.clear();
         self.wrote.clear();

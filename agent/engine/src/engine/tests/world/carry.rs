@@ -149,7 +149,13 @@ impl PolicyWorld {
                 StepOutcome::Deleted
             }
             Step::Examine(examination) => self.examine(&examination),
-            Step::Recall { .. } | Step::Finalize { .. } | Step::Report { .. } | Step::Discover { .. } => {
+            Step::Recall { .. }
+            | Step::Unlock { .. }
+            | Step::Seal { .. }
+            | Step::Discard { .. }
+            | Step::Finalize { .. }
+            | Step::Report { .. }
+            | Step::Discover { .. } => {
                 unreachable!("no Works here")
             }
             Step::Remember(memory) => {

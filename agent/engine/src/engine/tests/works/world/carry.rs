@@ -31,7 +31,12 @@ impl WorkWorld {
         let reads = |step: &Step| {
             matches!(
                 step,
-                Step::Look(_) | Step::Recall { .. } | Step::Discover { .. } | Step::Examine(_) | Step::Probe
+                Step::Look(_)
+                    | Step::Recall { .. }
+                    | Step::Unlock { .. }
+                    | Step::Discover { .. }
+                    | Step::Examine(_)
+                    | Step::Probe
             )
         };
         let ends = match &mut self.crash {
@@ -103,6 +108,9 @@ impl WorkWorld {
                     None => StepOutcome::Missing,
                 }
             }
+            Step::Unlock { work } => self.unlock(&work),
+            Step::Seal { work, key, keep, add } => self.seal(&work, &key, &keep, &add),
+            Step::Discard { work } => self.discard(&work),
             Step::Finalize { name, uid, version, finalizers } => {
                 self.finalize(&name, &uid, &version, &finalizers)
             }
