@@ -9,6 +9,7 @@ mod ending;
 mod enduring;
 mod fights;
 mod waking;
+mod secrets;
 
 use muster_tests::agent::AgentProcess;
 use muster_tests::api::MERGE_PATCH;
