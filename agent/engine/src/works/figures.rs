@@ -106,6 +106,7 @@ impl Works {
                 self.slots.get(target).filter(|slot| slot.clearing.is_retry()).map(met)
             }
             Task::Ledger { work } => bundle(work).filter(|it| it.keeper.is_retry()).map(|_| "ledger"),
+            Task::Values { work } => bundle(work).filter(|it| it.safe.is_retry()).map(|_| "ledger"),
             Task::Recall { work } => bundle(work).filter(|it| it.reading_pace.is_retry()).map(|_| "ledger"),
             Task::Finalize { work } | Task::Report { work } => {
                 bundle(work).filter(|it| it.upstream.pace.is_retry()).map(|_| "directory")
@@ -153,7 +154,7 @@ fn is_stuck(state: &State) -> bool {
             let refusal = Refusal::of(*failure, message);
             !matches!(refusal, Refusal::Passing | Refusal::Terminating | Refusal::NoNamespace)
         }
-        State::Conflict(_) | State::Drifted | State::LetGo | State::Fought { .. } => true,
+        State::ValuesLost | State::Conflict(_) | State::Drifted | State::LetGo | State::Fought { .. } => true,
         _ => false,
     }
 }
@@ -181,6 +182,7 @@ impl Task {
             Self::Write { .. } => "write",
             Self::Clear { .. } => "clear",
             Self::Ledger { .. } => "ledger",
+            Self::Values { .. } => "values",
             Self::Recall { .. } => "recall",
             Self::Finalize { .. } => "finalize",
             Self::Report { .. } => "report",

@@ -141,6 +141,11 @@ impl Safe {
         self.pace.due(false, salt)
     }
 
+    /// Whether the next step is tried again for the time alone.
+    pub(super) fn is_retry(&self) -> bool {
+        self.pace.is_retry()
+    }
+
     /// Why the last step failed.
     pub(super) fn failure(&self) -> Option<&(Failure, String)> {
         self.failure.as_ref()
