@@ -1,6 +1,6 @@
 //! The one task that owns the engine: events in, plans out, and what people are told.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -12,7 +12,7 @@ use muster_engine::event::{Event, StepOutcome};
 use muster_engine::mirror::Counts;
 use muster_engine::readiness;
 use muster_engine::refusal::Awaited;
-use muster_engine::works::{Counted, Standing};
+use muster_engine::works::{Counted, Places, Standing};
 use muster_engine::{Engine, Now, Plan, PlanId, Scope};
 use muster_kit::leader::Claim;
 use tokio::sync::{mpsc, watch};
@@ -22,7 +22,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::act::Actor;
 use crate::metrics::Metrics;
-use crate::objects::WatchedKind;
+use crate::objects::WantedKind;
 use crate::pulse::{BEAT, Pulse};
 
 /// Events taken in before people are told again.
@@ -55,7 +55,9 @@ pub struct Index {
     /// The end of the last claim under which this process could write.
     held: Option<Instant>,
     view: watch::Sender<View>,
-    watched: watch::Sender<BTreeSet<WatchedKind>>,
+    watched: watch::Sender<BTreeMap<Resource, WantedKind>>,
+    /// What of it was told.
+    watched_edition: Option<u64>,
     awaited: watch::Sender<BTreeSet<Awaited>>,
     /// What was counted when the metrics were told last.
     counted: Counted,
@@ -75,7 +77,7 @@ impl Index {
         metrics: Metrics,
         pulse: Pulse,
         claim: watch::Receiver<Claim>,
-        watched: watch::Sender<BTreeSet<WatchedKind>>,
+        watched: watch::Sender<BTreeMap<Resource, WantedKind>>,
         awaited: watch::Sender<BTreeSet<Awaited>>,
     ) -> (Self, watch::Receiver<View>) {
         let (view, views) = watch::channel(View::default());
@@ -88,6 +90,7 @@ impl Index {
             held: None,
             view,
             watched,
+            watched_edition: None,
             awaited,
             counted: Counted::default(),
             started: Instant::now(),
@@ -167,17 +170,11 @@ impl Index {
     }
 
     fn tell(&mut self) {
-        self.watched.send_if_modified(|told| {
-            let same = told.iter().map(|kind| &kind.resource).eq(self.engine.watched());
-            if !same {
-                let kind = |resource: &Resource| WatchedKind {
-                    resource: resource.clone(),
-                    whole: !readiness::is_ready_when_there(&resource.group, &resource.kind),
-                };
-                *told = self.engine.watched().map(kind).collect();
-            }
-            !same
-        });
+        let edition = self.engine.watched_edition();
+        if self.watched_edition != edition {
+            self.watched_edition = edition;
+            self.watched.send_replace(self.engine.watched().map(wanted).collect());
+        }
         self.awaited.send_if_modified(|told| {
             let differs = !told.iter().copied().eq(self.engine.awaited());
             if differs {
@@ -250,6 +247,15 @@ impl Index {
         }
         self.counted = counted.clone();
     }
+}
+
+/// A kind whose objects are to be watched: as much of them as their readiness needs.
+fn wanted((resource, places): (&Resource, &Places)) -> (Resource, WantedKind) {
+    let whole = !readiness::is_ready_when_there(&resource.group, &resource.kind);
+    let places = places.iter().map(|(namespace, accounts)| {
+        (namespace.map(str::to_owned), accounts.map(|account| account.map(Box::from)).collect())
+    });
+    (resource.clone(), WantedKind { whole, places: places.collect() })
 }
 
 /// One line where a condition comes to stand otherwise: what the agent waits for, and that it waits no more.

@@ -1,6 +1,6 @@
 //! The program as a whole: who waits, who acts, and what ends with what.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Instant;
@@ -178,7 +178,7 @@ impl Agent {
         if !self.recall(replica, &store, &events, &claim, cancel).await {
             return;
         }
-        let (watched, wanted) = watch::channel(BTreeSet::new());
+        let (watched, wanted) = watch::channel(BTreeMap::new());
         let (awaited, awaits) = watch::channel(BTreeSet::new());
         let (metrics, pulse) = (self.metrics.clone(), self.pulse.clone());
         let (index, views) =

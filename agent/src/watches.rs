@@ -1,6 +1,6 @@
 //! The watches of both sides, as events for the engine.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 
 use muster_api::Resource;
 use muster_api::marks::{PART_OF, POLICY_SET};
@@ -17,7 +17,7 @@ use crate::appliers::Appliers;
 use crate::failure::{failure, told};
 use crate::ledgers::{trial, watched};
 use crate::metrics::Metrics;
-use crate::objects::{Limits, Objects, WatchedKind};
+use crate::objects::{Extent, Limits, Objects, WantedKind};
 use crate::replica::Replica;
 
 /// Where events go, and until when.
@@ -112,30 +112,23 @@ pub async fn replica(replica: &Replica, outlet: Outlet) {
     futures::join!(copies, report, ledgers, trial, definitions, futures::future::join_all(made));
 }
 
-/// Watches what Works made, kind by kind, as the account that applies them.
+/// Watches what Works made, kind by kind, as the accounts that apply them.
 pub async fn made(
     appliers: &Appliers,
-    wanted: channel::Receiver<BTreeSet<WatchedKind>>,
+    wanted: channel::Receiver<BTreeMap<Resource, WantedKind>>,
     install: &str,
     outlet: Outlet,
 ) {
-    let client = match appliers.client(None) {
-        Ok(client) => client,
-        Err(error) => {
-            tracing::error!(%error, "what Works made is not watched");
-            return;
-        }
-    };
-    let map = |resource: &Resource| {
-        let resource = resource.clone();
+    let links = |account: Option<&str>| appliers.client(account).ok().map(Link::fixed);
+    let map = |extent: &Extent| {
+        let extent = extent.clone();
         move |event| {
-            let (resource, change) = (resource.clone(), change(event, ToString::to_string));
-            Some(Event::Objects { resource, change })
+            let Extent { resource, namespace } = extent.clone();
+            Some(Event::Objects { resource, namespace, change: change(event, ToString::to_string) })
         }
     };
-    let (polled, _) = channel::channel(BTreeSet::new());
     let salt = u64::from_str_radix(install.get(..8).unwrap_or_default(), 16).unwrap_or_default();
-    let objects = Objects { wanted, links: Link::fixed(client), map, polled, limits: Limits::new(salt) };
+    let objects = Objects { wanted, links, map, limits: Limits::new(salt) };
     objects.run(outlet).await;
 }
 

@@ -1,5 +1,6 @@
 //! Works of the execution namespace, applied in a replica.
 
+mod accounts;
 mod applying;
 mod bench;
 pub(crate) mod burst;
@@ -8,8 +9,8 @@ mod crashes;
 mod ending;
 mod enduring;
 mod fights;
-mod waking;
 mod secrets;
+mod waking;
 
 use muster_tests::agent::AgentProcess;
 use muster_tests::api::MERGE_PATCH;

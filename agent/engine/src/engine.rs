@@ -149,8 +149,13 @@ impl Engine {
             Event::Credential { problem, expires } => self.state.credential = Some((problem, expires)),
             Event::Directory { watch, change } => self.directory_changed(watch, change, now, &mut plans),
             Event::Replica { watch, change } => self.replica_changed(watch, change, now),
-            Event::Objects { resource, change } => self.works.objects_changed(&resource, change),
-            Event::Unwatched(resource) => self.works.unwatched(&resource),
+            Event::Objects { resource, namespace, change } => {
+                self.works.objects_changed(&resource, namespace.as_deref(), change);
+            }
+            Event::Paced { resource, namespace } => self.works.paced(&resource, namespace.as_deref()),
+            Event::Unwatched { resource, namespace } => {
+                self.works.unwatched(&resource, namespace.as_deref());
+            }
             Event::Ledgers(change) => self.ledgers_changed(change),
             Event::LedgerTried(outcome) => self.ledger_tried(outcome),
             Event::Done { plan, outcomes } => self.done(plan, outcomes, now, &mut plans),
@@ -180,9 +185,16 @@ impl Engine {
         }
     }
 
-    /// The resources whose objects are to be watched in the replica, beside those that policies make.
-    pub fn watched(&self) -> impl Iterator<Item = &Resource> {
+    /// The resources whose objects are to be watched in the replica, beside those that policies make, and where and as
+    /// whom they are applied.
+    pub fn watched(&self) -> impl Iterator<Item = (&Resource, &works::Places)> {
         self.works.watched()
+    }
+
+    /// Another number where [`watched`](Self::watched) says something else; `None` before it says anything.
+    #[must_use]
+    pub fn watched_edition(&self) -> Option<u64> {
+        self.works.watched_edition()
     }
 
     /// What else of the replica is to be watched, since something that was refused waits for a change of it.

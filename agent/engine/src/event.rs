@@ -52,15 +52,30 @@ pub enum Event {
         /// What changed.
         change: Change,
     },
-    /// A change of the objects of a kind that Works made.
+    /// A change of the objects of a kind that Works made. A failure [`Forbidden`](Failure::Forbidden) says that no account
+    /// may see them there.
     Objects {
         /// Their resource.
         resource: Resource,
+        /// The one namespace that is watched; `None` where all are, and for a resource that has none.
+        namespace: Option<String>,
         /// What changed.
         change: Change,
     },
-    /// The objects of a kind that Works made are not watched any more.
-    Unwatched(Resource),
+    /// The objects of a kind that Works made are listed now and then from here on, and not watched.
+    Paced {
+        /// Their resource.
+        resource: Resource,
+        /// As with [`Objects`](Self::Objects).
+        namespace: Option<String>,
+    },
+    /// The objects of a kind that Works made are neither watched nor listed there any more.
+    Unwatched {
+        /// Their resource.
+        resource: Resource,
+        /// As with [`Objects`](Self::Objects).
+        namespace: Option<String>,
+    },
     /// A change of the ledgers that the replica keeps.
     Ledgers(Change<Kept>),
     /// Whether ledgers come back as they are written; `Ok` where they do.

@@ -11,7 +11,8 @@
 //! and after a restart. The bodies of manifests are in the ledgers, and in memory only while they are to be written.
 //!
 //! - `bundle`: one Work; `compile`: what it asks for; `brief`: what its ledger records;
-//! - `catalog`: which kinds the replica serves; `views`: what it shows;
+//! - `catalog`: which kinds the replica serves; `kinds`: which are to be watched where; `views`: what it shows, and
+//!   `looks`: what no watch shows;
 //! - `turns`: whose turn it is; `due`: what is to be done for one Work; `recording`: what for its ledger; `objects`: what
 //!   for one object of it;
 //! - `fights`: who keeps changing what is written; `figures`: what is counted;
@@ -28,6 +29,8 @@ mod compile;
 mod due;
 mod fights;
 mod figures;
+mod kinds;
+mod looks;
 mod objects;
 mod outcome;
 mod recording;
@@ -48,8 +51,9 @@ use self::bundle::{Bundle, Lost};
 use self::catalog::Catalog;
 use self::fights::Fights;
 use self::figures::Figures;
+use self::kinds::{Kinds, account};
 use self::turns::Turns;
-use self::views::View;
+use self::views::Views;
 use self::wakes::Wakes;
 use crate::event::Change;
 use crate::failure::Failure;
@@ -65,6 +69,7 @@ use crate::target::Target;
 pub use brief::{Brief, Wanted};
 pub use due::Task;
 pub use figures::{Counted, Standing};
+pub use kinds::Places;
 
 /// What decisions about Works need beside the Works.
 #[derive(Clone, Copy, Debug)]
@@ -90,7 +95,7 @@ pub struct Works {
     catalog: Catalog,
     /// Why the Works of the directory cannot be read.
     failure: Option<(Failure, String)>,
-    views: BTreeMap<Resource, View>,
+    views: BTreeMap<Resource, Views>,
     bundles: BTreeMap<String, Bundle>,
     slots: BTreeMap<Target, Live>,
     /// What is there and not ready.
@@ -99,8 +104,8 @@ pub struct Works {
     feedback: BTreeMap<Target, Box<str>>,
     /// The Works whose ledgers record an object, by UID.
     claims: BTreeMap<Target, BTreeSet<String>>,
-    /// How many claimed objects there are of each kind.
-    kinds: BTreeMap<Resource, usize>,
+    /// What is claimed, by kind.
+    kinds: Kinds,
     /// The Works that have a ledger: UIDs by the name that ledger and Work have.
     names: BTreeMap<String, String>,
     /// The nonces by which marks are known.
@@ -255,29 +260,28 @@ impl Works {
         if let (Some(before), Some(now)) = (before, now)
             && before.targets().eq(now.targets())
             && (before.phase, before.wanted.len()) == (now.phase, now.wanted.len())
+            && account(before) == account(now)
         {
             return;
         }
-        for target in before.iter().flat_map(|brief| brief.targets()) {
-            if let Some(claims) = self.claims.get_mut(target) {
-                claims.remove(uid);
-                if claims.is_empty() {
-                    self.claims.remove(target);
-                    if let Some(number) = self.kinds.get_mut(&target.resource) {
-                        *number -= 1;
-                        if *number == 0 {
-                            self.kinds.remove(&target.resource);
-                        }
+        if let Some(brief) = before {
+            for target in brief.targets() {
+                if let Some(claims) = self.claims.get_mut(target)
+                    && claims.remove(uid)
+                {
+                    self.kinds.remove(target, account(brief));
+                    if claims.is_empty() {
+                        self.claims.remove(target);
                     }
                 }
             }
         }
-        for target in now.iter().flat_map(|brief| brief.targets()) {
-            let claims = self.claims.entry(target.clone()).or_default();
-            if claims.is_empty() {
-                *self.kinds.entry(target.resource.clone()).or_default() += 1;
+        if let Some(brief) = now {
+            for target in brief.targets() {
+                if self.claims.entry(target.clone()).or_default().insert(uid.to_owned()) {
+                    self.kinds.add(target, account(brief));
+                }
             }
-            claims.insert(uid.to_owned());
         }
         for target in before.iter().flat_map(|brief| brief.targets()) {
             if !self.claims.contains_key(target) && !self.under_way.contains(target) {
@@ -365,16 +369,12 @@ impl Works {
         }
     }
 
-    /// The resources whose objects are to be watched in the replica. None before all ledgers are known: what a listing
-    /// shows must have its place.
-    pub fn watched(&self) -> impl Iterator<Item = &Resource> {
-        self.kinds.keys().filter(|_| self.ledgers.is_complete())
-    }
-
     /// The account as which a step about a Work's objects is carried out, where it is not the default one.
     #[must_use]
     pub fn account(&self, task: &Task) -> Option<Box<str>> {
-        let (Task::Write { work, .. } | Task::Clear { work, .. }) = task else { return None };
+        let (Task::Write { work, .. } | Task::Clear { work, .. } | Task::Look { work, .. }) = task else {
+            return None;
+        };
         self.bundles.get(work)?.ledger()?.options.service_account.clone()
     }
 

@@ -1,23 +1,67 @@
-//! Which kinds are watched, and which are listed now and then.
+//! Which kinds are watched, where and as whom, and what is listed now and then.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::time::Duration;
 
-use muster_api::Resource;
+use muster_api::{Resource, Scope};
 
-use super::WatchedKind;
+/// Most accounts that are tried for one place: their names come from Works.
+const ACCOUNTS: usize = 8;
 
-/// How a kind is followed.
+/// An account, where it is not the default one.
+pub type Account = Option<Box<str>>;
+
+/// What one watch shows.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Extent {
+    /// Objects of this kind,
+    pub resource: Resource,
+    /// in this namespace; `None` for all of them, and for a kind that has none.
+    pub namespace: Option<String>,
+}
+
+/// A kind that is wanted.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct WantedKind {
+    /// Whether the whole objects are wanted; else their metadata alone, `managedFields` included.
+    pub whole: bool,
+    /// The namespaces in which there are objects, and the accounts that apply them there.
+    pub places: BTreeMap<Option<String>, BTreeSet<Account>>,
+}
+
+/// What may be allowed, or not.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(super) struct Right {
+    /// To see this
+    pub(super) extent: Extent,
+    /// as this account.
+    pub(super) account: Account,
+}
+
+/// How it stands with a right.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Standing {
+    /// Nobody tried.
+    Untried,
+    /// It was there when it was last tried.
+    Granted,
+    /// It was not.
+    Refused,
+}
+
+/// How an extent is followed.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Course {
+    /// As whom.
+    pub(super) account: Account,
     /// Whether whole objects are asked for.
     pub(super) whole: bool,
     /// By what.
     pub(super) manner: Manner,
 }
 
-/// By what a kind is followed.
+/// By what an extent is followed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Manner {
     /// A watch.
@@ -26,105 +70,95 @@ pub(super) enum Manner {
     Poll,
 }
 
-/// How each kind that is wanted is to be followed, with so many places for watches. A kind that has a place keeps it;
-/// the free ones go to kinds of which whole objects are wanted first, since what is reported of those changes by itself.
-pub(super) fn plan(
-    known: &BTreeMap<&Resource, Course>,
-    wanted: &BTreeSet<WatchedKind>,
-    places: usize,
-) -> BTreeMap<Resource, Course> {
-    let mut wholes: BTreeMap<&Resource, bool> = BTreeMap::new();
-    for WatchedKind { resource, whole } in wanted {
-        *wholes.entry(resource).or_default() |= *whole;
-    }
-    let has_place =
-        |resource: &Resource| known.get(resource).is_some_and(|course| course.manner == Manner::Watch);
-    let mut ranked: Vec<_> = wholes.into_iter().collect();
-    ranked.sort_by_key(|(resource, whole)| (!has_place(resource), !whole));
-    let courses = ranked.into_iter().enumerate().map(|(rank, (resource, whole))| {
-        let manner = if rank < places { Manner::Watch } else { Manner::Poll };
-        (resource.clone(), Course { whole, manner })
-    });
-    courses.collect()
+/// What is to be done.
+#[derive(Debug, Default)]
+pub(super) struct Courses {
+    /// What is to be followed, and how.
+    pub(super) follow: BTreeMap<Extent, Course>,
+    /// What nobody may see.
+    pub(super) blind: BTreeSet<Extent>,
+    /// The rights that would make it better, and that are to be tried before they are relied on.
+    pub(super) hopes: BTreeSet<Right>,
 }
 
-/// `every`, and up to a fifth more or less: always the same for this kind and salt.
-pub(super) fn spread(every: Duration, resource: &Resource, salt: u64) -> Duration {
+/// How what is wanted is to be followed, with so many places for watches: each kind in all namespaces at once where an
+/// account may, else in each namespace alone. What has a place keeps it; the free ones go to kinds of which whole objects
+/// are wanted first, since what is reported of those changes by itself.
+pub(super) fn plan(
+    known: &BTreeMap<&Extent, &Course>,
+    blind: &BTreeSet<Extent>,
+    wanted: &BTreeMap<Resource, WantedKind>,
+    standing: impl Fn(&Right) -> Standing,
+    places: usize,
+) -> Courses {
+    let mut courses = Courses::default();
+    let mut chosen: Vec<(Extent, Account, bool)> = Vec::new();
+    for (resource, WantedKind { whole, places }) in wanted {
+        let narrow = |extent: &Extent| extent.resource == *resource && extent.namespace.is_some();
+        let is_narrow = known.keys().any(|extent| narrow(extent)) || blind.iter().any(narrow);
+        let wide = Extent { resource: resource.clone(), namespace: None };
+        // Where it goes another way, what goes on is not interrupted for an attempt.
+        let may = |right: &Right| match standing(right) {
+            Standing::Untried => !is_narrow,
+            Standing::Granted => true,
+            Standing::Refused => false,
+        };
+        let rights = rights(&wide, places.values().flatten());
+        if let Some(account) = choose(known, &rights, may) {
+            chosen.push((wide, account, *whole));
+            continue;
+        }
+        courses.hopes.extend(rights);
+        if resource.scope == Scope::Cluster {
+            courses.blind.insert(wide);
+            continue;
+        }
+        for (namespace, accounts) in places {
+            let extent = Extent { resource: resource.clone(), namespace: namespace.clone() };
+            let rights = self::rights(&extent, accounts);
+            if let Some(account) = choose(known, &rights, |right| standing(right) != Standing::Refused) {
+                chosen.push((extent, account, *whole));
+            } else {
+                courses.hopes.extend(rights);
+                courses.blind.insert(extent);
+            }
+        }
+    }
+    let has_place = |extent: &Extent| known.get(extent).is_some_and(|course| course.manner == Manner::Watch);
+    chosen.sort_by_key(|(extent, _, whole)| (!has_place(extent), !whole));
+    courses.follow.extend(chosen.into_iter().enumerate().map(|(rank, (extent, account, whole))| {
+        let manner = if rank < places { Manner::Watch } else { Manner::Poll };
+        (extent, Course { account, whole, manner })
+    }));
+    courses
+}
+
+/// The rights of which one will do, the default account's first.
+fn rights<'a>(extent: &Extent, accounts: impl IntoIterator<Item = &'a Account>) -> Vec<Right> {
+    let named: BTreeSet<&Account> = accounts.into_iter().filter(|account| account.is_some()).collect();
+    let all = [&None].into_iter().chain(named).take(ACCOUNTS);
+    all.map(|account| Right { extent: extent.clone(), account: account.clone() }).collect()
+}
+
+/// Who is to follow an extent: who does it already, else the first who may.
+fn choose(
+    known: &BTreeMap<&Extent, &Course>,
+    rights: &[Right],
+    may: impl Fn(&Right) -> bool,
+) -> Option<Account> {
+    let does =
+        |right: &&Right| known.get(&right.extent).is_some_and(|course| course.account == right.account);
+    let allowed = || rights.iter().filter(|right| may(right));
+    allowed().find(does).or_else(|| allowed().next()).map(|right| right.account.clone())
+}
+
+/// `every`, and up to a fifth more or less: always the same for this subject and salt.
+pub(super) fn spread(every: Duration, subject: impl Hash, salt: u64) -> Duration {
     let mut hasher = DefaultHasher::new();
-    (salt, resource).hash(&mut hasher);
+    (salt, subject).hash(&mut hasher);
     let permille = u32::try_from(hasher.finish() % 401).unwrap_or_default();
     every * (800 + permille) / 1000
 }
 
 #[cfg(test)]
-mod tests {
-    use muster_api::Scope;
-
-    use super::*;
-
-    fn resource(plural: &str) -> Resource {
-        Resource {
-            group: "g.io".into(),
-            version: "v1".into(),
-            kind: plural.to_uppercase().into(),
-            plural: plural.to_owned().into(),
-            scope: Scope::Cluster,
-        }
-    }
-
-    /// What is planned, each kind as `PLURAL`, in capitals where it is whole, with `~` where it is only listed.
-    fn planned(known: &[&str], wanted: &[&str], places: usize) -> Vec<String> {
-        let known: Vec<_> = known
-            .iter()
-            .map(|known| {
-                let manner = if known.ends_with('~') { Manner::Poll } else { Manner::Watch };
-                let plural = known.trim_end_matches('~');
-                let whole = plural.chars().all(char::is_uppercase);
-                (resource(&plural.to_lowercase()), Course { whole, manner })
-            })
-            .collect();
-        let wanted = wanted.iter().map(|wanted| {
-            let whole = wanted.chars().all(char::is_uppercase);
-            WatchedKind { resource: resource(&wanted.to_lowercase()), whole }
-        });
-        let known: BTreeMap<_, _> = known.iter().map(|(resource, course)| (resource, *course)).collect();
-        let planned = plan(&known, &wanted.collect(), places).into_iter().map(|(resource, course)| {
-            let plural =
-                if course.whole { resource.plural.to_uppercase() } else { resource.plural.to_string() };
-            plural + if course.manner == Manner::Poll { "~" } else { "" }
-        });
-        planned.collect()
-    }
-
-    #[test]
-    fn places_are_kept_and_free_ones_go_to_whole_kinds_first() {
-        for (known, wanted, expected) in [
-            (vec![], vec![], vec![]),
-            (vec![], vec!["a", "b"], vec!["a", "b"]),
-            (vec![], vec!["a", "b", "c"], vec!["a", "b", "c~"]),
-            (vec![], vec!["a", "b", "C"], vec!["a", "b~", "C"]),
-            (vec!["b", "c"], vec!["A", "b", "c"], vec!["A~", "b", "c"]),
-            (vec!["a~", "b", "c"], vec!["a", "c"], vec!["a", "c"]),
-            (vec!["a~", "b", "c"], vec!["a", "c", "D"], vec!["a~", "c", "D"]),
-            (vec!["a", "b", "c~"], vec!["a", "B", "C"], vec!["a", "B", "C~"]),
-            (vec!["a", "b", "c~"], vec![], vec![]),
-        ] {
-            assert_eq!(planned(&known, &wanted, 2), expected, "{known:?}: {wanted:?}");
-        }
-    }
-
-    #[test]
-    fn a_kind_that_is_wanted_both_ways_is_whole_and_has_one_place() {
-        assert_eq!(planned(&[], &["a", "A", "b"], 2), ["A", "b"]);
-    }
-
-    #[test]
-    fn listings_are_spread_by_a_fifth_and_the_same_for_the_same_salt() {
-        let every = Duration::from_secs(60);
-        let waits: BTreeSet<_> = (0..1000).map(|salt| spread(every, &resource("a"), salt)).collect();
-        let (first, last) = (waits.first().unwrap().as_secs_f64(), waits.last().unwrap().as_secs_f64());
-        assert!((48.0..50.0).contains(&first) && (70.0..=72.0).contains(&last), "{first} to {last}");
-        assert_ne!(spread(every, &resource("a"), 1), spread(every, &resource("b"), 1));
-        assert_eq!(spread(every, &resource("a"), 1), spread(every, &resource("a"), 1));
-    }
-}
+mod tests;

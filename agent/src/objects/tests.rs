@@ -1,8 +1,11 @@
+mod rights;
+
 use std::future::Future;
 
 use muster_api::resource::{CONFIG_MAPS, RESOURCE_QUOTAS, SECRETS};
 use muster_engine::event::ReplicaWatch;
-use muster_kit::testing::{Ask, Feed, Server, reply, soon, status};
+use muster_kit::client::Account;
+use muster_kit::testing::{Ask, Feed, Server, reply, soon};
 use serde_json::{Value, json};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
@@ -16,9 +19,8 @@ const METADATA: &str = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;
 /// What follows kinds, and the server that it talks to.
 struct Rig {
     server: Server,
-    wanted: watch::Sender<BTreeSet<WatchedKind>>,
-    polled: watch::Receiver<BTreeSet<Resource>>,
-    /// What was mapped, as `PLURAL WORD`.
+    wanted: watch::Sender<BTreeMap<Resource, WantedKind>>,
+    /// What was mapped, as `PLURAL WORD`, with the namespace in front where there is one.
     told: mpsc::UnboundedReceiver<String>,
     events: mpsc::Receiver<Event>,
     metrics: Metrics,
@@ -39,48 +41,77 @@ fn word(event: &WatchEvent) -> String {
     }
 }
 
-/// Kinds by their resource, and whether they are wanted whole.
-fn kinds(kinds: &[(&Resource, bool)]) -> BTreeSet<WatchedKind> {
-    let kind =
-        |(resource, whole): &(&Resource, bool)| WatchedKind { resource: (*resource).clone(), whole: *whole };
+/// Kinds by their resource, and whether they are wanted whole, in namespace `n`.
+fn kinds(kinds: &[(&Resource, bool)]) -> BTreeMap<Resource, WantedKind> {
+    let places = BTreeMap::from([(Some("n".to_owned()), BTreeSet::from([None]))]);
+    let kind = |(resource, whole): &(&Resource, bool)| {
+        ((*resource).clone(), WantedKind { whole: *whole, places: places.clone() })
+    };
     kinds.iter().map(kind).collect()
 }
 
-fn plurals(resources: &BTreeSet<Resource>) -> Vec<&str> {
-    resources.iter().map(|resource| &*resource.plural).collect()
+/// What the engine is told beside what watches say.
+fn note(event: &Event) -> Option<String> {
+    let (word, resource, namespace) = match event {
+        Event::Paced { resource, namespace } => ("paced", resource, namespace),
+        Event::Unwatched { resource, namespace } => ("unwatched", resource, namespace),
+        Event::Objects { resource, namespace, change: Change::Failed(Failure::Forbidden, _) } => {
+            ("forbidden", resource, namespace)
+        }
+        _ => return None,
+    };
+    let extent = Extent { resource: resource.clone(), namespace: namespace.clone() };
+    Some(format!("{} {word}", name(&extent)))
+}
+
+fn name(Extent { resource, namespace }: &Extent) -> String {
+    let namespace = namespace.as_ref().map(|namespace| format!("{namespace}/")).unwrap_or_default();
+    format!("{namespace}{}", resource.plural)
 }
 
 impl Rig {
-    async fn start(limits: Limits, first: BTreeSet<WatchedKind>) -> Self {
+    async fn start(limits: Limits, first: BTreeMap<Resource, WantedKind>) -> Self {
         let server = Server::start().await;
         let (wanted, receiver) = watch::channel(first);
-        let (polled_sender, polled) = watch::channel(BTreeSet::new());
         let (teller, told) = mpsc::unbounded_channel();
         let (events_sender, events) = mpsc::channel(256);
         let (metrics, cancel) = (Metrics::new().unwrap(), CancellationToken::new());
-        let map = move |resource: &Resource| {
-            let (plural, teller) = (resource.plural.to_string(), teller.clone());
+        let map = move |extent: &Extent| {
+            let (plural, teller) = (name(extent), teller.clone());
             move |event: WatchEvent| {
                 teller.send(format!("{plural} {}", word(&event))).unwrap();
                 let change = change(event, ToString::to_string);
                 Some(Event::Replica { watch: ReplicaWatch::Copies, change })
             }
         };
-        let links = Link::fixed(server.client());
-        let objects = Objects { wanted: receiver, links, map, polled: polled_sender, limits };
+        let client = server.client();
+        let links = move |account: Option<&str>| match account {
+            None => Some(Link::fixed(client.clone())),
+            Some("nobody") => None,
+            Some(name) => {
+                let account = Account::service_account("muster-appliers", name).unwrap();
+                Some(Link::fixed(client.acting_as(&account)))
+            }
+        };
+        let objects = Objects { wanted: receiver, links, map, limits };
         let outlet = Outlet { events: events_sender, metrics: metrics.clone(), cancel: cancel.clone() };
         let task = tokio::spawn(objects.run(outlet));
-        Self { server, wanted, polled, told, events, metrics, cancel, task }
+        Self { server, wanted, told, events, metrics, cancel, task }
     }
 
     fn want(&self, wanted: &[(&Resource, bool)]) {
         self.wanted.send_replace(kinds(wanted));
     }
 
+    /// What the engine is told next.
     async fn told(&mut self, expected: &[&str]) {
         for expected in expected {
-            assert_eq!(soon("an event", self.told.recv()).await.unwrap(), *expected);
-            soon("the event", self.events.recv()).await.unwrap();
+            let event = soon(expected, self.events.recv()).await.unwrap();
+            let seen = match note(&event) {
+                Some(note) => note,
+                None => self.told.try_recv().unwrap(),
+            };
+            assert_eq!(seen, *expected);
         }
     }
 
@@ -146,12 +177,12 @@ async fn a_watch_begins_when_its_kind_is_wanted_and_ends_when_it_is_not() {
     rig.told(&["configmaps applied a"]).await;
     rig.want(&[(&SECRETS, true)]);
     maps.abandoned().await;
+    rig.told(&["configmaps unwatched"]).await;
     secrets.event("BOOKMARK", &end_of_listing(&SECRETS, JSON));
     rig.told(&["secrets complete"]).await;
     // The connection is as it was, and nothing else was asked for.
     assert!(rig.server.is_quiet().await);
     assert_eq!(rig.server.accepted(), 1);
-    assert!(rig.polled.borrow().is_empty());
     rig.want(&[(&SECRETS, true), (&CONFIG_MAPS, false)]);
     let maps = rig.watched(&CONFIG_MAPS, METADATA).await;
     rig.end().await;
@@ -168,11 +199,11 @@ async fn a_kind_that_is_wanted_otherwise_is_watched_anew() {
     let whole = rig.watched(&SECRETS, JSON).await;
     metadata.abandoned().await;
     whole.event("ADDED", &object(&SECRETS, "a", JSON));
-    rig.told(&["secrets init", "secrets listed a"]).await;
+    rig.told(&["secrets unwatched", "secrets init", "secrets listed a"]).await;
     rig.want(&[(&SECRETS, false)]);
     rig.watched(&SECRETS, METADATA).await.event("BOOKMARK", &end_of_listing(&SECRETS, METADATA));
     whole.abandoned().await;
-    rig.told(&["secrets init", "secrets complete"]).await;
+    rig.told(&["secrets unwatched", "secrets init", "secrets complete"]).await;
     rig.end().await;
 }
 
@@ -184,9 +215,9 @@ async fn a_watch_is_not_begun_anew_by_what_does_not_concern_it() {
     let _maps = rig.watched(&CONFIG_MAPS, METADATA).await;
     rig.want(&[(&SECRETS, false), (&CONFIG_MAPS, false)]);
     // What was wanted last stays wanted.
-    let Rig { server, told, events, metrics, cancel, task, polled, wanted } = rig;
+    let Rig { server, told, events, metrics, cancel, task, wanted } = rig;
     drop(wanted);
-    rig = Rig { server, told, events, metrics, cancel, task, polled, wanted: watch::channel(kinds(&[])).0 };
+    rig = Rig { server, told, events, metrics, cancel, task, wanted: watch::channel(kinds(&[])).0 };
     secrets.event("BOOKMARK", &end_of_listing(&SECRETS, METADATA));
     let mut told = Vec::new();
     for _ in 0..3 {
@@ -209,6 +240,7 @@ async fn kinds_without_a_place_are_listed_again_and_again_until_there_is_one() {
     let maps = rig.watched(&CONFIG_MAPS, METADATA).await;
     rig.told(&["configmaps init"]).await;
     rig.want(&[(&CONFIG_MAPS, false), (&SECRETS, false)]);
+    rig.told(&["secrets paced"]).await;
     for _ in 0..3 {
         let (plural, ask) = rig.asked(1).await.pop_first().unwrap();
         assert_eq!((plural.as_str(), ask.asked("watch"), ask.asked("limit")), ("secrets", None, Some("50")));
@@ -216,7 +248,6 @@ async fn kinds_without_a_place_are_listed_again_and_again_until_there_is_one() {
         ask.answer(reply(200, &list(&[object(&SECRETS, "a", METADATA)])));
         rig.told(&["secrets init", "secrets listed a", "secrets complete"]).await;
     }
-    assert_eq!(plurals(&rig.polled.borrow()), ["secrets"]);
     // The one that is watched keeps its place, also against a kind that is wanted whole.
     rig.want(&[(&CONFIG_MAPS, false), (&RESOURCE_QUOTAS, true)]);
     let (plural, ask) = rig.asked(1).await.pop_first().unwrap();
@@ -224,9 +255,10 @@ async fn kinds_without_a_place_are_listed_again_and_again_until_there_is_one() {
     if plural == "resourcequotas" {
         assert_eq!((ask.asked("watch"), &ask.headers["accept"]), (None, &JSON.parse().unwrap()));
     }
-    assert_eq!(plurals(&rig.polled.borrow()), ["resourcequotas"]);
+    rig.told(&["secrets unwatched", "resourcequotas paced"]).await;
     rig.want(&[(&RESOURCE_QUOTAS, true)]);
     maps.abandoned().await;
+    rig.told(&["configmaps unwatched", "resourcequotas unwatched"]).await;
     let quotas = async {
         loop {
             let ask = rig.server.next().await;
@@ -237,46 +269,16 @@ async fn kinds_without_a_place_are_listed_again_and_again_until_there_is_one() {
     };
     let ask = soon("a watch", quotas).await;
     assert_eq!(ask.path, "/api/v1/resourcequotas");
-    assert!(rig.polled.borrow().is_empty());
     drop(ask);
     rig.end().await;
-}
-
-/// Whether something is there soon.
-async fn until(what: &str, is: impl Fn() -> bool) {
-    soon(what, async {
-        while !is() {
-            tokio::task::yield_now().await;
-        }
-    })
-    .await;
-}
-
-#[tokio::test]
-async fn what_is_refused_is_told_and_tried_again_and_metrics_name_no_kind() {
-    for (code, category) in [(403, "forbidden"), (404, "not_found")] {
-        for watches in [1, 0] {
-            let limits = Limits { watches, ..Limits::new(1) };
-            let mut rig = Rig::start(limits, kinds(&[(&SECRETS, false)])).await;
-            for _ in 0..2 {
-                let (_, ask) = rig.asked(1).await.pop_first().unwrap();
-                ask.answer(reply(code, &status(code, "x", &json!({}))));
-                rig.told(&[&format!("secrets failed {category}")]).await;
-            }
-            let errors = || rig.metrics.watch_errors.with_label_values(&["works", category]).get();
-            until("the failures to be counted", || errors() == 2).await;
-            let text = format!("{:?}", rig.metrics.registry.gather());
-            assert!(!text.contains("secrets"), "{text}");
-            rig.end().await;
-        }
-    }
 }
 
 /// What the agent runs must be able to move between threads.
 #[test]
 fn it_can_be_spawned() {
+    type Links = fn(Option<&str>) -> Option<watch::Receiver<Option<Link>>>;
     fn movable<F: Future + Send>(
-        _: impl FnOnce(Objects<fn(&Resource) -> fn(WatchEvent) -> Option<Event>>, Outlet) -> F,
+        _: impl FnOnce(Objects<Links, fn(&Extent) -> fn(WatchEvent) -> Option<Event>>, Outlet) -> F,
     ) {
     }
     movable(Objects::run);

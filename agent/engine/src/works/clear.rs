@@ -185,7 +185,7 @@ impl Works {
         }
         // What was settled is gone as soon as it is not listed. Where all is to go, each is looked for.
         let unsettled = brief.applied.as_ref().is_none_or(|applied| applied.contains_key(target));
-        let unlisted = brief.phase == Phase::Applying && !unsettled && self.sees(&target.resource);
+        let unlisted = brief.phase == Phase::Applying && !unsettled && self.sees(target);
         let Some(slot) = self.slots.get(target) else { return unlisted };
         match &slot.observed {
             None => slot.absent || slot.foreign || unlisted && slot.known.is_none(),

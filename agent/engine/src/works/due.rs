@@ -47,6 +47,13 @@ pub enum Task {
         /// Which.
         target: Target,
     },
+    /// An object that no watch shows is looked at.
+    Look {
+        /// UID of the Work.
+        work: String,
+        /// Which.
+        target: Target,
+    },
     /// The ledger is written or removed.
     Ledger {
         /// UID of the Work.
@@ -126,7 +133,9 @@ impl Works {
     pub(super) fn act(&mut self, task: Task, step: Step, steps: &mut Steps) {
         self.steps += 1;
         self.count_begun(&task);
-        if let Task::Write { work, target, .. } | Task::Clear { work, target } = &task {
+        if let Task::Write { work, target, .. } | Task::Clear { work, target } | Task::Look { work, target } =
+            &task
+        {
             self.under_way.insert(target.clone());
             if let Some(bundle) = self.bundles.get_mut(work) {
                 bundle.under_way += 1;
@@ -167,6 +176,7 @@ impl Works {
         self.ledger_due(uid, context, steps);
         self.finalizer_due(uid, context, steps);
         self.objects_due(uid, context, steps);
+        self.looks_due(uid, context.now, steps);
         self.settle_due(uid, context, steps);
         self.status_due(uid, context, steps);
     }

@@ -39,6 +39,12 @@ impl Works {
                 self.turns.push(&work);
                 self.stir_claimants(&target);
             }
+            Task::Look { work, target } => {
+                self.ended(&work, &target);
+                self.looked(&target, &outcome, now);
+                self.turns.push(&work);
+                self.stir_claimants(&target);
+            }
             Task::Ledger { work } => self.ledger_done(&work, outcome, now),
             Task::Recall { work } => self.recalled(&work, outcome, now),
             Task::Values { work } => self.values_done(&work, outcome, now),

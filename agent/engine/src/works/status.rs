@@ -175,6 +175,8 @@ impl Works {
                     manifest::Applied::Unsupported,
                     "this version does not compare what it only observes",
                 )
+            } else if let Some(note) = self.sight(&wanted.target).filter(|_| *state == State::Right) {
+                Aspect::new(manifest::Applied::Applied, note)
             } else {
                 applied(&wanted.target, state)
             },

@@ -1,6 +1,6 @@
-//! What the replica shows of the objects of the kinds that Works made.
+//! What the replica shows of the objects of the kinds that Works made: of a kind as a whole, or namespace by namespace.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use muster_api::names::WORKS_MANAGER;
 use muster_api::{Object, Resource, Scope};
@@ -15,21 +15,65 @@ use crate::observed::Observed;
 use crate::readiness::{self, Readiness};
 use crate::target::Target;
 
-/// The view of one kind of objects in the replica.
+/// The views of one kind of objects in the replica.
 #[derive(Debug, Default)]
-pub(super) struct View {
+pub(super) struct Views {
+    /// Of all namespaces, and of a kind that has none.
+    wide: Option<View>,
+    /// By namespace.
+    narrow: BTreeMap<String, View>,
+}
+
+/// One view.
+#[derive(Debug, Default)]
+struct View {
     listing: Listing,
     shown: BTreeSet<Target>,
-    pub(super) failure: Option<(Failure, String)>,
+    failure: Option<(Failure, String)>,
+    /// It is a listing now and then, and no watch.
+    paced: bool,
+}
+
+impl Views {
+    fn get_mut(&mut self, namespace: Option<&str>) -> Option<&mut View> {
+        match namespace {
+            None => self.wide.as_mut(),
+            Some(namespace) => self.narrow.get_mut(namespace),
+        }
+    }
+
+    fn make(&mut self, namespace: Option<&str>) -> &mut View {
+        match namespace {
+            None => self.wide.get_or_insert_default(),
+            Some(namespace) => self.narrow.entry(namespace.to_owned()).or_default(),
+        }
+    }
+
+    /// The namespaces of which nothing may be seen; `None` for all of them.
+    pub(super) fn blind(&self) -> impl Iterator<Item = Option<&str>> {
+        let narrow = self.narrow.iter().map(|(namespace, view)| (Some(namespace.as_str()), view));
+        let all = self.wide.iter().map(|view| (None, view)).chain(narrow);
+        all.filter(|(_, view)| view.is_blind()).map(|(namespace, _)| namespace)
+    }
+}
+
+impl View {
+    fn is_blind(&self) -> bool {
+        let forbidden = self.failure.as_ref().is_some_and(|(failure, _)| *failure == Failure::Forbidden);
+        forbidden && !self.listing.is_complete()
+    }
 }
 
 impl Works {
-    /// A change of the objects of a kind.
-    pub fn objects_changed(&mut self, resource: &Resource, change: Change) {
-        let view = self.views.entry(resource.clone()).or_default();
+    /// A change of the objects of a kind, as a view of all namespaces or of one shows it.
+    pub fn objects_changed(&mut self, resource: &Resource, namespace: Option<&str>, change: Change) {
+        let view = self.views.entry(resource.clone()).or_default().make(namespace);
         match change {
             Change::Failed(failure, message) => {
                 view.failure = Some((failure, message));
+                if view.is_blind() {
+                    self.stir_kind(resource, namespace); // it is looked at from here on
+                }
                 return;
             }
             Change::Alive => {}
@@ -61,29 +105,47 @@ impl Works {
                 let missed: Vec<(Target, String)> = self
                     .slots
                     .iter()
-                    .filter(|(target, _)| target.resource == *resource && !shown.contains(*target))
+                    .filter(|(target, _)| is_within(target, resource, namespace) && !shown.contains(*target))
                     .filter_map(|(target, slot)| Some((target.clone(), slot.observed.as_ref()?.uid.clone())))
                     .collect();
                 for (target, uid) in missed {
                     self.miss(&target, &uid);
                 }
-                let waiting = self.claims.iter().filter(|(target, _)| target.resource == *resource);
-                waiting.flat_map(|(_, claims)| claims).for_each(|uid| self.turns.push(uid));
+                self.stir_kind(resource, namespace);
             }
         }
-        if let Some(view) = self.views.get_mut(resource)
+        if let Some(view) = self.views.get_mut(resource).and_then(|views| views.get_mut(namespace))
             && !view.listing.is_under_way()
         {
             view.failure = None;
         }
     }
 
-    /// The objects of a kind are not watched any more.
-    pub fn unwatched(&mut self, resource: &Resource) {
-        self.views.remove(resource);
+    /// A view is a listing now and then, and no watch.
+    pub fn paced(&mut self, resource: &Resource, namespace: Option<&str>) {
+        self.views.entry(resource.clone()).or_default().make(namespace).paced = true;
+        self.stir_kind(resource, namespace);
     }
 
-    fn observe(&mut self, target: &Target, object: &Object, listed: bool) {
+    /// There is no view any more.
+    pub fn unwatched(&mut self, resource: &Resource, namespace: Option<&str>) {
+        let Some(views) = self.views.get_mut(resource) else { return };
+        match namespace {
+            None => views.wide = None,
+            Some(namespace) => drop(views.narrow.remove(namespace)),
+        }
+        if views.wide.is_none() && views.narrow.is_empty() {
+            self.views.remove(resource);
+        }
+    }
+
+    /// The Works that have objects of a kind, there, want attention.
+    fn stir_kind(&mut self, resource: &Resource, namespace: Option<&str>) {
+        let waiting = self.claims.iter().filter(|(target, _)| is_within(target, resource, namespace));
+        waiting.flat_map(|(_, claims)| claims).for_each(|uid| self.turns.push(uid));
+    }
+
+    pub(super) fn observe(&mut self, target: &Target, object: &Object, listed: bool) {
         if !self.claims.contains_key(target) {
             return;
         }
@@ -133,24 +195,46 @@ impl Works {
 
     /// What was written while a listing was made is not missing from it.
     pub(super) fn wrote(&mut self, target: &Target) {
-        if let Some(view) = self.views.get_mut(&target.resource)
-            && view.listing.is_under_way()
-        {
+        let Some(views) = self.views.get_mut(&target.resource) else { return };
+        let narrow = target.namespace.as_ref().and_then(|namespace| views.narrow.get_mut(namespace));
+        for view in views.wide.iter_mut().chain(narrow).filter(|view| view.listing.is_under_way()) {
             view.shown.insert(target.clone());
         }
     }
 
-    /// Whether the replica has still to show what is there of a kind. Where it never will, what is there is found out when
-    /// it is written.
-    pub(super) fn is_unseen(&self, resource: &Resource) -> bool {
-        let failure = self.views.get(resource).and_then(|view| view.failure.as_ref());
-        !self.sees(resource) && failure.is_none_or(|(failure, _)| failure.may_pass())
+    /// The views that show an object, if it is there.
+    fn views_of(&self, target: &Target) -> impl Iterator<Item = &View> {
+        let views = self.views.get(&target.resource);
+        let narrow = views.and_then(|views| views.narrow.get(target.namespace.as_deref()?));
+        views.and_then(|views| views.wide.as_ref()).into_iter().chain(narrow)
     }
 
-    /// Whether what is not shown of a kind is not there.
-    pub(super) fn sees(&self, resource: &Resource) -> bool {
-        self.views.get(resource).is_some_and(|view| view.listing.is_complete())
+    /// Whether the replica has still to show whether an object is there. Where it never will, that is found out by a live
+    /// read, or when the object is written.
+    pub(super) fn is_unseen(&self, target: &Target) -> bool {
+        let fails = |view: &View| view.failure.as_ref().is_some_and(|(failure, _)| !failure.may_pass());
+        !self.sees(target) && !self.views_of(target).any(fails)
     }
+
+    /// Whether an object that is not shown is not there.
+    pub(super) fn sees(&self, target: &Target) -> bool {
+        self.views_of(target).any(|view| view.listing.is_complete())
+    }
+
+    /// Whether no account may see what there is of a kind where an object is.
+    pub(super) fn is_blind(&self, target: &Target) -> bool {
+        !self.sees(target) && self.views_of(target).any(View::is_blind)
+    }
+
+    /// Whether an object is seen now and then, and not at once.
+    pub(super) fn is_paced(&self, target: &Target) -> bool {
+        self.views_of(target).any(|view| view.paced)
+    }
+}
+
+/// Whether an object is one of a view.
+fn is_within(target: &Target, resource: &Resource, namespace: Option<&str>) -> bool {
+    target.resource == *resource && (namespace.is_none() || target.namespace.as_deref() == namespace)
 }
 
 fn target(resource: &Resource, object: &Object) -> Target {

@@ -7,8 +7,8 @@ conditions! {
     Applied: "The manifest is applied in the cluster." => {
         Applied: "The object is as the manifest has it." => normal(
             Status::True,
-            "It was applied, and nobody changed what Muster wrote.",
-            "Nothing.",
+            "It was applied, and nobody changed what Muster wrote. If the message says that changes by others are noticed within minutes, the object is not watched: a right is missing, or too much is watched.",
+            "Nothing. To have changes undone at once, grant `list` and `watch` to the account that the Work is applied by.",
         ),
         Observed: "The object is as the manifest has it, and Muster only looks." => normal(
             Status::True,

@@ -10,6 +10,7 @@ mod fighting;
 mod random;
 mod secrets;
 mod sharing;
+mod sight;
 mod waking;
 mod world;
 

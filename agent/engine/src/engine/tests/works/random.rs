@@ -119,7 +119,7 @@ fn in_the_directory(world: &mut WorkWorld, dice: &mut Dice) {
 }
 
 fn fault(world: &mut WorkWorld, dice: &mut Dice) {
-    match dice.roll(9) {
+    match dice.roll(11) {
         0 => world.disconnect(),
         1 if !world.online => world.connect(),
         2 | 3 => world.restart_in_the_midst(dice.roll(2) == 0),
@@ -134,6 +134,10 @@ fn fault(world: &mut WorkWorld, dice: &mut Dice) {
         5 => world.refused.clear(),
         6 => world.landmarks.works_crd = landmark(dice.pick(&["w", "w", "other"]).unwrap()),
         7 => world.unreadable = dice.roll(2) == 0,
+        8 | 9 if !world.dead => {
+            let some: [&[&str]; 3] = [&[], &["web"], &["team"]];
+            world.may_watch(dice.pick(&[None, Some(some[0]), Some(some[1]), Some(some[2])]).unwrap());
+        }
         _ => {
             let crash = if dice.roll(2) == 0 { Crash::Undone } else { Crash::Unheard };
             world.crash = Some((1 + usize::try_from(dice.roll(8)).unwrap(), crash));
@@ -256,7 +260,11 @@ fn story(seed: u64) {
     }
     rest(&mut world);
     if tells {
-        println!("rest: {:#?} {:#?}", &world.log[told..], world.engine.watched().collect::<Vec<_>>());
+        println!(
+            "rest: {:#?} {:#?}",
+            &world.log[told..],
+            world.engine.watched().map(|(kind, _)| kind).collect::<Vec<_>>()
+        );
         for (name, work) in &world.works {
             println!("{name}: {} {}", work["metadata"], work["spec"]);
         }

@@ -4,6 +4,7 @@
 mod carry;
 mod replica;
 mod rules;
+mod sight;
 mod vaults;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -69,6 +70,9 @@ pub(super) struct WorkWorld {
     /// What is watched since something waits for a change of it.
     pub(super) awaiting: BTreeSet<Awaited>,
     unwatchable: BTreeSet<Resource>,
+    /// The namespaces in which objects may be watched, where that is not everywhere, and the views that were told.
+    seen_in: Option<BTreeSet<String>>,
+    views: BTreeSet<(Resource, Option<String>)>,
     /// What somebody took the mark off: it may be theirs by now.
     pub(super) stripped: BTreeSet<Target>,
     /// Plans wait instead of being carried out.
@@ -121,6 +125,8 @@ impl WorkWorld {
             watching: BTreeSet::new(),
             awaiting: BTreeSet::new(),
             unwatchable: BTreeSet::new(),
+            seen_in: None,
+            views: BTreeSet::new(),
             stripped: BTreeSet::new(),
             deferring: false,
             done_first: false,
@@ -185,6 +191,7 @@ impl WorkWorld {
         self.watching.clear();
         self.awaiting.clear();
         self.unwatchable.clear();
+        self.views.clear();
         if let Some(memory) = self.memory.clone() {
             self.send(Event::Recalled { memory, replica: "r".into(), nonce: "n".into() });
         }

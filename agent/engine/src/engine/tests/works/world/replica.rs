@@ -60,7 +60,7 @@ fn defined(value: &Value) -> Option<Resource> {
 }
 
 impl WorkWorld {
-    fn is_shown(value: &Value) -> bool {
+    pub(super) fn is_shown(value: &Value) -> bool {
         !value["metadata"]["labels"][marks::PART_OF].is_null()
     }
 
@@ -79,11 +79,11 @@ impl WorkWorld {
         if let (Some(watch), Some(change)) = (watch, change(before, after.as_ref())) {
             self.events.push_back(Event::Replica { watch, change });
         }
-        if self.watching.contains(&target.resource) {
+        if self.watching.contains(&target.resource) && self.may_see(target) {
             let shown = |value: &&Value| Self::is_shown(value);
             let change = change(before.filter(shown), after.as_ref().filter(shown));
-            let resource = target.resource.clone();
-            self.events.extend(change.map(|change| Event::Objects { resource, change }));
+            let (resource, namespace) = (target.resource.clone(), self.view_of(target));
+            self.events.extend(change.map(|change| Event::Objects { resource, namespace, change }));
         }
     }
 
@@ -96,20 +96,22 @@ impl WorkWorld {
             self.events.extend(list.map(|change| Event::Replica { watch, change }));
         }
         self.awaiting = awaited;
-        let watched: std::collections::BTreeSet<_> = self.engine.watched().cloned().collect();
+        let watched: BTreeSet<_> = self.engine.watched().map(|(resource, _)| resource.clone()).collect();
         for resource in self.watching.difference(&watched).cloned().collect::<Vec<_>>() {
             self.watching.remove(&resource);
-            self.events.push_back(Event::Unwatched(resource));
+            self.unwatch(&resource);
         }
         self.unwatchable.retain(|resource| watched.contains(resource));
         for resource in watched {
             if self.served.contains(&resource) {
                 if self.watching.insert(resource.clone()) {
                     self.list(&resource);
+                } else if self.seen_in.is_some() {
+                    self.list_new(&resource);
                 }
             } else if self.unwatchable.insert(resource.clone()) {
                 let change = Change::Failed(Failure::NotServed, "no".into());
-                self.events.push_back(Event::Objects { resource, change });
+                self.events.push_back(Event::Objects { resource, namespace: None, change });
             }
         }
     }
@@ -123,18 +125,6 @@ impl WorkWorld {
             json!({"metadata": {"name": "x", "namespace": namespace, "uid": "x", "resourceVersion": "1"}});
         let watch = ReplicaWatch::Awaited(awaited);
         self.send(Event::Replica { watch, change: Change::Applied(object(&change)) });
-    }
-
-    fn list(&mut self, resource: &Resource) {
-        let shown = self
-            .objects
-            .iter()
-            .filter(|(target, value)| target.resource == *resource && Self::is_shown(value));
-        let listed = shown.map(|(_, value)| Change::Listed(object(value)));
-        let changes: Vec<_> =
-            [Change::ListBegan].into_iter().chain(listed).chain([Change::ListComplete]).collect();
-        let event = |change| Event::Objects { resource: resource.clone(), change };
-        self.events.extend(changes.into_iter().map(event));
     }
 
     /// All watches of objects list anew.
@@ -304,7 +294,7 @@ impl WorkWorld {
         }
         if let Some(resource) = defined.filter(|resource| self.watching.remove(resource)) {
             let change = Change::Failed(Failure::NotServed, "no".into());
-            self.events.push_back(Event::Objects { resource: resource.clone(), change });
+            self.events.push_back(Event::Objects { resource: resource.clone(), namespace: None, change });
             self.unwatchable.insert(resource);
         }
     }

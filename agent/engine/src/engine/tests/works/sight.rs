@@ -1,0 +1,153 @@
+//! Accounts that may not watch everything, and what is seen and put right then.
+
+use muster_api::resource::CONFIG_MAPS;
+
+use super::world::config_named;
+use super::*;
+use crate::event::{Change, Event};
+
+/// The longest time from one look to the next.
+const LOOK: u64 = 72;
+
+/// What is told of a manifest: reason and message of Applied.
+fn told(world: &WorkWorld, ordinal: usize) -> (String, String) {
+    let status = &world.works["app"]["status"]["manifestConditions"][ordinal];
+    let conditions = status["conditions"].as_array().unwrap();
+    let applied = conditions.iter().find(|condition| condition["type"] == "Applied").unwrap();
+    let text = |key: &str| applied[key].as_str().unwrap().to_owned();
+    (text("reason"), text("message"))
+}
+
+fn looks(world: &WorkWorld) -> usize {
+    world.reads.iter().filter(|read| read.starts_with("look")).count()
+}
+
+fn world(seen: &[&str]) -> WorkWorld {
+    let mut world = WorkWorld::in_step(&[("app", &[config("a"), config("b")])]);
+    world.may_watch(Some(seen));
+    world.tick(1);
+    assert_eq!(world.written(), [""; 0], "nothing follows from what may be seen");
+    world
+}
+
+#[test]
+fn a_namespace_that_is_watched_alone_is_put_right_at_once() {
+    for restart in [false, true] {
+        let mut world = world(&["web"]);
+        if restart {
+            world.restart(false);
+            world.tick(1);
+            assert_eq!(world.written(), [""; 0]);
+        }
+        world.edit(&config_named("a"), |value| value["data"] = json!({}));
+        assert_eq!(world.written(), ["update ConfigMap web/a"]);
+        world.remove(&config_named("b"));
+        assert_eq!(world.written(), ["create ConfigMap web/b", "settle app"]);
+        world.tick(LOOK);
+        assert_eq!((looks(&world), world.written()), (0, vec![]));
+        world.work("app", &[config("b")]);
+        world.restart(true);
+        world.tick(5);
+        assert_eq!(world.there(), ["ConfigMap web/b"]);
+    }
+}
+
+#[test]
+fn what_nobody_may_watch_is_looked_at_now_and_then_and_put_right() {
+    let mut world = world(&[]);
+    world.edit(&config_named("a"), |value| value["data"] = json!({}));
+    world.remove(&config_named("b"));
+    assert_eq!(world.written(), [""; 0], "nobody saw it");
+    world.tick(LOOK);
+    assert_eq!(sorted(world.written()), ["create ConfigMap web/b", "settle app", "update ConfigMap web/a"]);
+    world.tick(600);
+    let looks = looks(&world);
+    assert!((16..=26).contains(&looks), "{looks} looks at two objects in ten minutes");
+    assert_eq!(world.written(), [""; 0]);
+}
+
+#[test]
+fn what_nobody_may_watch_is_looked_at_before_a_process_that_began_writes() {
+    for edited in [false, true] {
+        for online in [false, true] {
+            let mut world = world(&[]);
+            world.dead = true;
+            if edited {
+                world.edit(&config_named("a"), |value| value["data"] = json!({}));
+            }
+            world.restart(online);
+            world.tick(1);
+            let read: Vec<_> = world.reads.iter().filter(|read| read.starts_with("look")).cloned().collect();
+            assert_eq!(sorted(read), ["look ConfigMap web/a", "look ConfigMap web/b"]);
+            assert_eq!(world.written(), if edited { vec!["update ConfigMap web/a"] } else { vec![] });
+        }
+    }
+}
+
+#[test]
+fn a_work_says_how_its_objects_are_seen() {
+    let mut world = world(&[]);
+    let (reason, message) = told(&world, 0);
+    assert_eq!(reason, "Applied");
+    assert!(message.contains("may list and watch configmaps in namespace web"), "{message}");
+    for seen in [Some(&["web"][..]), None] {
+        world.may_watch(Some(&[]));
+        world.may_watch(seen);
+        world.tick(1);
+        assert_eq!(told(&world, 0), ("Applied".to_owned(), String::new()), "{seen:?}");
+    }
+    world.send(Event::Paced { resource: CONFIG_MAPS, namespace: None });
+    world.tick(1);
+    let (reason, message) = told(&world, 1);
+    assert_eq!(reason, "Applied");
+    assert!(message.contains("listed now and then"), "{message}");
+    world.edit(&config_named("a"), |value| value["data"] = json!({}));
+    assert_eq!(world.written(), ["update ConfigMap web/a"], "what it shows counts as ever");
+    world.may_watch(None);
+    world.tick(1);
+    assert_eq!(told(&world, 1).1, "");
+}
+
+#[test]
+fn a_right_that_comes_and_goes_writes_nothing_and_hides_nothing() {
+    let mut world = world(&[]);
+    for seen in [Some(&["web"][..]), None, Some(&["web"]), Some(&[]), None, Some(&[]), Some(&["default"])] {
+        world.may_watch(seen);
+        world.tick(1);
+        assert_eq!(world.written(), [""; 0], "{seen:?}");
+        world.edit(&config_named("a"), |value| value["data"] = json!({}));
+        world.remove(&config_named("b"));
+        world.tick(LOOK);
+        let writes = sorted(world.written());
+        assert_eq!(writes, ["create ConfigMap web/b", "settle app", "update ConfigMap web/a"], "{seen:?}");
+    }
+}
+
+#[test]
+fn a_listing_of_a_namespace_says_nothing_of_another_one() {
+    let other =
+        json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "b", "namespace": "default"}});
+    let mut world = WorkWorld::in_step(&[("app", &[config("a"), other])]);
+    world.send(Event::Unwatched { resource: CONFIG_MAPS, namespace: None });
+    for change in [Change::ListBegan, Change::ListComplete] {
+        world.send(Event::Objects { resource: CONFIG_MAPS, namespace: Some("default".into()), change });
+    }
+    assert_eq!(world.written(), ["refused ConfigMap default/b"], "the one that it did not show is tried");
+}
+
+#[test]
+fn what_goes_slowly_where_nobody_may_watch_is_waited_for() {
+    let mut world = WorkWorld::in_step(&[("app", &[config("a"), config("b")])]);
+    world.edit(&config_named("a"), |value| value["metadata"]["finalizers"] = json!(["example.com/hold"]));
+    world.may_watch(Some(&[]));
+    world.work("app", &[config("b")]);
+    world.tick(30);
+    assert_eq!(world.gone(), ["delete ConfigMap web/a"]);
+    world.edit(&config_named("a"), |value| value["metadata"]["finalizers"] = json!([]));
+    assert_eq!(world.there(), ["ConfigMap web/b"]);
+    world.tick(15);
+    world.delete_work("app");
+    world.tick(30);
+    assert!(world.works.is_empty() && world.there().is_empty(), "{:?}", world.there());
+    assert!(world.ledgers.is_empty());
+}

@@ -1,0 +1,104 @@
+//! Objects that no watch shows, since no account may list them where they are: they are looked at now and then, one by
+//! one, as the account that applies them.
+
+use std::time::Duration;
+
+use super::Works;
+use super::due::{Steps, Task};
+use crate::event::StepOutcome;
+use crate::plan::Step;
+use crate::target::Target;
+use crate::time::salt;
+
+/// Time from one look at an object to the next; up to a fifth more or less.
+const EVERY: Duration = Duration::from_secs(60);
+/// The same for an object that is about to change: it goes, or becomes ready.
+const SOON: Duration = Duration::from_secs(10);
+/// Where many objects are looked at, the time for each of them: so they are no more than ten a second.
+const EACH: Duration = Duration::from_millis(100);
+
+impl Works {
+    /// The looks that are due for one Work.
+    pub(super) fn looks_due(&mut self, uid: &str, now: Duration, steps: &mut Steps) {
+        let least = self.blind() * EACH;
+        if least.is_zero() {
+            return;
+        }
+        let Some(brief) = self.bundles.get(uid).and_then(|bundle| bundle.ledger()).cloned() else { return };
+        let mut next: Option<Duration> = None;
+        for target in brief.targets() {
+            if !self.is_blind(target) || self.under_way.contains(target) {
+                continue;
+            }
+            let Some(slot) = self.slots.get_mut(target) else { continue };
+            let due = match &slot.observed {
+                Some(observed) => {
+                    let soon = observed.deleting || self.readiness.contains_key(target);
+                    let every = if soon { SOON } else { EVERY };
+                    *slot.looked.get_or_insert(now) + spread(every.max(least), target)
+                }
+                // What a ledger records, and this process never saw.
+                None if slot.known.is_some() && slot.looked.is_none() => now,
+                None => continue,
+            };
+            if due > now {
+                next = Some(next.map_or(due, |next| next.min(due)));
+            } else if self.has_room(uid) {
+                let task = Task::Look { work: uid.to_owned(), target: target.clone() };
+                self.act(task, Step::Look(target.clone()), steps);
+            }
+        }
+        if let Some(next) = next {
+            self.later(next, uid);
+        }
+    }
+
+    /// What a look showed.
+    pub(super) fn looked(&mut self, target: &Target, outcome: &StepOutcome, now: Duration) {
+        match outcome {
+            StepOutcome::Present(object) => self.observe(target, object, false),
+            StepOutcome::Missing => {
+                if let Some(slot) = self.slots.get_mut(target) {
+                    (slot.observed, slot.absent) = (None, true);
+                }
+            }
+            _ => {} // it is looked at again
+        }
+        if let Some(slot) = self.slots.get_mut(target) {
+            slot.looked = Some(now);
+        }
+    }
+
+    /// Whether an object is still to be looked at for the first time.
+    pub(super) fn is_unlooked(&self, target: &Target) -> bool {
+        self.is_blind(target) && self.slots.get(target).is_some_and(|slot| slot.looked.is_none())
+    }
+
+    /// What people are told of how an object that is right is seen: nothing, where that is as it should be.
+    pub(super) fn sight(&self, target: &Target) -> Option<String> {
+        let plural = target.resource.full_name();
+        let place = target.namespace.as_ref().map(|namespace| format!(" in namespace {namespace}"));
+        let place = place.unwrap_or_default();
+        if self.is_blind(target) {
+            let why = format!("no account that applies it may list and watch {plural}{place}");
+            return Some(format!("{why}: changes by others are noticed within minutes"));
+        }
+        let why = "more is to be watched than can be at once";
+        self.is_paced(target)
+            .then(|| format!("{why}, so {plural}{place} are listed now and then: changes by others are noticed within minutes"))
+    }
+
+    /// How many objects no watch shows.
+    fn blind(&self) -> u32 {
+        let blind = self.views.iter().flat_map(|(resource, views)| {
+            views.blind().map(move |namespace| self.kinds.count(resource, namespace))
+        });
+        u32::try_from(blind.sum::<usize>()).unwrap_or(u32::MAX)
+    }
+}
+
+/// A time, and up to a fifth more or less: always the same for this object.
+fn spread(time: Duration, target: &Target) -> Duration {
+    let permille = u32::try_from(salt(target) % 401).unwrap_or_default();
+    time * (800 + permille) / 1000
+}
