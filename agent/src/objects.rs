@@ -57,12 +57,13 @@ pub struct Limits {
 }
 
 impl Limits {
-    /// The limits of an agent. Beside these 48 watches there are 15 others on the connection, and at most 16 steps of plans,
-    /// 4 listings, a probe and a few calls for what the agent keeps are under way: together they stay below 90.
+    /// The limits of an agent. Beside these 36 watches there are 15 others on the connection, and some more while what was
+    /// refused waits for a change; at most 16 steps of plans, 4 listings, a probe and a few calls for what the agent keeps
+    /// are under way. Together they stay below 90.
     #[must_use]
     pub const fn new(salt: u64) -> Self {
         let again = (Duration::from_secs(10), Duration::from_secs(300));
-        Self { watches: 48, every: Duration::from_secs(60), turns: 4, again, salt }
+        Self { watches: 36, every: Duration::from_secs(60), turns: 4, again, salt }
     }
 }
 

@@ -29,8 +29,8 @@ pub(crate) struct Live {
     pub(crate) absent: bool,
     /// What stands under its name, bears no label of Muster's, and is not Muster's: no watch shows it.
     pub(crate) foreign: bool,
-    /// When a live read last looked at it, where no watch shows it.
-    pub(crate) looked: Option<Duration>,
+    /// When a live read last showed how it stands, where no watch does.
+    pub(crate) seen: Option<Duration>,
     /// What was found in a namespace that is to go, and when.
     pub(crate) inspected: Option<(Result<(), String>, Duration)>,
     /// The digest of the fields that the ledger records turned out to be out of date.

@@ -12,7 +12,7 @@
 //!
 //! - `bundle`: one Work; `compile`: what it asks for; `brief`: what its ledger records;
 //! - `catalog`: which kinds the replica serves; `kinds`: which are to be watched where; `views`: what it shows, and
-//!   `looks`: what no watch shows;
+//!   `unwatched`: what no watch shows;
 //! - `turns`: whose turn it is; `due`: what is to be done for one Work; `recording`: what for its ledger; `objects`: what
 //!   for one object of it;
 //! - `fights`: who keeps changing what is written; `figures`: what is counted;
@@ -30,13 +30,13 @@ mod due;
 mod fights;
 mod figures;
 mod kinds;
-mod looks;
 mod objects;
 mod outcome;
 mod recording;
 mod safe;
 mod status;
 mod turns;
+mod unwatched;
 mod values;
 mod views;
 mod wakes;
@@ -372,7 +372,7 @@ impl Works {
     /// The account as which a step about a Work's objects is carried out, where it is not the default one.
     #[must_use]
     pub fn account(&self, task: &Task) -> Option<Box<str>> {
-        let (Task::Write { work, .. } | Task::Clear { work, .. } | Task::Look { work, .. }) = task else {
+        let (Task::Write { work, .. } | Task::Clear { work, .. } | Task::See { work, .. }) = task else {
             return None;
         };
         self.bundles.get(work)?.ledger()?.options.service_account.clone()

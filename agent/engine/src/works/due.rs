@@ -48,7 +48,7 @@ pub enum Task {
         target: Target,
     },
     /// An object that no watch shows is looked at.
-    Look {
+    See {
         /// UID of the Work.
         work: String,
         /// Which.
@@ -133,7 +133,7 @@ impl Works {
     pub(super) fn act(&mut self, task: Task, step: Step, steps: &mut Steps) {
         self.steps += 1;
         self.count_begun(&task);
-        if let Task::Write { work, target, .. } | Task::Clear { work, target } | Task::Look { work, target } =
+        if let Task::Write { work, target, .. } | Task::Clear { work, target } | Task::See { work, target } =
             &task
         {
             self.under_way.insert(target.clone());
@@ -176,7 +176,7 @@ impl Works {
         self.ledger_due(uid, context, steps);
         self.finalizer_due(uid, context, steps);
         self.objects_due(uid, context, steps);
-        self.looks_due(uid, context.now, steps);
+        self.unwatched_due(uid, context.now, steps);
         self.settle_due(uid, context, steps);
         self.status_due(uid, context, steps);
     }

@@ -106,7 +106,7 @@ impl Works {
                 self.slots.get(target).filter(|slot| slot.clearing.is_retry()).map(met)
             }
             Task::Ledger { work } => bundle(work).filter(|it| it.keeper.is_retry()).map(|_| "ledger"),
-            Task::Look { .. } => None, // a live read changes nothing
+            Task::See { .. } => None, // a live read changes nothing
             Task::Values { work } => bundle(work).filter(|it| it.safe.is_retry()).map(|_| "ledger"),
             Task::Recall { work } => bundle(work).filter(|it| it.reading_pace.is_retry()).map(|_| "ledger"),
             Task::Finalize { work } | Task::Report { work } => {
@@ -183,7 +183,7 @@ impl Task {
             Self::Write { .. } => "write",
             Self::Clear { .. } => "clear",
             Self::Ledger { .. } => "ledger",
-            Self::Look { .. } => "look",
+            Self::See { .. } => "see",
             Self::Values { .. } => "values",
             Self::Recall { .. } => "recall",
             Self::Finalize { .. } => "finalize",

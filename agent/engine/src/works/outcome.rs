@@ -39,11 +39,9 @@ impl Works {
                 self.turns.push(&work);
                 self.stir_claimants(&target);
             }
-            Task::Look { work, target } => {
+            Task::See { work, target } => {
                 self.ended(&work, &target);
-                self.looked(&target, &outcome, now);
-                self.turns.push(&work);
-                self.stir_claimants(&target);
+                self.seen_live(&work, &target, &outcome, now);
             }
             Task::Ledger { work } => self.ledger_done(&work, outcome, now),
             Task::Recall { work } => self.recalled(&work, outcome, now),

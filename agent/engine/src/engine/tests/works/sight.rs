@@ -151,3 +151,35 @@ fn what_goes_slowly_where_nobody_may_watch_is_waited_for() {
     assert!(world.works.is_empty() && world.there().is_empty(), "{:?}", world.there());
     assert!(world.ledgers.is_empty());
 }
+
+/// What is to be watched: `KIND NAMESPACE: ACCOUNTS`.
+fn watched(world: &WorkWorld) -> Vec<String> {
+    let places = world.engine.watched().flat_map(|(resource, places)| {
+        places.iter().map(move |(namespace, accounts)| {
+            let accounts: Vec<_> = accounts.map(|account| account.unwrap_or("-")).collect();
+            format!("{} {}: {}", resource.kind, namespace.unwrap_or("-"), accounts.join(" "))
+        })
+    });
+    places.collect()
+}
+
+#[test]
+fn what_is_to_be_watched_names_the_accounts_that_apply_it_there() {
+    let mut world =
+        WorkWorld::in_step(&[("app", &[config("a")]), ("other", &[config("b"), namespace("team")])]);
+    let shared = ["ConfigMap web: -", "Namespace -: -"];
+    assert_eq!(watched(&world), shared);
+    let told = world.engine.watched_edition();
+    for account in ["works", "team-a"] {
+        world.annotate("app", "service-account", &account.into());
+        world.tick(5);
+        let own = account != "works";
+        let expected = if own { ["ConfigMap web: - team-a", "Namespace -: -"] } else { shared };
+        assert_eq!(watched(&world), expected);
+        assert_eq!(world.engine.watched_edition() != told, own, "{account}");
+    }
+    world.annotate("other", "allow-deletion", &"true".into());
+    world.delete_work("other");
+    world.tick(30);
+    assert_eq!(watched(&world), ["ConfigMap web: team-a"]);
+}

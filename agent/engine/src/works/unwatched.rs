@@ -18,10 +18,10 @@ const SOON: Duration = Duration::from_secs(10);
 const EACH: Duration = Duration::from_millis(100);
 
 impl Works {
-    /// The looks that are due for one Work.
-    pub(super) fn looks_due(&mut self, uid: &str, now: Duration, steps: &mut Steps) {
-        let least = self.blind() * EACH;
-        if least.is_zero() {
+    /// The looks at unwatched objects that are due for one Work.
+    pub(super) fn unwatched_due(&mut self, uid: &str, now: Duration, steps: &mut Steps) {
+        let blind = self.blind();
+        if blind == 0 {
             return;
         }
         let Some(brief) = self.bundles.get(uid).and_then(|bundle| bundle.ledger()).cloned() else { return };
@@ -34,27 +34,29 @@ impl Works {
             let due = match &slot.observed {
                 Some(observed) => {
                     let soon = observed.deleting || self.readiness.contains_key(target);
-                    let every = if soon { SOON } else { EVERY };
-                    *slot.looked.get_or_insert(now) + spread(every.max(least), target)
+                    *slot.seen.get_or_insert(now) + spread(every(soon, blind), target)
                 }
                 // What a ledger records, and this process never saw.
-                None if slot.known.is_some() && slot.looked.is_none() => now,
+                None if slot.known.is_some() && slot.seen.is_none() => now,
                 None => continue,
             };
             if due > now {
                 next = Some(next.map_or(due, |next| next.min(due)));
             } else if self.has_room(uid) {
-                let task = Task::Look { work: uid.to_owned(), target: target.clone() };
+                let task = Task::See { work: uid.to_owned(), target: target.clone() };
                 self.act(task, Step::Look(target.clone()), steps);
             }
         }
         if let Some(next) = next {
-            self.later(next, uid);
+            self.later(together(next), uid);
         }
     }
 
-    /// What a look showed.
-    pub(super) fn looked(&mut self, target: &Target, outcome: &StepOutcome, now: Duration) {
+    /// A look ended. Nearly always it shows what was known: then it waits for others to be looked through with.
+    pub(super) fn seen_live(&mut self, work: &str, target: &Target, outcome: &StepOutcome, now: Duration) {
+        let known =
+            |works: &Self| works.slots.get(target).map(|slot| (slot.seen.is_some(), slot.observed.clone()));
+        let before = known(self);
         match outcome {
             StepOutcome::Present(object) => self.observe(target, object, false),
             StepOutcome::Missing => {
@@ -65,13 +67,19 @@ impl Works {
             _ => {} // it is looked at again
         }
         if let Some(slot) = self.slots.get_mut(target) {
-            slot.looked = Some(now);
+            slot.seen = Some(now);
+        }
+        if before == known(self) {
+            self.later(together(now), work);
+        } else {
+            self.turns.push(work);
+            self.stir_claimants(target);
         }
     }
 
     /// Whether an object is still to be looked at for the first time.
-    pub(super) fn is_unlooked(&self, target: &Target) -> bool {
-        self.is_blind(target) && self.slots.get(target).is_some_and(|slot| slot.looked.is_none())
+    pub(super) fn is_unread(&self, target: &Target) -> bool {
+        self.is_blind(target) && self.slots.get(target).is_some_and(|slot| slot.seen.is_none())
     }
 
     /// What people are told of how an object that is right is seen: nothing, where that is as it should be.
@@ -97,8 +105,30 @@ impl Works {
     }
 }
 
+/// Time from one look to the next, where there are so many objects to be looked at.
+fn every(soon: bool, blind: u32) -> Duration {
+    (if soon { SOON } else { EVERY }).max(EACH * blind)
+}
+
+/// The next whole second: to look through a large Work for each of its objects would take long.
+fn together(at: Duration) -> Duration {
+    Duration::from_secs(at.as_secs() + 1)
+}
+
 /// A time, and up to a fifth more or less: always the same for this object.
 fn spread(time: Duration, target: &Target) -> Duration {
     let permille = u32::try_from(salt(target) % 401).unwrap_or_default();
     time * (800 + permille) / 1000
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn many_objects_are_looked_at_less_often() {
+        let looks = |soon, blind| (blind, every(soon, blind).as_secs());
+        assert_eq!([looks(false, 1), looks(false, 600), looks(false, 900)], [(1, 60), (600, 60), (900, 90)]);
+        assert_eq!([looks(true, 1), looks(true, 100), looks(true, 900)], [(1, 10), (100, 10), (900, 90)]);
+    }
 }
