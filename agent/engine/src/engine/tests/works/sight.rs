@@ -2,6 +2,7 @@
 
 use muster_api::resource::CONFIG_MAPS;
 
+use super::super::object;
 use super::world::config_named;
 use super::*;
 use crate::event::{Change, Event};
@@ -79,6 +80,8 @@ fn what_nobody_may_watch_is_looked_at_before_a_process_that_began_writes() {
             world.tick(1);
             let read: Vec<_> = world.reads.iter().filter(|read| read.starts_with("look")).cloned().collect();
             assert_eq!(sorted(read), ["look ConfigMap web/a", "look ConfigMap web/b"]);
+            let recalled = world.reads.contains(&"recall app".to_owned());
+            assert_eq!(recalled, edited, "no write was prepared before the look");
             assert_eq!(world.written(), if edited { vec!["update ConfigMap web/a"] } else { vec![] });
         }
     }
@@ -129,8 +132,15 @@ fn a_listing_of_a_namespace_says_nothing_of_another_one() {
         json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "b", "namespace": "default"}});
     let mut world = WorkWorld::in_step(&[("app", &[config("a"), other])]);
     world.send(Event::Unwatched { resource: CONFIG_MAPS, namespace: None });
-    for change in [Change::ListBegan, Change::ListComplete] {
-        world.send(Event::Objects { resource: CONFIG_MAPS, namespace: Some("default".into()), change });
+    let listed = Change::Listed(object(&world.objects[&config_named("a")]));
+    for (namespace, change) in [
+        ("web", Change::ListBegan),
+        ("web", listed),
+        ("web", Change::ListComplete),
+        ("default", Change::ListBegan),
+        ("default", Change::ListComplete),
+    ] {
+        world.send(Event::Objects { resource: CONFIG_MAPS, namespace: Some(namespace.into()), change });
     }
     assert_eq!(world.written(), ["refused ConfigMap default/b"], "the one that it did not show is tried");
 }
