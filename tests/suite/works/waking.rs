@@ -121,7 +121,7 @@ fn refuse(fleet: &Fleet, agent: &AgentProcess) {
 }
 
 /// A Work of which most cannot be applied. `theirs` is there already.
-fn mixed(theirs: Value) -> Value {
+fn mixed(theirs: &Value) -> Value {
     let mut owned = config_map("default", "owned", "one");
     owned["metadata"]["ownerReferences"] =
         json!([{"apiVersion": "v1", "kind": "ConfigMap", "name": "x", "uid": "0a1b"}]);
@@ -173,7 +173,7 @@ fn what_is_refused_fails_alone_and_is_written_within_two_seconds_of_the_change_t
     let replica = fleet.replica.api();
     let theirs = config_map("default", "theirs", "somebody's");
     replica.create("/api/v1/namespaces/default/configmaps", &theirs).unwrap();
-    put_work(&fleet, "mixed", &mixed(theirs));
+    put_work(&fleet, "mixed", &mixed(&theirs));
     verdicts(&fleet, &agent, "mixed", &VERDICTS);
     let heals = |what: &str, path: &str| {
         let took = heals(&fleet, &agent, what, path, Instant::now());
