@@ -1,7 +1,7 @@
 //! Policies of the directory, applied in a replica.
 
 mod bench;
-mod cost;
+pub(crate) mod cost;
 mod definitions;
 mod documented;
 mod edits;

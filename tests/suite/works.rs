@@ -6,11 +6,15 @@ mod bench;
 pub(crate) mod burst;
 mod changes;
 mod crashes;
+mod drift;
 mod ending;
 mod enduring;
 mod fights;
 mod secrets;
+mod standard;
+mod truth;
 mod waking;
+mod writes;
 
 use muster_tests::agent::AgentProcess;
 use muster_tests::api::MERGE_PATCH;
@@ -25,6 +29,9 @@ pub(crate) fn works() -> String {
 
 /// Path of the collection of ledgers.
 pub(crate) const LEDGERS: &str = "/apis/multicluster.x-k8s.io/v1alpha1/appliedworks";
+
+/// As which user what Works ask for is applied.
+pub(crate) const APPLIER: &str = "system:serviceaccount:muster-appliers:works";
 
 /// Makes a Work, or gives one of that name other manifests.
 pub(crate) fn put_work(fleet: &Fleet, name: &str, manifests: &Value) -> Value {

@@ -35,8 +35,6 @@ pub(crate) struct Live {
     pub(crate) inspected: Option<(Result<(), String>, Duration)>,
     /// The digest of the fields that the ledger records turned out to be out of date.
     pub(crate) reassured: bool,
-    /// The mark of the last write that failed.
-    pub(crate) tried: Option<Mark>,
     /// The mark with which it was last seen to be right.
     right: Option<Mark>,
 }
@@ -196,14 +194,6 @@ impl Live {
     pub(crate) fn failed(&mut self, failure: Failure, message: String, now: Duration, salt: u64) {
         self.pace.failed(now, salt);
         self.failure = Some((failure, message));
-    }
-
-    /// The object is wanted with this mark. What failed as its Work had it before may well succeed: it is tried at once.
-    pub(crate) fn want(&mut self, mark: &Mark) {
-        let another = |tried: &mut Mark| tried.maker == mark.maker && tried != mark;
-        if self.tried.take_if(another).is_some() {
-            self.pace.hurry();
-        }
     }
 
     /// Whether the last write failed, and another attempt is not likely to help soon. A server that does not answer is

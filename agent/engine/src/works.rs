@@ -257,6 +257,9 @@ impl Works {
 
     /// What a Work's ledger records, instead of what it recorded before.
     fn claim(&mut self, uid: &str, before: Option<&Arc<Brief>>, now: Option<&Arc<Brief>>) {
+        if let Some(now) = now {
+            self.renew(before.map(Arc::as_ref), now);
+        }
         if let (Some(before), Some(now)) = (before, now)
             && before.targets().eq(now.targets())
             && (before.phase, before.wanted.len()) == (now.phase, now.wanted.len())

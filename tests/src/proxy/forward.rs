@@ -101,6 +101,11 @@ async fn act(
             tokio::time::sleep(time).await;
             Ok(stream(upstream.send(parts, body).await?))
         }
+        Action::DelayReply(time) => {
+            let reply = upstream.send(parts, body).await?;
+            tokio::time::sleep(time).await;
+            Ok(stream(reply))
+        }
         Action::Status(code, headers, text) => {
             let mut reply = Response::builder().status(StatusCode::from_u16(code)?);
             for (name, value) in headers {

@@ -25,6 +25,8 @@ pub enum Action {
     Truncate(usize),
     /// It goes through after a while.
     Delay(Duration),
+    /// The server carries it out at once, and its answer comes after a while.
+    DelayReply(Duration),
     /// It does not reach the server, and no answer ever comes.
     Hold,
     /// The answer's header comes, and nothing of its body: a watch that is open and silent.

@@ -8,19 +8,20 @@ use muster_tests::agent::AgentProcess;
 use muster_tests::plane::{AuditEvent, AuditMark};
 use muster_tests::wait::{DEADLINE, throughout, timed};
 
-use super::APPLIER;
 use crate::fleet::Fleet;
 use crate::trail::{self, REPLICA_USER, lines};
 
-/// What the agent writes that no policy is the cause of: Lease, report, Events and copies of entries.
-pub(super) const BESIDE: [&str; 5] =
+/// What the agent writes that no policy and no Work is the cause of: Lease, report, Events and copies of entries.
+pub(crate) const BESIDE: [&str; 5] =
     ["leases", "clusterreports", "clusterreports/status", "events", "clusters"];
 /// Longer than what follows a change takes to come: nothing is to come after it.
 const QUIET: Duration = Duration::from_secs(3);
 
 /// The writes of the agent in the replica since this began.
-pub(super) struct Trail<'a> {
+pub(crate) struct Trail<'a> {
     fleet: &'a Fleet,
+    /// The account as which objects are written.
+    applier: &'a str,
     since: AuditMark,
     /// How many of them were expected so far.
     seen: Cell<usize>,
@@ -29,14 +30,14 @@ pub(super) struct Trail<'a> {
 /// The writes that one change brings about: those of ledgers before and after the others, and how many of each of the
 /// others there are.
 #[derive(Debug, Default, PartialEq)]
-pub(super) struct Writes {
+pub(crate) struct Writes {
     before: Vec<String>,
     objects: BTreeMap<String, usize>,
     after: Vec<String>,
 }
 
 impl Writes {
-    pub(super) fn new(before: &[&str], objects: &[(&str, usize)], after: &[&str]) -> Self {
+    pub(crate) fn new(before: &[&str], objects: &[(&str, usize)], after: &[&str]) -> Self {
         let own = |list: &[&str]| list.iter().map(ToString::to_string).collect();
         Self {
             before: own(before),
@@ -73,12 +74,13 @@ fn tell(event: &AuditEvent) -> String {
 }
 
 impl<'a> Trail<'a> {
-    pub(super) fn new(fleet: &'a Fleet) -> Self {
-        Self { fleet, since: trail::mark(&fleet.replica), seen: Cell::new(0) }
+    pub(crate) fn new(fleet: &'a Fleet, applier: &'a str) -> Self {
+        Self { fleet, applier, since: trail::mark(&fleet.replica), seen: Cell::new(0) }
     }
 
     fn all(&self) -> Vec<AuditEvent> {
-        let users = [REPLICA_USER, APPLIER].map(|user| trail::writes(&self.fleet.replica, self.since, user));
+        let users =
+            [REPLICA_USER, self.applier].map(|user| trail::writes(&self.fleet.replica, self.since, user));
         users.into_iter().flatten().collect()
     }
 
@@ -92,7 +94,7 @@ impl<'a> Trail<'a> {
 
     /// Waits until exactly these writes were made since the last look: one more than expected shows here, or at the
     /// next look.
-    pub(super) fn shows(&self, agent: &AgentProcess, change: &str, expected: &Writes) {
+    pub(crate) fn shows(&self, agent: &AgentProcess, change: &str, expected: &Writes) {
         let looked = timed(&format!("{change}: {} writes", expected.number()), DEADLINE, || {
             let events = self.events();
             let seen = Writes::read(events.get(self.seen.get()..).unwrap_or_default());
@@ -103,14 +105,14 @@ impl<'a> Trail<'a> {
     }
 
     /// Checks that nothing more comes, and that each write was made under the right name. Prints what was beside.
-    pub(super) fn ends(&self, agent: &AgentProcess) {
+    pub(crate) fn ends(&self, agent: &AgentProcess) {
         let quiet = throughout("no more writes", QUIET, || {
             let events = self.events();
             if events.len() == self.seen.get() { Ok(()) } else { Err(lines(&events[self.seen.get()..])) }
         });
         quiet.unwrap_or_else(|late| panic!("{late}\n{}", agent.log()));
         for event in self.events() {
-            let name = if event.group.starts_with("multicluster.") { None } else { Some(APPLIER) };
+            let name = if event.group.starts_with("multicluster.") { None } else { Some(self.applier) };
             assert!(event.impersonated.as_deref() == name, "{}", lines(&[event]));
         }
         let mut beside = BTreeMap::new();

@@ -9,7 +9,7 @@ use muster_tests::wait::{DEADLINE, timed};
 use serde_json::{Value, json};
 
 use super::cost::{Trail, Writes};
-use super::{LEDGERS, POLICIES, count, drop_policy, made, path};
+use super::{APPLIER, LEDGERS, POLICIES, count, drop_policy, made, path};
 use crate::fleet::Fleet;
 
 const DEFINE_ROLES: &str = include_str!("../../../manifests/policies-define-roles.yaml");
@@ -112,7 +112,7 @@ pub(crate) fn played(fleet: &Fleet, agent: &AgentProcess) -> Played {
     fleet.reason(agent, "PoliciesApplied", "NoneSelected");
     roles(fleet);
     let before = memory(agent);
-    let trail = Trail::new(fleet);
+    let trail = Trail::new(fleet, APPLIER);
     let applied = Cost::of(agent, || {
         // `kubectl apply` would put all of it into an annotation, too.
         let policy = json!({"apiVersion": "multicluster.coreos.com/v1", "kind": "ClusterPolicy",

@@ -7,7 +7,7 @@ use muster_tests::api::{Api, MERGE_PATCH};
 use serde_json::{Value, json};
 
 use super::cost::{BESIDE, Trail, Writes};
-use super::{LEDGERS, POLICIES, drop_policy, made, path, put_policy, put_policy_with, until_made};
+use super::{APPLIER, LEDGERS, POLICIES, drop_policy, made, path, put_policy, put_policy_with, until_made};
 use crate::fleet::{CLUSTERS, Fleet, OWN, stop, until};
 use crate::trail::{self, directory_user, lines};
 
@@ -47,7 +47,7 @@ fn each_change_costs_its_writes_and_no_others() {
     let mut agent = fleet.joined(&[]);
     fleet.reason(&agent, "PoliciesApplied", "NoneSelected");
     let upstream = trail::mark(&fleet.directory);
-    let trail = Trail::new(&fleet);
+    let trail = Trail::new(&fleet, APPLIER);
     let shows = |agent: &AgentProcess, change: &str, before: &[&str], objects: &[_], after: &[&str]| {
         trail.shows(agent, change, &Writes::new(before, objects, after));
     };
@@ -165,7 +165,7 @@ fn drift_of_each_kind_costs_one_write() {
         ("LimitRange", json!({"spec": {"limits": []}})),
         ("Namespace", json!({"metadata": {"labels": {"team": "b"}}})),
     ];
-    let trail = Trail::new(&fleet);
+    let trail = Trail::new(&fleet, APPLIER);
     let shows = |change: &str, before: &[&str], objects: &[(&str, usize)], after: &[&str]| {
         trail.shows(&agent, change, &Writes::new(before, objects, after));
     };
@@ -218,7 +218,7 @@ fn a_thousand_events_that_change_nothing_write_nothing() {
     let recorded = replica.get(&ledger).unwrap();
     assert!(!recorded["status"]["appliedResources"].as_array().unwrap().is_empty(), "{recorded:#}");
 
-    let trail = Trail::new(&fleet);
+    let trail = Trail::new(&fleet, APPLIER);
     let touched = [
         (&directory, &policy),
         (&replica, &policy),

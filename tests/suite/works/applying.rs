@@ -4,12 +4,9 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
-use super::{LEDGERS, config_map, manifest, namespace, of_manifest, put_work, until_told, widgets};
+use super::{APPLIER, LEDGERS, config_map, manifest, namespace, of_manifest, put_work, until_told, widgets};
 use crate::fleet::{Fleet, until};
 use crate::trail;
-
-/// As which user what Works ask for is applied.
-const APPLIER: &str = "system:serviceaccount:muster-appliers:works";
 
 /// A Work in which nothing stands before what needs it.
 fn worst_order() -> Vec<Value> {

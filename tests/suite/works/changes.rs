@@ -4,7 +4,6 @@
 use std::collections::BTreeMap;
 
 use muster_tests::plane::AuditMark;
-use muster_tests::wait::timed;
 use serde_json::{Value, json};
 
 use super::bench::{Bench, is_gone, made, settled, turnover, written};
@@ -218,13 +217,12 @@ fn a_work_that_is_made_again_under_its_name_at_once_has_objects_of_its_own() {
     });
     let directory = story.bench.fleet.directory.api();
     quietly("the name free", || directory.create(&works(), &again).map_err(|error| error.to_string()));
-    let (_, elapsed) = timed("the second Work applied", muster_tests::wait::DEADLINE, || {
+    story.bench.until("the second Work applied", || {
         let seen = work(&story.bench.fleet, "app");
         let told = seen.pointer("/status/conditions/0/reason").cloned().unwrap_or_default();
         if told == "Applied" { Ok(()) } else { Err(told.to_string()) }
-    })
-    .unwrap();
-    assert!(elapsed.as_secs() < 30 && version(&work(&story.bench.fleet, "app")).0 != version(&first).0);
+    });
+    assert_ne!(version(&work(&story.bench.fleet, "app")).0, version(&first).0);
     story.shows("the second", &[b, c], &["app"], &[b, c], &[a, b]);
     story.ends("app");
     story.shows("the end", &[], &[], &[], &[b, c]);

@@ -115,9 +115,6 @@ impl Works {
             return State::Right; // it is only looked at
         }
         let mark = mark(brief, wanted);
-        if let Some(slot) = self.slots.get_mut(target) {
-            slot.want(&mark);
-        }
         let known = self.slots.get(target).is_some_and(|slot| slot.known.is_some());
         let observed = self.slots.get(target).and_then(|slot| slot.observed.clone());
         let Some(observed) = observed else {

@@ -9,6 +9,7 @@ use super::brief::{Brief, Wanted};
 use super::bundle::{Bundle, Demand};
 use super::catalog::GroupVersion;
 use super::due::Task;
+use super::objects::mark;
 use crate::event::StepOutcome;
 use crate::evidence::{Findings, WorkVerdict};
 use crate::failure::Failure;
@@ -72,7 +73,7 @@ impl Works {
         outcome: StepOutcome,
         now: Duration,
     ) -> bool {
-        self.slots.entry(target.clone()).or_default().tried = Some(mark.clone());
+        let outdated = self.is_outdated(work, target, mark);
         match outcome {
             StepOutcome::Written(object) => {
                 let observed = self.read(target, &object);
@@ -81,7 +82,7 @@ impl Works {
                     observed.labelled && observed.mark.as_ref() == Some(mark) && observed.fields.is_some();
                 self.wrote(target);
                 let slot = self.slots.entry(target.clone()).or_default();
-                (slot.foreign, slot.tried) = (false, None);
+                slot.foreign = false;
                 let corrected = slot.written(observed, cause, now);
                 if !kept {
                     let why = "the replica does not keep what is written: an admission webhook changes it";
@@ -112,7 +113,7 @@ impl Works {
                     slot.failed(Failure::Conflict, message, now, salt(target));
                 } else {
                     // What was known of it already is no news: somebody owns a field, or refuses the write.
-                    if cause.1 == Some(observed.version.as_str()) {
+                    if cause.1 == Some(observed.version.as_str()) && !outdated {
                         let message = format!("{target}: others own fields of it, or refuse the change");
                         slot.failed(Failure::Conflict, message, now, salt(target));
                     }
@@ -129,10 +130,33 @@ impl Works {
                 if failure == Failure::Conflict && !slot.foreign {
                     slot.observed = None; // it was looked for, and is not there
                 }
-                slot.failed(failure, message, now, salt(target));
+                if !outdated {
+                    slot.failed(failure, message, now, salt(target));
+                }
                 false
             }
             _ => false,
+        }
+    }
+
+    /// Whether a Work asks for something else by now than what was written with this mark: that it failed says nothing.
+    fn is_outdated(&self, work: &str, target: &Target, written: &Mark) -> bool {
+        let brief = self.bundles.get(work).and_then(Bundle::ledger);
+        let wanted = brief.and_then(|brief| Some(mark(brief, brief.wants(target)?)));
+        wanted.is_some_and(|wanted| wanted != *written)
+    }
+
+    /// What is asked for in another way than before is tried at once, and nothing is said of it yet.
+    pub(super) fn renew(&mut self, before: Option<&Brief>, now: &Brief) {
+        for wanted in &now.wanted {
+            let old = before.and_then(|before| before.wants(&wanted.target));
+            let same = |old: &Wanted| (&old.digest, &old.options) == (&wanted.digest, &wanted.options);
+            if !old.is_some_and(same)
+                && let Some(slot) = self.slots.get_mut(&wanted.target)
+            {
+                slot.failure = None;
+                slot.pace.hurry();
+            }
         }
     }
 

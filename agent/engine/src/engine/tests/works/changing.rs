@@ -1,6 +1,7 @@
 //! A Work changes.
 
 use super::*;
+use crate::event::{Event, StepOutcome};
 use crate::failure::Failure;
 use crate::plan::Step;
 
@@ -100,6 +101,38 @@ fn nothing_is_said_of_a_change_before_its_kinds_are_known() {
     world.deferring = false;
     world.run();
     assert_eq!(world.works["app"]["status"]["conditions"][0]["observedGeneration"], 2);
+}
+
+#[test]
+fn what_failed_says_nothing_of_what_is_asked_for_after_it() {
+    let applied = |world: &WorkWorld| {
+        let condition = &world.works["app"]["status"]["conditions"][0];
+        (condition["observedGeneration"].as_i64(), condition["reason"].as_str().map(str::to_owned))
+    };
+    let mut world = WorkWorld::in_step(&[("app", &[config("a")])]);
+    world.refused.insert("ConfigMap".into(), Failure::Invalid);
+    world.work("app", &[config_of("a", "2")]);
+    assert_eq!(applied(&world), (Some(2), Some("Incomplete".into())));
+    world.refused.clear();
+    world.work("app", &[config_of("a", "3")]);
+    assert_eq!(applied(&world), (Some(3), Some("Applied".into())), "at once");
+
+    // The answer comes when something else is recorded already.
+    world.forget();
+    world.deferring = true;
+    world.work("app", &[config_of("a", "4")]);
+    world.carry_next();
+    let late = world.plans.pop_front().unwrap();
+    assert!(matches!(late.steps[..], [Step::Apply { .. }]), "{late:?}");
+    world.work("app", &[config_of("a", "5")]);
+    world.carry_next();
+    assert_eq!(world.written(), ["record app", "record app"]);
+    let refused = StepOutcome::Failed(Failure::Invalid, "no".into());
+    world.send(Event::Done { plan: late.id, outcomes: vec![refused] });
+    world.deferring = false;
+    world.run();
+    assert_eq!(world.written(), ["update ConfigMap web/a"]);
+    assert_eq!(applied(&world), (Some(5), Some("Applied".into())));
 }
 
 #[test]
