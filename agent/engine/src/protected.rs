@@ -8,8 +8,28 @@ use muster_api::resource::{CRDS, NAMESPACES};
 #[must_use]
 pub(crate) fn is_protected(resource: &Resource) -> bool {
     let alike = |known: &Resource| (&known.group, &known.plural) == (&resource.group, &resource.plural);
+    // OpenShift's view of a namespace: with one the other goes.
+    let project = (resource.group.as_ref(), resource.plural.as_ref()) == ("project.openshift.io", "projects");
     let volumes = ["persistentvolumes", "persistentvolumeclaims"];
     alike(&NAMESPACES)
         || alike(&CRDS)
+        || project
         || resource.group.is_empty() && volumes.contains(&resource.plural.as_ref())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_project_is_a_namespace_by_another_name() {
+        let project = |group: &'static str| Resource {
+            group: group.into(),
+            plural: "projects".into(),
+            kind: "Project".into(),
+            ..NAMESPACES
+        };
+        assert!(is_protected(&project("project.openshift.io")));
+        assert!(!is_protected(&project("example.com")));
+    }
 }
