@@ -138,6 +138,7 @@ impl Actor {
             },
             Step::Unlock { work } => self.unlock(&work).await,
             Step::Discover { group, version } => self.discover(&group, &version).await,
+            Step::Seek(resource) => self.seek(&resource).await,
             // A process that was paused must not write once another one acts.
             _ if !self.claim.borrow().holds(Instant::now()) => {
                 StepOutcome::Failed(Failure::Fenced, "this process is not the one that acts".into())
@@ -288,7 +289,11 @@ fn manager(source: Source) -> &'static str {
 /// object was made for.
 fn of(object: &Object) -> Option<&str> {
     let annotations = &object.meta.annotations;
-    annotations.get(marks::COPIED_FROM).or_else(|| annotations.get(marks::MADE_FOR)).map(String::as_str)
+    let copied = annotations.get(marks::COPIED_FROM).map(String::as_str);
+    // Name and UID: the rest of the mark is for the agent.
+    let mark = annotations.get(marks::MADE_FOR);
+    let made = mark.map(|mark| mark.match_indices('/').nth(1).map_or(mark.as_str(), |(end, _)| &mark[..end]));
+    copied.or(made)
 }
 
 fn written(result: Result<Object, CallError>, log: impl FnOnce(&Object)) -> StepOutcome {

@@ -44,6 +44,8 @@ pub(crate) struct Live {
 pub(crate) struct Known {
     pub(crate) uid: String,
     pub(crate) fields: Option<String>,
+    /// UID of the Work or policy in whose ledger that was read; `None`: this process made or saw it.
+    pub(crate) by: Option<Box<str>>,
 }
 
 /// What is to be done about a wanted object.
@@ -179,7 +181,7 @@ impl Live {
     ) -> bool {
         let noop = before == Some(observed.version.as_str());
         self.reassured |= noop;
-        self.known = Some(Known { uid: observed.uid.clone(), fields: observed.fields.clone() });
+        self.known = Some(Known { uid: observed.uid.clone(), fields: observed.fields.clone(), by: None });
         self.observe(observed);
         self.failure = None;
         let corrected = cause == Cause::Drift && !noop;

@@ -22,6 +22,8 @@ pub struct Observed {
     pub mark: Option<Mark>,
     /// Whether its deletion was asked for.
     pub deleting: bool,
+    /// What its deletion waits for, once that was asked for.
+    pub finalizers: Vec<String>,
     /// Whether the owner of the replica took it over.
     pub let_go: bool,
     /// Digest of the fields that Muster's manager owns by server-side apply; `None` where it owns none. Whoever changes
@@ -42,6 +44,10 @@ impl Observed {
             labelled: set.is_some() && meta.labels.get(marks::PART_OF).map(String::as_str) == set,
             mark: Mark::read(meta, target),
             deleting: meta.deletion_timestamp.is_some(),
+            finalizers: match meta.deletion_timestamp {
+                Some(_) => meta.finalizers.clone(),
+                None => Vec::new(),
+            },
             let_go: marks::is_on(&meta.annotations, marks::LET_GO),
             fields: fields(object.raw.get(), manager),
         }

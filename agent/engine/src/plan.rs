@@ -3,6 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
+use muster_api::Resource;
+
 use crate::evidence::{Deletion, Examination};
 use crate::ledger::{Applied, Kept, Ledger};
 use crate::memory::Memory;
@@ -186,6 +188,9 @@ pub enum Step {
         /// The version.
         version: String,
     },
+    /// Find out, live, whether the replica serves a resource in any version of its API group, or has a definition of it:
+    /// [`StepOutcome::Served`](crate::StepOutcome::Served) with none where it has neither.
+    Seek(Resource),
     /// Delete an object. Only evidence makes a [`Deletion`].
     Delete(Deletion),
     /// Read the directory, live.
@@ -204,6 +209,7 @@ impl fmt::Debug for Step {
             Self::Replace { target, .. } => of("Replace", target),
             Self::Apply { target, .. } => of("Apply", target),
             Self::Look(target) => of("Look", target),
+            Self::Seek(target) => of("Seek", target),
             Self::Unmark { target, .. } => of("Unmark", target),
             Self::Inspect { namespace } => of("Inspect", namespace),
             Self::Record { ledger, .. } => of("Record", &ledger.maker),

@@ -102,6 +102,13 @@ pub fn compose(
     WorkStatus { conditions, manifest_conditions: entries }
 }
 
+/// Says more in the condition Applied, as far as there is room for it.
+pub fn add(status: &mut WorkStatus, more: &str) {
+    if let Some(applied) = status.conditions.first_mut() {
+        applied.message = bounded(&format!("{}; {more}", applied.message), LONGEST_MESSAGE);
+    }
+}
+
 /// What is said of manifests that are not listed.
 fn note(healthy: usize, others: usize) -> Option<String> {
     match (healthy, others) {

@@ -17,9 +17,9 @@
 //!   for one object of it;
 //! - `fights`: who keeps changing what is written; `figures`: what is counted;
 //! - `safe`: what is known of the values of Secrets beside the ledger; `values`: what is to be done about them;
-//! - `clear`: what becomes of what is wanted no more;
+//! - `clear`: what becomes of what is wanted no more; `heritage`: what another Work of the name takes over;
 //! - `wakes`: when what was refused is tried again;
-//! - `outcome`: what came of it; `status`: what people are told.
+//! - `outcome`: what came of it; `status`: what people are told, `remains` of what is to go.
 
 mod brief;
 mod bundle;
@@ -29,10 +29,12 @@ mod compile;
 mod due;
 mod fights;
 mod figures;
+mod heritage;
 mod kinds;
 mod objects;
 mod outcome;
 mod recording;
+mod remains;
 mod safe;
 mod status;
 mod turns;
@@ -215,6 +217,9 @@ impl Works {
     }
 
     fn keep(&mut self, kept: Kept<Arc<Brief>>) {
+        if self.is_handed_over(&kept) {
+            return;
+        }
         let brief = Arc::clone(&kept.ledger);
         let uid = brief.work.uid.clone();
         self.ledgers.show(&uid);
@@ -223,10 +228,12 @@ impl Works {
             bundle.lost = Some(Lost::Unseen); // the directory was listed before
         }
         let before = bundle.believed().cloned();
+        let object = kept.uid.clone();
         bundle.keeper.keep(kept);
         let now = bundle.believed().cloned();
-        self.names.insert(brief.work.name.clone(), uid.clone());
+        let holder = self.names.insert(brief.work.name.clone(), uid.clone());
         self.claim(&uid, before.as_ref(), now.as_ref());
+        self.displaced(holder.filter(|holder| *holder != uid), &object);
         self.know(&brief);
         self.turns.push(&uid);
     }
@@ -245,7 +252,7 @@ impl Works {
         let now = self.bundles.get(uid).and_then(Bundle::believed).cloned();
         self.claim(uid, before, now.as_ref());
         let Some(name) = before.map(|brief| brief.work.name.clone()) else { return };
-        if self.names.get(&name).is_some_and(|named| named == uid) {
+        if now.is_none() && self.names.get(&name).is_some_and(|named| named == uid) {
             self.names.remove(&name);
         }
         let namesakes = self.bundles.iter_mut().filter(|(_, bundle)| bundle.work.name == name);
@@ -312,6 +319,7 @@ impl Works {
             slot.known.get_or_insert_with(|| Known {
                 uid: applied.uid.clone(),
                 fields: (!applied.fields.is_empty()).then(|| applied.fields.clone()),
+                by: Some(brief.work.uid.as_str().into()),
             });
         }
     }

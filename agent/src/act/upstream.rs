@@ -1,9 +1,9 @@
 //! What is written in the directory for Works: it is the only thing that plans change there.
 
-use muster_api::resource::WORKS;
+use muster_api::resource::{CRDS, Resource, WORKS};
 use muster_engine::Failure;
 use muster_engine::event::StepOutcome;
-use muster_kit::client::{CallError, ServedKind};
+use muster_kit::client::{CallError, Served, ServedKind};
 use serde_json::json;
 
 use super::{Actor, failed, written};
@@ -57,6 +57,29 @@ impl Actor {
                 StepOutcome::Served(Some(kinds.collect()))
             }
             Err(CallError::NotFound { .. }) => StepOutcome::Served(None),
+            Err(error) => failed(&error),
+        }
+    }
+
+    /// Whether the replica serves a resource in any version, or has a definition of it. A server that just began may not
+    /// serve yet what is defined, and one that is down hides what it keeps.
+    pub(super) async fn seek(&self, resource: &Resource) -> StepOutcome {
+        match self.replica.get(&CRDS, None, &resource.full_name()).await {
+            Ok(_) => return StepOutcome::Served(Some(Vec::new())),
+            Err(error) if error.proves_absence() => {}
+            Err(error) => return failed(&error),
+        }
+        match self.replica.resources().await {
+            Ok(Served { resources, complete }) => {
+                let alike =
+                    |other: &Resource| (&other.group, &other.plural) == (&resource.group, &resource.plural);
+                let served: Vec<_> = resources.into_iter().filter(alike).collect();
+                if served.is_empty() && !complete {
+                    let why = "an aggregated API server is down, so that not all kinds are known";
+                    return StepOutcome::Failed(Failure::NotServed, why.into());
+                }
+                StepOutcome::Served((!served.is_empty()).then_some(served))
+            }
             Err(error) => failed(&error),
         }
     }

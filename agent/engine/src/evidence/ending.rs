@@ -93,12 +93,15 @@ impl Ending {
     }
 
     /// The deletion of one object, if the evidence covers it and the options that hold for it permit it: an object of a
-    /// protected kind goes only where they allow it by name. It goes as it was seen: whoever changes it, or takes it
-    /// over, is looked at first.
+    /// protected kind goes only where they allow it by name, and so does one that an earlier Work of the name made. It goes
+    /// as it was seen: whoever changes it, or takes it over, is looked at first.
     #[must_use]
     pub fn permits(&self, brief: &Brief, target: &Target, observed: &Observed) -> Option<Deletion> {
         let options = brief.left.get(target)?;
-        let allowed = options.allow_deletion || !protected::is_protected(&target.resource);
+        let maker = observed.mark.as_ref().and_then(|mark| mark.maker.as_ref());
+        // It was made for a Work whose record this one took over, and that one was not seen to go.
+        let inherited = maker.is_some_and(|maker| maker.uid != brief.work.uid);
+        let allowed = options.allow_deletion || !(inherited || protected::is_protected(&target.resource));
         (self.covers(brief, target) && allowed).then(|| Deletion {
             target: target.clone(),
             uid: observed.uid.clone(),

@@ -60,6 +60,7 @@ impl Policies {
             slot.known.get_or_insert_with(|| Known {
                 uid: applied.uid.clone(),
                 fields: (!applied.fields.is_empty()).then(|| applied.fields.clone()),
+                by: Some(ledger.maker.uid.as_str().into()),
             });
         }
     }

@@ -174,7 +174,7 @@ impl Policies {
     fn settled(&mut self, kept: &Kept) {
         for (target, applied) in kept.ledger.applied.iter().flatten() {
             if let Some(slot) = self.slots.get_mut(target)
-                && slot.known.as_ref().is_some_and(|Known { uid, fields }| {
+                && slot.known.as_ref().is_some_and(|Known { uid, fields, .. }| {
                     *uid == applied.uid && fields.as_ref() == Some(&applied.fields)
                 })
             {

@@ -166,7 +166,8 @@ fn readiness(reason: manifest::Available) -> Outlook {
 
 /// Whether what holds for the Work as a whole leaves it to the manifests whether something is under way.
 fn by_manifests(reason: work::Applied) -> bool {
-    matches!(reason, work::Applied::Applied | work::Applied::Pending | work::Applied::Incomplete)
+    use work::Applied;
+    matches!(reason, Applied::Applied | Applied::Kept | Applied::Pending | Applied::Incomplete)
 }
 
 /// Whether the Work cannot be used as it is.

@@ -119,6 +119,11 @@ pub(super) struct Upstream {
     pub(super) busy: bool,
     pub(super) failure: Option<(Failure, String)>,
     pub(super) pace: Pace,
+    /// The fortune of what somebody else keeps undoing: a finalizer, or a status.
+    pub(super) fights: Pace,
+    /// Whether the finalizer was set, and what the last status said.
+    pub(super) finalized: bool,
+    pub(super) said: Option<u64>,
 }
 
 /// What a Work asks for, with the kinds that the replica serves.
@@ -280,6 +285,14 @@ impl Bundle {
     pub(super) fn take_bodies(&mut self, items: Vec<Arc<Item>>) {
         self.bodies = items.into_iter().map(|item| (item.target.clone(), item)).collect();
         self.first = needs(&self.bodies);
+    }
+
+    /// The bodies of all that is wanted, in its order, where all are at hand.
+    pub(super) fn bodies_of(&self, brief: &Brief) -> Option<Vec<Arc<Item>>> {
+        let body = |wanted: &super::Wanted| {
+            self.bodies.get(&wanted.target).filter(|item| item.digest() == wanted.digest).cloned()
+        };
+        brief.wanted.iter().map(body).collect()
     }
 
     /// Whether nothing is known of the Work that is worth keeping.

@@ -5,12 +5,14 @@ use std::sync::Arc;
 
 use super::bundle::Bundle;
 use super::due::{Steps, Task};
+use super::heritage::heritage;
 use super::{Brief, Context, Works};
 use crate::evidence::Ending;
+use crate::failure::Failure;
 use crate::ledger::Phase;
+use crate::live::Known;
 use crate::observed::Observed;
 use crate::plan::Step;
-use crate::protected;
 use crate::target::Target;
 use crate::time::salt;
 use crate::work::{Apply, Deletion as Fate, order};
@@ -22,6 +24,8 @@ enum Clear {
     Done,
     /// Nothing: another Work wants it, and takes it over.
     Claimed,
+    /// Nothing: it is left to the Work that takes the ledger over.
+    Inherited,
     /// Nothing now: something is under way, or there is no evidence, or it is held.
     Wait,
     /// Nothing before then.
@@ -50,14 +54,20 @@ impl Works {
         let wave = |target: &Target| order::wave(&target.resource.group, &target.resource.kind);
         targets.sort_by_key(|target| std::cmp::Reverse(wave(target)));
         let asked = if targets.is_empty() { BTreeSet::new() } else { self.asked_beside(bundle) };
+        let stays = self.heir(bundle).map(|heir| heritage(brief, heir)).unwrap_or_default();
         let mut last = None;
+        let mut inherited = false;
         for target in targets {
             let wave = wave(target);
             if last.is_some_and(|last| last > wave) {
                 break; // a wave begins when the one behind it is done
             }
-            match self.judge(brief, ending.as_ref(), target, &asked, context) {
+            match self.judge(brief, ending.as_ref(), target, (&asked, &stays), context) {
                 Clear::Done => continue,
+                Clear::Inherited => {
+                    inherited = true;
+                    continue;
+                }
                 Clear::Claimed => {
                     last = Some(wave);
                     continue;
@@ -78,7 +88,7 @@ impl Works {
         self.look_for_any(uid, brief, context, steps);
         let confirmed = ending.as_ref().is_some_and(Ending::is_whole);
         self.removals.set(uid, unconfirmed && !confirmed || reread, context.now);
-        last.is_some()
+        last.is_some() || inherited
     }
 
     /// Of a Work that is missing and, as far as is known, never began, it is found out whether anything is there: if not,
@@ -94,11 +104,15 @@ impl Works {
                 continue;
             }
             let due = slot.map_or(std::time::Duration::ZERO, |slot| slot.clearing.due(false, salt(target)));
+            let unserved = slot.and_then(|slot| slot.failure.as_ref());
+            let unserved = unserved.is_some_and(|(failure, _)| *failure == Failure::NotServed);
             if due > context.now {
                 self.later(due, uid);
             } else if self.has_room(uid) {
                 let task = Task::Clear { work: uid.to_owned(), target: target.clone() };
-                self.act(task, Step::Look(target.clone()), steps);
+                let seek = || Step::Seek(target.resource.clone());
+                let step = if unserved { seek() } else { Step::Look(target.clone()) };
+                self.act(task, step, steps);
             }
         }
     }
@@ -108,7 +122,7 @@ impl Works {
         brief: &Brief,
         ending: Option<&Ending>,
         target: &Target,
-        asked: &BTreeSet<Target>,
+        (asked, stays): (&BTreeSet<Target>, &BTreeSet<&Target>),
         context: Context,
     ) -> Clear {
         if self.under_way.contains(target) {
@@ -118,12 +132,17 @@ impl Works {
             return Clear::Done;
         }
         let there = self.slots.get(target).is_some_and(|slot| slot.observed.is_some());
+        if there && stays.contains(target) {
+            return Clear::Inherited;
+        }
         if there && (asked.iter().any(|other| other.is_same_object(target)) || self.is_claimed(brief, target))
         {
             return Clear::Claimed;
         }
+        // Who asks for it now is not known before the directory was read.
+        let unread = !self.shown.is_complete();
         let open = self.bundles.get(&brief.work.uid).is_none_or(|bundle| bundle.leaves_open(target));
-        let Some(ending) = ending.filter(|ending| ending.covers(brief, target) && !open) else {
+        let Some(ending) = ending.filter(|ending| ending.covers(brief, target) && !open && !unread) else {
             return Clear::Wait;
         };
         let Some(slot) = self.slots.get(target) else {
@@ -132,6 +151,10 @@ impl Works {
         let due = slot.clearing.due(false, salt(target));
         if due > context.now {
             return Clear::Later(due);
+        }
+        // No object can be read where the kind is not served: that says nothing of the objects.
+        if slot.failure.as_ref().is_some_and(|(failure, _)| *failure == Failure::NotServed) {
+            return Clear::Act(Box::new(Step::Seek(target.resource.clone())));
         }
         let Some(observed) = &slot.observed else { return Clear::Act(Box::new(Step::Look(target.clone()))) };
         if observed.deleting {
@@ -148,7 +171,7 @@ impl Works {
     }
 
     /// Whether another Work wants an object, as its ledger records: then it is handed over, and not deleted.
-    fn is_claimed(&self, brief: &Brief, target: &Target) -> bool {
+    pub(super) fn is_claimed(&self, brief: &Brief, target: &Target) -> bool {
         let others = self.bundles.iter().filter(|(uid, _)| **uid != brief.work.uid);
         others.into_iter().any(|(_, bundle)| {
             let Some(brief) = bundle.ledger() else { return false };
@@ -183,12 +206,10 @@ impl Works {
         if options.is_some_and(|options| options.apply == Apply::Observe) {
             return true;
         }
-        // What was settled is gone as soon as it is not listed. Where all is to go, each is looked for.
-        let unsettled = brief.applied.as_ref().is_none_or(|applied| applied.contains_key(target));
-        let unlisted = brief.phase == Phase::Applying && !unsettled && self.sees(target);
-        let Some(slot) = self.slots.get(target) else { return unlisted };
+        // That no watch shows it says little: it may bear no label, or be the work of a write that nobody heard of.
+        let Some(slot) = self.slots.get(target) else { return false };
         match &slot.observed {
-            None => slot.absent || slot.foreign || unlisted && slot.known.is_none(),
+            None => slot.absent || slot.foreign,
             Some(observed) => !self.is_removable(&bundle.work.uid, brief, target, observed),
         }
     }
@@ -204,20 +225,14 @@ impl Works {
     ) -> bool {
         let mark =
             observed.mark.as_ref().filter(|mark| mark.is_of_work() && self.nonces.contains(&mark.nonce));
-        let marked = mark.and_then(|mark| mark.maker.as_ref()).is_some_and(|maker| maker.uid == uid);
+        let maker = mark.and_then(|mark| mark.maker.as_ref());
+        let marked = maker.is_some_and(|maker| maker.uid == uid || self.inherits(uid, maker));
         let recorded = brief.applied.as_ref().and_then(|applied| applied.get(target)).map(|it| &it.uid);
-        let known = self.slots.get(target).and_then(|slot| slot.known.as_ref()).map(|known| &known.uid);
+        let known = self.slots.get(target).and_then(|slot| slot.known.as_ref());
+        // What another Work recorded is what was there before it was made anew for this one.
+        let makers = [Some(uid), maker.map(|maker| maker.uid.as_str())];
+        let counts = |known: &&Known| known.by.is_none() || makers.contains(&known.by.as_deref());
+        let known = known.filter(counts).map(|known| &known.uid);
         marked && !observed.let_go && known.or(recorded).is_none_or(|known| *known == observed.uid)
-    }
-
-    /// Objects that are to go, and are of a kind that goes only where the manifest allows it by name.
-    pub(super) fn protected<'a>(&'a self, brief: &'a Brief) -> impl Iterator<Item = &'a Target> {
-        let held = brief.left.iter().filter(|(target, options)| {
-            !options.allow_deletion
-                && options.deletion == Fate::Delete
-                && protected::is_protected(&target.resource)
-                && self.slots.get(*target).is_some_and(|slot| slot.observed.is_some())
-        });
-        held.map(|(target, _)| target)
     }
 }

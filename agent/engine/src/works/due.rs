@@ -169,7 +169,13 @@ impl Works {
         if bundle.ending.as_ref().is_some_and(|(_, since)| *since + FRESH < context.now) {
             bundle.ending = None;
         }
+        if self.is_taken_over(uid) {
+            return;
+        }
+        let Some(bundle) = self.bundles.get_mut(uid) else { return };
+        let stale = bundle.stale;
         bundle.compile(&self.catalog, home, context.now);
+        let compiled = stale && !bundle.stale;
         for version in bundle.unfound.clone() {
             self.discover(version, uid, context, steps);
         }
@@ -179,6 +185,7 @@ impl Works {
         self.unwatched_due(uid, context.now, steps);
         self.settle_due(uid, context, steps);
         self.status_due(uid, context, steps);
+        self.stir_namesake(uid, compiled);
     }
 
     fn discover(&mut self, version: GroupVersion, uid: &str, context: Context, steps: &mut Steps) {
@@ -211,7 +218,9 @@ impl Works {
         if bundle.upstream.busy || !(add || remove) {
             return;
         }
-        let due = bundle.upstream.pace.due(false, salt(uid));
+        let again = add && bundle.upstream.finalized;
+        let due =
+            bundle.upstream.pace.due(false, salt(uid)).max(bundle.upstream.fights.due(again, salt(uid)));
         if due > context.now {
             return self.later(due, uid);
         }
@@ -231,6 +240,10 @@ impl Works {
         };
         if let Some(bundle) = self.bundles.get_mut(uid) {
             bundle.upstream.busy = true;
+            bundle.upstream.finalized |= add;
+            if again {
+                bundle.upstream.fights.corrected(context.now);
+            }
         }
         self.act(Task::Finalize { work: uid.to_owned() }, step, steps);
     }
@@ -240,9 +253,17 @@ impl Works {
     fn objects_due(&mut self, uid: &str, context: Context, steps: &mut Steps) {
         let Some(bundle) = self.bundles.get_mut(uid) else { return };
         bundle.progress = Progress::Moves;
-        let reread = bundle.wants_source();
-        let may_act = !bundle.is_suspended() && !bundle.is_altered();
-        let Some(brief) = bundle.ledger().cloned().filter(|_| may_act) else {
+        // Where nothing is done for it any more, another Work of its name may wait for its ledger.
+        let idle = bundle.is_suspended() || bundle.is_altered() || bundle.ledger().is_none();
+        let in_the_way = idle && bundle.lost.is_some() && bundle.believed().is_some();
+        let reread = bundle.wants_source() || in_the_way;
+        // Somebody changed the record: what is left of it may do to put it back also while the directory is away.
+        let mends = bundle.keeper.altered().is_some_and(|(brief, _)| bundle.bodies_of(brief).is_none());
+        if mends && bundle.demand.is_none() && !bundle.keeper.is_busy() {
+            self.recall(uid, context, steps);
+        }
+        let Some(bundle) = self.bundles.get(uid) else { return };
+        let Some(brief) = bundle.ledger().cloned().filter(|_| !idle) else {
             return self.removals.set(uid, reread, context.now);
         };
         // Before the first object, the Work waits for the finalizer: else it could go unnoticed.

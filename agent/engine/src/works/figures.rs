@@ -127,7 +127,7 @@ impl Works {
             let refused = bundle.error.is_some() || bundle.keeper.failure().is_some();
             return if refused { Standing::Failing } else { Standing::Pending };
         };
-        if self.protected(brief).next().is_some() {
+        if self.held(bundle, brief).is_some() {
             return Standing::Held;
         }
         if bundle.is_deleting() {

@@ -135,9 +135,10 @@ impl Works {
         match self.holder(&work.uid, target, &observed) {
             Holder::Own => self.next(wanted, &mark, now),
             // It is handed over: the other one does not want it any more.
-            Holder::Other(maker) if self.is_given_up(&maker.uid, target) => {
+            Holder::Other(maker) if self.inherits(&work.uid, maker) || self.is_given_up(maker, target) => {
                 let guard = Guard::Uid(observed.uid);
-                self.unless_failed(target, Write { cause: Cause::Changed, guard, force: true }, now)
+                let force = takes_fields(wanted) && wanted.options.on_conflict != OnConflict::Adopt;
+                self.unless_failed(target, Write { cause: Cause::Changed, guard, force }, now)
             }
             Holder::Other(maker) => {
                 let name = &maker.name;
@@ -147,7 +148,7 @@ impl Works {
             Holder::Nobody => match wanted.options.on_conflict {
                 OnConflict::Report => State::Conflict("it is there already, and is not Muster's".to_owned()),
                 on_conflict => {
-                    let force = on_conflict == OnConflict::Force;
+                    let force = on_conflict == OnConflict::Force && takes_fields(wanted);
                     let guard = Guard::Uid(observed.uid);
                     self.unless_failed(target, Write { cause: Cause::Changed, guard, force }, now)
                 }
@@ -186,7 +187,7 @@ impl Works {
             return false;
         }
         if let Some(maker) = slot.last_maker() {
-            return maker.uid == uid;
+            return maker.uid == uid || self.inherits(uid, maker);
         }
         let settled = |uid: &str| {
             let applied =
@@ -197,10 +198,14 @@ impl Works {
         settled(uid) || !others.any(|other| settled(other))
     }
 
-    /// Whether the Work of this UID does not want an object any more, as far as is known: a Work whose ledger is not
+    /// Whether a Work does not want an object any more, as far as is known: a Work whose ledger is not
     /// known wants what it made.
-    fn is_given_up(&self, uid: &str, target: &Target) -> bool {
-        let Some(bundle) = self.bundles.get(uid).filter(|bundle| !bundle.is_altered()) else { return false };
+    fn is_given_up(&self, maker: &Maker, target: &Target) -> bool {
+        // Another Work of the name may hold its ledger.
+        let own = self.bundles.get(&maker.uid).filter(|bundle| bundle.ledger().is_some());
+        let holder = || self.bundles.get(self.names.get(&maker.name)?);
+        let holder = own.or_else(holder).filter(|bundle| !bundle.is_altered());
+        let Some(bundle) = holder else { return false };
         bundle.ledger().is_some_and(|brief| brief.wants_object(target).is_none())
     }
 
@@ -246,6 +251,8 @@ impl Works {
         let slot = self.slots.entry(target.clone()).or_default();
         let there = slot.observed.is_some();
         let drifted = slot.has_drifted(mark);
+        // What was written before is Muster's, whoever changed it; what is asked for anew may be somebody else's.
+        let force = drifted || wanted.options.on_conflict != OnConflict::Adopt;
         let next = slot.next(mark, true, now, salt(target));
         let (fought, calm) = (slot.pace.is_fought(now), slot.pace.calm());
         if !slot.pace.is_tested(now) {
@@ -264,7 +271,7 @@ impl Works {
                 None => State::Later(due),
             },
             Next::Create(cause) => State::Due(Write { cause, guard: Guard::Absent, force: true }),
-            Next::Update(cause, uid) => State::Due(Write { cause, guard: Guard::Uid(uid), force: true }),
+            Next::Update(cause, uid) => State::Due(Write { cause, guard: Guard::Uid(uid), force }),
         }
     }
 
@@ -278,6 +285,11 @@ impl Works {
             None => State::Later(due),
         }
     }
+}
+
+/// Whether fields of what is there already may be taken over: not where it is to be left as it is found.
+fn takes_fields(wanted: &Wanted) -> bool {
+    wanted.options.apply != Apply::Create && wanted.options.on_drift != OnDrift::Report
 }
 
 /// The mark that an object is to bear.

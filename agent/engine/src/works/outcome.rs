@@ -208,6 +208,14 @@ impl Works {
                 slot.clearing.failed(now, salt(target));
                 slot.failure = Some((failure, message));
             }
+            // With the definition of a kind all objects of it go.
+            StepOutcome::Served(None) => {
+                (slot.observed, slot.failure, slot.absent) = (None, None, true);
+            }
+            StepOutcome::Served(Some(_)) => {
+                slot.failure = None;
+                slot.clearing.failed(now, salt(target));
+            }
             _ => {}
         }
         let due = slot.clearing.due(false, salt(target));
@@ -217,6 +225,10 @@ impl Works {
     }
 
     fn ledger_done(&mut self, work: &str, outcome: StepOutcome, now: Duration) {
+        let before = self.bundles.get(work).and_then(|bundle| self.predecessor(bundle));
+        if let Some(before) = before.map(|before| before.work.uid.clone()) {
+            self.turns.push(&before);
+        }
         let Some(bundle) = self.bundles.get_mut(work) else { return };
         bundle.keeper.ended();
         self.turns.push(work);
@@ -273,7 +285,7 @@ impl Works {
                 let has = |wanted: &Wanted| {
                     bundle.bodies.get(&wanted.target).is_some_and(|item| item.digest() == wanted.digest)
                 };
-                if bundle.ledger().is_some_and(|brief| brief.wanted.iter().all(has)) {
+                if bundle.believed().is_some_and(|brief| brief.wanted.iter().all(has)) {
                     bundle.reading_pace.succeeded();
                 } else {
                     bundle.reading_pace.failed(now, salt(work)); // it is not what it was taken for
@@ -358,16 +370,19 @@ impl Works {
         for (uid, _) in questions {
             let tombstone = self.has_tombstone(uid);
             let Some(bundle) = self.bundles.get_mut(uid) else { continue };
-            let Some(brief) = bundle.ledger().filter(|_| !bundle.is_altered()).cloned() else { continue };
-            bundle.missing = findings.works.iter().any(|(name, reading)| {
+            let name = bundle.work.name.clone();
+            bundle.missing = findings.works.iter().any(|(read, reading)| {
                 let missing = match reading {
                     Reading::Absent => true,
                     Reading::Found(object) => object.meta.uid != *uid,
                     Reading::Unreadable(_) => false,
                 };
-                missing && *name == brief.work.name
+                missing && *read == name
             });
-            let read = findings.works.iter().find(|(name, _)| *name == brief.work.name);
+            let brief = bundle.ledger().filter(|_| !bundle.is_altered()).cloned();
+            self.turns.push(uid);
+            let Some(brief) = brief else { continue };
+            let read = findings.works.iter().find(|(read, _)| *read == name);
             if let Some((_, Reading::Found(object))) = read
                 && bundle.is_older(object)
             {
@@ -378,7 +393,6 @@ impl Works {
                 WorkVerdict::Stands => bundle.doubt = None,
                 WorkVerdict::Unproven(why) => bundle.doubt = Some(why),
             }
-            self.turns.push(uid);
         }
     }
 }

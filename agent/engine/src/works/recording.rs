@@ -31,7 +31,8 @@ enum Next {
 
 impl Works {
     pub(super) fn ledger_due(&mut self, uid: &str, context: Context, steps: &mut Steps) {
-        if self.values_due(uid, context, steps) {
+        let waits = self.values_due(uid, context, steps);
+        if waits || self.cedes(uid) && self.discard_due(uid, context, steps) {
             return;
         }
         let Some(bundle) = self.bundles.get(uid).filter(|bundle| !bundle.keeper.is_busy()) else { return };
@@ -44,7 +45,8 @@ impl Works {
             }
             return;
         };
-        let before = bundle.keeper.kept().map(|kept| (kept.uid.clone(), kept.version.clone()));
+        let kept = bundle.keeper.kept().or_else(|| self.predecessor(bundle)?.keeper.kept());
+        let before = kept.map(|kept| (kept.uid.clone(), kept.version.clone()));
         let recorded = bundle.ledger().cloned();
         let name = bundle.work.name.clone();
         if matches!(next, Next::Forget) && self.discard_due(uid, context, steps) {
@@ -143,8 +145,9 @@ impl Works {
     /// A ledger where there is none: it was never written, or was lost.
     fn first_record(&self, bundle: &Bundle) -> Option<Next> {
         // The ledger bears the name of the Work, and one of an earlier Work may be there still.
-        if self.names.get(&bundle.work.name).is_some_and(|uid| *uid != bundle.work.uid) {
-            return None;
+        if self.predecessor(bundle).is_some() {
+            let (brief, items) = self.inherited(bundle)?;
+            return Some(Next::Record(brief.into(), items));
         }
         let recorded = bundle.keeper.recorded();
         let goes = match bundle.lost {
@@ -174,7 +177,10 @@ impl Works {
         if recorded.wanted.is_empty() {
             return Some(Next::Record(Brief::clone(recorded).into(), Vec::new()));
         }
-        let Demand { brief, items } = bundle.demand.as_ref().filter(|_| bundle.lost.is_none())?;
+        let Some(Demand { brief, items }) = bundle.demand.as_ref().filter(|_| bundle.lost.is_none()) else {
+            let items = bundle.bodies_of(recorded)?; // what is left of it has them still
+            return Some(Next::Record(Brief::clone(recorded).into(), items));
+        };
         let brief = Brief { left: self.remains(bundle, brief), applied: None, ..Brief::clone(brief) };
         Some(Next::Record(brief.into(), items.clone()))
     }
@@ -182,7 +188,16 @@ impl Works {
     /// What earlier states asked for and may be there still, with the options that hold for it last.
     fn remains(&self, bundle: &Bundle, now: &Brief) -> BTreeMap<Target, Arc<Options>> {
         let before = if bundle.is_altered() { bundle.keeper.recorded() } else { bundle.keeper.latest() };
-        let Some(before) = before else { return BTreeMap::new() };
+        before.map_or_else(BTreeMap::new, |before| self.rest(bundle, before, now))
+    }
+
+    /// What a Work recorded and may be there still, beside what is asked for now.
+    pub(super) fn rest(
+        &self,
+        bundle: &Bundle,
+        before: &Brief,
+        now: &Brief,
+    ) -> BTreeMap<Target, Arc<Options>> {
         // Another version of the API shows the same object.
         let same = |target: &Target| {
             let Target { resource, namespace, name } = target;

@@ -1,10 +1,11 @@
 //! What people are told of a Work: its status in the directory, written when it changes and nothing more is to be
 //! expected within the next moments.
 
+use jiff::Timestamp;
 use muster_api::conditions::{WorksApplied, manifest, work};
 use muster_api::work::ResourceIdentifier;
 
-use super::brief::{Brief, Wanted};
+use super::brief::Wanted;
 use super::bundle::{Bundle, Flawed, Progress, Why};
 use super::due::{Steps, Task};
 use super::objects::State;
@@ -17,10 +18,12 @@ use crate::refusal::Refusal;
 use crate::target::Target;
 use crate::time::salt;
 use crate::work::{Apply, Flaw, WorkError};
-use crate::work_status::{Aspect, ObjectState, compose, same};
+use crate::work_status::{Aspect, ObjectState, add, compose, same};
 
 /// How many Works a message names at most.
 const NAMED: usize = 5;
+/// How many Works are searched for one to tell of.
+const MOST: usize = 100;
 
 type Applied = Aspect<manifest::Applied>;
 type Available = Aspect<manifest::Available>;
@@ -34,16 +37,32 @@ impl Works {
         };
         // Where the Work goes and does not wait for Muster any more, nobody reads what is said of it.
         let released = seen.deleting && !seen.is_held();
-        if bundle.upstream.busy || released || !is_quiet(bundle) {
+        let preceded = self.predecessor(bundle).is_some_and(|before| before.under_way == 0);
+        if bundle.upstream.busy || released || !(preceded || is_quiet(bundle)) {
             return;
         }
         let overall = self.overall(bundle);
         let objects = self.states(bundle);
-        let status = compose(seen.generation, &objects, overall.as_ref(), bundle.told.as_ref(), context.wall);
+        let left = bundle.ledger().filter(|_| overall.is_none());
+        let left = left.and_then(|brief| self.left_behind(bundle, brief));
+        let done = |reason| matches!(reason, manifest::Applied::Applied | manifest::Applied::Observed);
+        let whole = objects.iter().all(|(_, state)| done(state.applied.reason));
+        let overall =
+            overall.or_else(|| Some(Aspect::new(work::Applied::Kept, left.clone().filter(|_| whole)?)));
+        let told = bundle.told.as_ref();
+        let mut status = compose(seen.generation, &objects, overall.as_ref(), told, context.wall);
+        if let Some(left) = left.filter(|_| !whole) {
+            add(&mut status, &left);
+        }
         if bundle.told.as_ref().is_some_and(|told| same(&status, told)) {
             return;
         }
-        let due = bundle.upstream.pace.due(false, salt(uid));
+        // Without the times, which somebody else may have taken off.
+        let bare = compose(seen.generation, &objects, overall.as_ref(), None, Timestamp::UNIX_EPOCH);
+        let said = salt(serde_json::to_string(&bare).unwrap_or_default());
+        let again = bundle.upstream.said == Some(said);
+        let due =
+            bundle.upstream.pace.due(false, salt(uid)).max(bundle.upstream.fights.due(again, salt(uid)));
         if due > context.now {
             return self.later(due, uid);
         }
@@ -55,6 +74,10 @@ impl Works {
         let (name, version) = (bundle.work.name.clone(), seen.resource_version.clone());
         if let Some(bundle) = self.bundles.get_mut(uid) {
             bundle.upstream.busy = true;
+            bundle.upstream.said = Some(said);
+            if again {
+                bundle.upstream.fights.corrected(context.now);
+            }
         }
         self.act(Task::Report { work: uid.to_owned() }, Step::Report { name, version, status: text }, steps);
     }
@@ -82,17 +105,35 @@ impl Works {
             (_, some) => {
                 let more = all.count();
                 let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+                let spoilt = self.spoilt().map(|spoilt| format!("; {spoilt}")).unwrap_or_default();
                 let message =
-                    format!("{} of {works} Works: {}{more}", self.incomplete.len(), some.join(", "));
+                    format!("{} of {works} Works: {}{more}{spoilt}", self.incomplete.len(), some.join(", "));
                 (WorksApplied::Incomplete, message, true)
             }
         }
+    }
+
+    /// What somebody else did to the record, the finalizer or the status of a Work, of which its status cannot tell.
+    fn spoilt(&self) -> Option<String> {
+        self.incomplete.iter().take(MOST).find_map(|uid| {
+            let bundle = self.bundles.get(uid)?;
+            let name = &bundle.work.name;
+            let lost = bundle.ledger().is_none() && bundle.keeper.recorded().is_some();
+            if bundle.is_altered() || lost {
+                return Some(format!(
+                    "the record of {name} was changed or removed by hand, and is not put back yet"
+                ));
+            }
+            let fought = bundle.upstream.fights.is_braked();
+            fought.then(|| format!("somebody keeps changing the finalizers or the status of {name}"))
+        })
     }
 
     /// Remembers whether all of a Work is applied.
     pub(super) fn note(&mut self, uid: &str) {
         let whole = self.bundles.get(uid).is_none_or(|bundle| {
             let sound = bundle.error.is_none() && bundle.flaws.is_empty() && bundle.states.is_empty();
+            let sound = sound && !bundle.is_altered() && !bundle.upstream.fights.is_braked();
             let kept = bundle.demand.is_none() && bundle.safe.failure().is_none();
             let recorded = kept && !bundle.is_unread();
             sound && recorded && bundle.ledger().is_some() && !bundle.is_deleting()
@@ -120,7 +161,15 @@ impl Works {
                 Failure::TooLarge => work::Applied::TooLarge,
                 _ => work::Applied::LedgerUnusable,
             };
-            return say(reason, message.clone());
+            return say(reason, without_values(message));
+        }
+        if let Some(before) = self.predecessor(bundle) {
+            let remaining = before.believed().map(|brief| self.remaining(before, brief));
+            let why = remaining.unwrap_or_default();
+            return say(
+                work::Applied::Preceded,
+                format!("an earlier Work of this name is to end first: {why}"),
+            );
         }
         let brief = bundle.ledger()?;
         if bundle.is_deleting() || brief.phase == Phase::Deleting {
@@ -133,20 +182,6 @@ impl Works {
             return say(work::Applied::Suspended, String::new());
         }
         None
-    }
-
-    /// What of a Work that is being deleted is still there, and why.
-    fn remaining(&self, bundle: &Bundle, brief: &Brief) -> String {
-        if let Some(target) = self.protected(brief).next() {
-            return format!(
-                "{target} is of a protected kind: to have it deleted, set multicluster.coreos.com/allow-deletion to \"true\"; to keep it, set multicluster.coreos.com/deletion to orphan"
-            );
-        }
-        if let Some(doubt) = &bundle.doubt {
-            return format!("everything stays: {doubt}");
-        }
-        let left = brief.targets().filter(|target| !self.is_gone(bundle, brief, target)).count();
-        format!("{left} objects are still there")
     }
 
     fn states(&self, bundle: &Bundle) -> Vec<(ResourceIdentifier, ObjectState)> {
@@ -242,7 +277,7 @@ fn failed(target: &Target, failure: Failure, message: &str) -> (manifest::Applie
 }
 
 /// What a server said, without the values that it repeats: manifests may hold what is not for everybody.
-fn without_values(message: &str) -> String {
+pub(super) fn without_values(message: &str) -> String {
     if let Some((before, _)) = message.split_once(", got &value") {
         return before.to_owned();
     }
@@ -272,7 +307,7 @@ fn refused(flawed: &Flawed) -> ObjectState {
             let why = "the replica does not serve this kind: install its definition, or correct apiVersion and kind";
             (Reason::UnknownKind, why.to_owned())
         }
-        Why::Undiscovered(message) => (Reason::Retrying, message.clone()),
+        Why::Undiscovered(message) => (Reason::Retrying, without_values(message)),
         Why::Unsupported(why) => (Reason::Unsupported, (*why).to_owned()),
     };
     ObjectState {
@@ -310,4 +345,34 @@ fn identifier(wanted: &Wanted) -> ResourceIdentifier {
 
 fn identify(flawed: &Flawed) -> ResourceIdentifier {
     flawed.named.identifier(flawed.ordinal, "")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::without_values;
+
+    #[test]
+    fn what_a_server_repeats_of_a_manifest_is_not_told() {
+        for (said, told) in [
+            (
+                "ConfigMap \"a\" is invalid: data: Invalid value: \"s3cret\": must be text",
+                "ConfigMap \"a\" is invalid: data: Invalid value: must be text",
+            ),
+            (
+                "failed to create typed patch object: .data.a: expected string, got &value.valueUnstructured{Value:\"s3cret\"}",
+                "failed to create typed patch object: .data.a: expected string",
+            ),
+            (
+                "spec: Invalid value: \"s3cret: x\": field is immutable",
+                "spec: Invalid value: field is immutable",
+            ),
+            ("Invalid value: s3cret", "Invalid value: "),
+            (
+                "the server could not find the requested resource",
+                "the server could not find the requested resource",
+            ),
+        ] {
+            assert_eq!(without_values(said), told);
+        }
+    }
 }

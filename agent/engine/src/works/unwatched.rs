@@ -6,6 +6,7 @@ use std::time::Duration;
 use super::Works;
 use super::due::{Steps, Task};
 use crate::event::StepOutcome;
+use crate::failure::Failure;
 use crate::plan::Step;
 use crate::target::Target;
 use crate::time::salt;
@@ -62,6 +63,12 @@ impl Works {
             StepOutcome::Missing => {
                 if let Some(slot) = self.slots.get_mut(target) {
                     (slot.observed, slot.absent) = (None, true);
+                }
+            }
+            // With its definition it is gone, or nobody can tell: it is applied anew once the kind is served.
+            StepOutcome::Failed(Failure::NotServed, _) => {
+                if let Some(slot) = self.slots.get_mut(target) {
+                    slot.observed = None;
                 }
             }
             _ => {} // it is looked at again

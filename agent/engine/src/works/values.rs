@@ -146,6 +146,7 @@ impl Works {
             StepOutcome::Failed(failure, message) => safe.failed(failure, message, now, salt(uid)),
             _ => safe.failed(Failure::Malformed, String::new(), now, salt(uid)),
         }
+        self.stir_namesake(uid, false);
     }
 }
 

@@ -10,6 +10,11 @@ conditions! {
             "Each manifest is in the cluster as the Work has it.",
             "Nothing.",
         ),
+        Kept: "All manifests are applied, and something that the Work does not ask for any more is still there." => normal(
+            Status::True,
+            "It goes only by somebody's word, waits for what is not Muster's, or nothing confirms that it has to go. The message names one such object and says what it waits for.",
+            "Do what the message says. Where it names finalizers, look at who sets them.",
+        ),
         Pending: "Manifests are still to be applied, and nothing stands in the way." => normal(
             Status::False,
             "The Work is new or was changed, a manifest waits for what it needs, or an attempt failed that is made again.",
@@ -39,6 +44,11 @@ conditions! {
             Status::False,
             "Someone deleted the Work in the directory.",
             "Wait. The message says what is still there, and why.",
+        ),
+        Preceded: "An earlier Work of this name is to end first: its record bears the name." => normal(
+            Status::False,
+            "The Work was deleted and made anew while its finalizer was taken off by hand, or the directory was restored.",
+            "Wait: what both ask for is handed over, and stays. The message says what is still there of the earlier one, and why.",
         ),
         Malformed: "The Work cannot be read, so nothing of it is written or deleted." => warning(
             Status::False,

@@ -7,10 +7,12 @@ mod deleting;
 mod doubts;
 mod drift;
 mod fighting;
+mod heritage;
 mod random;
 mod secrets;
 mod sharing;
 mod sight;
+mod spoiling;
 mod waking;
 mod world;
 

@@ -42,7 +42,7 @@ fn full() -> Value {
                     "annotations": {"note": CANARY, "multicluster.coreos.com/ignore": CANARY},
                     "managedFields": [{"manager": CANARY}], "creationTimestamp": null, "uid": CANARY,
                 },
-                "data": {"password": CANARY, "other": [CANARY, 1, 2.5, true, null]}, "status": {"a": CANARY},
+                "data": {"password": "aHVudGVyMg=="}, "stringData": {"other": CANARY}, "status": {"a": CANARY},
             },
             {"apiVersion": "v1", "kind": "List", "metadata": {}, "items": [
                 {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "p", "namespace": "prod"}, "spec": pod},

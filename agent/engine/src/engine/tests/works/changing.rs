@@ -54,8 +54,8 @@ fn what_is_dropped_goes_after_a_quiet_window_and_live_reads_and_nothing_else_doe
         world.tick(90);
         assert_eq!(
             (world.gone().len(), world.reads.len()),
-            (0, 1),
-            "its kind was asked for: {:?}",
+            (0, 3),
+            "its kind was asked for, and what was dropped is looked for: {:?}",
             world.reads
         );
         assert_eq!(world.written(), [""; 0]);

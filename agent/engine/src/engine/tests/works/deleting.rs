@@ -262,3 +262,103 @@ fn a_work_that_goes_and_left_no_ledger_is_looked_into_first() {
         assert!(world.there().is_empty() && world.works.is_empty() && world.ledgers.is_empty());
     }
 }
+
+#[test]
+fn with_the_definition_of_a_kind_its_objects_are_gone() {
+    for drop in [false, true] {
+        for restart in [false, true] {
+            let mut world = WorkWorld::in_step(&[("kinds", &[with(definition(), "allow-deletion", "true")])]);
+            world.work("app", &[widget("web", "one"), config("a")]);
+            world.tick(5);
+            world.delete_work("kinds");
+            world.tick(5);
+            assert_eq!(world.there(), ["ConfigMap web/a"]);
+            if restart {
+                world.restart(true);
+                world.tick(5);
+            }
+            world.forget();
+            if drop {
+                world.work("app", &[config("a")]);
+            } else {
+                world.delete_work("app");
+            }
+            world.tick(30);
+            assert_eq!(world.works.contains_key("app"), drop, "{:#?} {:#?}", world.log, world.reads);
+            let resources = world.ledgers.get("app").map_or(0, |kept| kept.ledger.resources.len());
+            world.tick(60);
+            assert!(resources <= 2);
+            assert!(drop || world.ledgers.is_empty());
+            world.forget();
+            world.tick(60);
+            assert_eq!((world.written(), world.reads.len()), (vec![], 0), "{drop} {restart}");
+        }
+    }
+}
+
+#[test]
+fn a_kind_that_is_not_served_and_is_defined_still_has_its_objects() {
+    for served_again in [false, true] {
+        let mut world = WorkWorld::in_step(&[("kinds", &[definition()])]);
+        world.work("app", &[widget("web", "one")]);
+        world.tick(5);
+        let widgets = world.served.iter().find(|resource| resource.kind == "Widget").unwrap().clone();
+        world.served.remove(&widgets);
+        world.delete_work("app");
+        world.tick(120);
+        assert!(world.works.contains_key("app") && world.ledgers.contains_key("app"));
+        assert!(world.there().contains(&"Widget web/one".to_owned()));
+        let status = world.works["app"]["status"].to_string();
+        assert!(status.contains("Widget one in namespace web: "), "{status}");
+        if served_again {
+            world.served.insert(widgets);
+            world.tick(90);
+            assert!(!world.works.contains_key("app") && !world.ledgers.contains_key("app"));
+            assert!(!world.there().contains(&"Widget web/one".to_owned()));
+        }
+    }
+}
+
+#[test]
+fn a_protected_object_that_is_not_asked_for_any_more_is_told() {
+    let mut world = WorkWorld::in_step(&[("app", &[namespace("team"), config("a")])]);
+    world.work("app", &[config("a")]);
+    world.tick(10);
+    let status = world.works["app"]["status"]["conditions"][0].to_string();
+    assert!(
+        status.contains("\"Kept\"") && status.contains("Namespace team is of a protected kind"),
+        "{status}"
+    );
+    world.work(
+        "app",
+        &[config("a"), json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "no/name"}})],
+    );
+    world.tick(10);
+    let status = world.works["app"]["status"]["conditions"][0].to_string();
+    assert!(
+        status.contains("\"Incomplete\"") && status.contains("Namespace team is of a protected kind"),
+        "{status}"
+    );
+    world.annotate("app", "allow-deletion", &"true".into());
+    world.tick(10);
+    assert_eq!(world.there(), ["ConfigMap web/a"]);
+    assert!(!world.works["app"]["status"].to_string().contains("protected"));
+}
+
+#[test]
+fn what_an_object_that_is_to_go_waits_for_is_told() {
+    let mut world = WorkWorld::in_step(&[("app", &[config("a"), config("b")])]);
+    let a = world.find("ConfigMap web/a");
+    world.edit(&a, |value| value["metadata"]["finalizers"] = json!(["example.com/slow"]));
+    world.delete_work("app");
+    world.tick(10);
+    let status = world.works["app"]["status"]["conditions"][0].to_string();
+    let waits = "1 objects are still there: ConfigMap a in namespace web is being deleted, and waits for its finalizers example.com/slow";
+    assert!(status.contains(waits), "{status}");
+    let mut world = WorkWorld::in_step(&[("app", &[config("a"), config("b")])]);
+    world.undeletable = Some(crate::Failure::Forbidden);
+    world.work("app", &[config("b")]);
+    world.tick(10);
+    let status = world.works["app"]["status"]["conditions"][0].to_string();
+    assert!(status.contains("\"Kept\"") && status.contains("ConfigMap a in namespace web: no"), "{status}");
+}

@@ -166,6 +166,29 @@ fn a_work_without_secrets_any_more_loses_its_values() {
 }
 
 #[test]
+fn values_of_a_secret_that_was_never_made_go_too_wherever_the_process_ends() {
+    for step in 1.. {
+        let mut world = WorkWorld::in_step(&[]);
+        world.refused.insert("Secret".into(), Failure::Forbidden);
+        world.work("app", &[secret("login"), config("a")]);
+        world.tick(15);
+        assert!(world.vault("app").is_some());
+        world.crash = Some((step, world::Crash::Undone));
+        world.work("app", &[config("a")]);
+        world.tick(15);
+        let ended = world.dead;
+        world.crash = None;
+        world.start(true);
+        world.tick(15);
+        assert_eq!(world.vault("app"), None, "{step} {:#?}", world.log);
+        if !ended {
+            assert!(step > 2, "{step}");
+            return;
+        }
+    }
+}
+
+#[test]
 fn of_a_deleted_work_the_values_go_after_the_finalizer_and_before_the_ledger() {
     let mut world = in_step();
     world.delete_work("app");

@@ -196,3 +196,82 @@ fn policies_and_works_leave_each_others_objects_alone() {
     world.tick(60);
     assert_eq!(world.objects[&target], before);
 }
+
+#[test]
+fn what_is_adopted_keeps_the_fields_of_others_and_drift_of_its_own_is_put_right() {
+    let says = |fields: &[(&str, Value)]| {
+        let mut config = with(config("a"), "on-conflict", "adopt");
+        for (field, value) in fields {
+            config[*field] = value.clone();
+        }
+        config
+    };
+    for restart in [false, true] {
+        let mut world = WorkWorld::new();
+        world.make(&world::config_named("a"), &json!({"data": {"a": "1"}, "immutable": false}));
+        world.work("app", &[says(&[])]);
+        world.start(true);
+        world.tick(1);
+        let a = world.find("ConfigMap web/a");
+        world.edit(&a, |value| value["data"]["a"] = "hand".into());
+        world.tick(5);
+        assert_eq!(world.objects[&a]["data"]["a"], "1", "drift of what it owns");
+        world.dead = restart;
+        world.work("app", &[says(&[("immutable", true.into())])]);
+        if restart {
+            world.restart(true);
+        }
+        world.tick(120);
+        assert_eq!(world.objects[&a]["immutable"], false, "restart {restart}");
+        let status = world.works["app"]["status"].to_string();
+        assert!(status.contains("others own fields of it"), "{status}");
+        world.work("app", &[says(&[("data", json!({"a": "2"}))])]);
+        world.tick(120);
+        let object = &world.objects[&a];
+        assert_eq!((&object["data"]["a"], &object["immutable"]), (&json!("2"), &json!(false)), "{restart}");
+    }
+}
+
+#[test]
+fn what_is_handed_over_to_who_leaves_it_as_it_is_found_keeps_the_fields_of_others() {
+    for (option, value) in
+        [("apply", "create"), ("on-drift", "report"), ("on-conflict", "adopt"), ("on-drift", "correct")]
+    {
+        let mut world =
+            WorkWorld::in_step(&[("one", &[with(config("a"), "on-drift", "report"), config("b")])]);
+        let a = world.find("ConfigMap web/a");
+        world.edit(&a, |value| value["data"]["a"] = "theirs".into());
+        world.work("two", &[with(config_of("a", "2"), option, value)]);
+        world.work("one", &[config("b")]);
+        world.tick(60);
+        let expected = if value == "correct" { "2" } else { "theirs" };
+        assert_eq!(world.objects[&a]["data"]["a"], expected, "{option} {value}");
+        assert_eq!(world.gone(), [""; 0]);
+    }
+}
+
+#[test]
+fn what_the_owner_takes_over_before_it_is_deleted_stays() {
+    let mut world = WorkWorld::in_step(&[("app", &[config("a")])]);
+    world.delete_work("app");
+    world.deferring = true;
+    for _ in 0..20 {
+        let deletes = |plan: &crate::Plan| matches!(plan.steps[0], crate::Step::Delete(_));
+        if world.plans.iter().any(deletes) {
+            break;
+        }
+        if world.plans.is_empty() {
+            world.tick(1);
+        } else {
+            world.carry_next();
+        }
+    }
+    assert!(!world.plans.is_empty());
+    let a = world.find("ConfigMap web/a");
+    world.edit(&a, |value| value["metadata"]["annotations"][muster_api::marks::LET_GO] = "true".into());
+    world.deferring = false;
+    world.run();
+    world.tick(60);
+    assert_eq!(world.there(), ["ConfigMap web/a"]);
+    assert!(world.works.is_empty() && world.ledgers.is_empty());
+}

@@ -75,6 +75,9 @@ pub(super) struct WorkWorld {
     views: BTreeSet<(Resource, Option<String>)>,
     /// What somebody took the mark off: it may be theirs by now.
     pub(super) stripped: BTreeSet<Target>,
+    /// UIDs of Works that somebody took the finalizer off when their values were kept, and no ledger told of them yet. A
+    /// process that begins after that cannot know of these values: the agent may not list Secrets.
+    pub(super) forlorn: BTreeSet<String>,
     /// Plans wait instead of being carried out.
     pub(super) deferring: bool,
     /// Outcomes are heard before what watches show of them, and the newest plan is carried out first.
@@ -128,6 +131,7 @@ impl WorkWorld {
             seen_in: None,
             views: BTreeSet::new(),
             stripped: BTreeSet::new(),
+            forlorn: BTreeSet::new(),
             deferring: false,
             done_first: false,
             crash: None,
@@ -276,6 +280,13 @@ impl WorkWorld {
         let plans = self.engine.on(event, now);
         let of_works = |plan: &&Plan| plan.source == Source::Works;
         assert!(!self.paused || plans.is_empty(), "while paused: {plans:?}");
+        for step in plans.iter().flat_map(|plan| &plan.steps) {
+            match step {
+                Step::Delete(deletion) => self.check_unwanted(deletion.target()),
+                Step::Unmark { target, .. } => self.check_unwanted(target),
+                _ => {}
+            }
+        }
         self.plans.extend(plans);
         let under_way = self.plans.iter().filter(of_works).count();
         assert!(under_way <= UNDER_WAY, "{under_way} steps under way");
@@ -352,7 +363,12 @@ impl WorkWorld {
     /// A Work goes, whatever finalizers it has.
     pub(super) fn drop_work(&mut self, name: &str) {
         let work = self.works.remove(name).unwrap();
-        self.proved.ends(work["metadata"]["uid"].as_str().unwrap());
+        let uid = work["metadata"]["uid"].as_str().unwrap();
+        self.proved.ends(uid);
+        let recorded = self.ledgers.values().any(|kept| kept.ledger.maker.uid == uid);
+        if self.vaults.contains_key(uid) && !recorded {
+            self.forlorn.insert(uid.to_owned());
+        }
         self.tell_work(Change::Gone(object(&work)));
     }
 

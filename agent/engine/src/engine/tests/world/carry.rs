@@ -155,6 +155,7 @@ impl PolicyWorld {
             | Step::Discard { .. }
             | Step::Finalize { .. }
             | Step::Report { .. }
+            | Step::Seek(_)
             | Step::Discover { .. } => {
                 unreachable!("no Works here")
             }

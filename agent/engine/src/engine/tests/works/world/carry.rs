@@ -32,6 +32,7 @@ impl WorkWorld {
             matches!(
                 step,
                 Step::Look(_)
+                    | Step::Seek(_)
                     | Step::Recall { .. }
                     | Step::Unlock { .. }
                     | Step::Discover { .. }
@@ -79,7 +80,7 @@ impl WorkWorld {
             }
             Step::Delete(deletion) => {
                 self.check_end(deletion.target(), Some(&deletion));
-                self.delete(deletion.target(), deletion.uid())
+                self.delete(deletion.target(), deletion.uid(), deletion.version())
             }
             Step::Unmark { target, uid } => {
                 self.check_end(&target, None);
@@ -87,9 +88,21 @@ impl WorkWorld {
             }
             Step::Look(target) => {
                 self.reads.push(format!("look {}", say(&target)));
+                if !self.served.contains(&target.resource) {
+                    return failed(Failure::NotServed);
+                }
                 self.objects
                     .get(&target)
                     .map_or(StepOutcome::Missing, |value| StepOutcome::Present(object(value)))
+            }
+            Step::Seek(resource) => {
+                self.reads.push(format!("seek {}", resource.plural));
+                let alike = |other: &&muster_api::Resource| {
+                    (&other.group, &other.plural) == (&resource.group, &resource.plural)
+                };
+                let served: Vec<_> = self.served.iter().filter(alike).cloned().collect();
+                let defined = self.defined(&resource.full_name()).is_some();
+                StepOutcome::Served((defined || !served.is_empty()).then_some(served))
             }
             Step::Record { ledger, before } => self.record(*ledger, before),
             Step::Settle { kept, applied } => self.settle(&kept, applied),
@@ -134,13 +147,17 @@ impl WorkWorld {
         }
     }
 
-    fn delete(&mut self, target: &Target, uid: &str) -> StepOutcome {
+    fn delete(&mut self, target: &Target, uid: &str, version: Option<&str>) -> StepOutcome {
         if let Some(failure) = self.undeletable {
             return failed(failure);
         }
         match self.objects.get(target) {
+            _ if !self.served.contains(&target.resource) => failed(Failure::NotServed),
             None => StepOutcome::Deleted,
-            Some(value) if value["metadata"]["uid"] != uid => {
+            Some(value)
+                if value["metadata"]["uid"] != uid
+                    || version.is_some_and(|version| value["metadata"]["resourceVersion"] != version) =>
+            {
                 self.log.push(format!("refused delete {}", say(target)));
                 failed(Failure::Conflict)
             }

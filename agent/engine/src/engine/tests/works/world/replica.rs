@@ -167,9 +167,12 @@ impl WorkWorld {
         let theirs = |leaf: &String, value: &Value| {
             !mine.contains(leaf) && there.get(leaf).is_some_and(|it| it != value)
         };
-        if !force && before.is_some() && leaves.iter().any(|(leaf, value)| theirs(leaf, value)) {
+        if let Some(before) = &before
+            && !force
+            && leaves.iter().any(|(leaf, value)| theirs(leaf, value))
+        {
             self.log.push(format!("failed {}", say(target)));
-            return StepOutcome::Failed(Failure::Conflict, "fields of others".into());
+            return StepOutcome::Present(object(before));
         }
         let fields: BTreeSet<String> = leaves.keys().cloned().collect();
         for dropped in mine.difference(&fields) {

@@ -73,6 +73,12 @@ impl WorkWorld {
         self.ledgers.values().find(|kept| kept.ledger.maker.uid == uid)
     }
 
+    /// The ledger of the Work by whose mark an object is known, or of the one that took that over.
+    pub(in super::super) fn ledger_for(&self, object: &Value, uid: &str) -> Option<&Kept> {
+        let text = object["metadata"]["annotations"][marks::MADE_FOR].as_str()?;
+        self.ledger_of(uid).or_else(|| self.ledgers.get(text.split('/').next()?))
+    }
+
     /// What is written is recorded before, as wanted, by the Work in whose name it is written; and that Work cannot go
     /// unnoticed.
     pub(super) fn check_write(&self, target: &Target, body: &Value) {
@@ -97,7 +103,7 @@ impl WorkWorld {
         let of = |kept: &&Kept| kept.ledger.resources.contains(target);
         let owner = maker(object);
         let kept = match &owner {
-            Some(uid) => self.ledger_of(uid).filter(of),
+            Some(uid) => self.ledger_for(object, uid).filter(of),
             None => self.ledgers.values().find(of),
         };
         let kept = kept.unwrap_or_else(|| panic!("{} is in no ledger", say(target)));
@@ -112,9 +118,17 @@ impl WorkWorld {
             assert!(options.allow_deletion || !protected, "{} is protected", say(target));
             assert_eq!(options.deletion, crate::work::Deletion::Delete, "{}", say(target));
         }
+    }
+
+    /// What is about to be deleted or released is wanted by no Work that is known.
+    pub(super) fn check_unwanted(&self, target: &Target) {
         // What a record under way asks for may be asked for no more by now.
         let asks = |work: &Value| asked(work).contains(&short(target));
-        let begins = |kept: &Kept| match self.works.get(&kept.ledger.maker.name) {
+        let stands = |kept: &Kept| {
+            let work = self.works.get(&kept.ledger.maker.name);
+            work.filter(|work| work["metadata"]["uid"] == *kept.ledger.maker.uid)
+        };
+        let begins = |kept: &Kept| match stands(kept) {
             Some(work) => asks(work),
             None => kept.ledger.applied.is_some(),
         };
@@ -128,9 +142,9 @@ impl WorkWorld {
     pub(in super::super) fn check_rest(&self) {
         for (target, object) in &self.objects {
             if let Some(uid) = maker(object) {
-                let kept = self.ledger_of(&uid);
+                let kept = self.ledger_for(object, &uid);
                 let recorded = kept.is_some_and(|kept| kept.ledger.resources.contains(target));
-                assert!(recorded, "{} is in no ledger\n{:#?}", say(target), self.log);
+                assert!(recorded, "{} of {uid} is in no ledger\n{:#?}", say(target), self.log);
             }
         }
     }
