@@ -13,7 +13,7 @@ const HARMS: [(&str, Harm); 4] = [
         });
     }),
     ("the key altered", |world| {
-        alter(world, |data| drop(data.insert("key".into(), BASE64_STANDARD.encode([99; 32]))))
+        alter(world, |data| drop(data.insert("key".into(), BASE64_STANDARD.encode([99; 32]))));
     }),
     ("emptied", |world| alter(world, |data| data.retain(|name, _| name == "key"))),
 ];
