@@ -183,7 +183,7 @@ impl Works {
 
     /// What other Works ask for, and no ledger records yet. One of the same name does not count: its ledger can be made
     /// when this one is gone.
-    fn asked_beside(&self, bundle: &Bundle) -> BTreeSet<Target> {
+    pub(super) fn asked_beside(&self, bundle: &Bundle) -> BTreeSet<Target> {
         let others = self.bundles.values().filter(|other| other.work.name != bundle.work.name);
         let demands = others.filter(|other| other.lost.is_none() && !other.is_deleting());
         let demands = demands.filter_map(|other| other.demand.as_ref());

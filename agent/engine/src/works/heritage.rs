@@ -55,7 +55,15 @@ impl Works {
             Phase::Applying => bundle.missing && bundle.lost == Some(Lost::Unseen),
             Phase::Deleting => {
                 let stays = heritage(brief, heir);
-                brief.left.keys().all(|target| stays.contains(target) || self.is_gone(bundle, brief, target))
+                // What a third one wants is left to that one, which may wait for something of this one itself.
+                let asked = self.asked_beside(bundle);
+                brief.left.keys().all(|target| {
+                    let wanted = || asked.iter().any(|other| other.is_same_object(target));
+                    stays.contains(target)
+                        || self.is_gone(bundle, brief, target)
+                        || wanted()
+                        || self.is_claimed(brief, target)
+                })
             }
         }
     }
