@@ -153,6 +153,9 @@ impl Works {
         if bundle.show(object) {
             bundle.upstream.pace.hurry();
             bundle.keeper.renew();
+            if bundle.is_unread() {
+                self.incomplete.insert(meta.uid.clone());
+            }
             self.turns.push(&meta.uid);
         }
     }

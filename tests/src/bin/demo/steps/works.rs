@@ -28,7 +28,9 @@ pub(super) fn apply(stage: &mut Stage) -> Result<()> {
         "four of five applied",
         |said| {
             let of = |reason: &str| said.lines().filter(|line| line.contains(reason)).count();
-            of(": Applied") == 4 && said.contains("1 Service web: Rejected") && said.contains("99999")
+            of(": Applied") == 4
+                && said.contains("1 Service web: Rejected")
+                && said.contains("spec.ports[0].port")
         },
     )?;
     println!("\n# It is mended:\n");
