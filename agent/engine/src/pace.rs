@@ -49,7 +49,7 @@ impl Pace {
     }
 
     /// Whether the object is fought over: it was put right so often that the brake holds, and did not stay right for
-    /// [`CALM`] since.
+    /// `CALM` since.
     #[must_use]
     pub fn is_fought(&self, now: Duration) -> bool {
         self.corrections >= FREE_CORRECTIONS && !self.is_calm(now)
