@@ -110,7 +110,7 @@ fn bad() -> Vec<(Value, &'static str)> {
             ),
             "Rejected",
         ),
-        (with("judged", json!({"stringData": {"password": value}})), "Rejected"),
+        (with("judged", json!({"stringData": {"password": value}})), "PolicyRefused"),
         (
             manifest("v1", "Secret", "nowhere", "homeless", json!({"stringData": {"password": value}})),
             "Waiting",
