@@ -8,6 +8,7 @@ use muster_tests::api::MERGE_PATCH;
 use serde_json::json;
 
 use crate::fleet::{CLUSTERS, Fleet, REPORT, until};
+use crate::works::{config_map, put_work};
 
 #[test]
 fn it_lives_at_once_and_is_ready_with_its_replica() {
@@ -59,6 +60,14 @@ fn every_metric_of_the_list_moves_and_names_no_object() {
     waits(&agent, Metric::Requests, &[("side", "directory"), ("verb", "watch"), ("result", "ok")], |n| {
         n >= 1.0
     });
+
+    let theirs = config_map("default", "theirs", "somebody's");
+    fleet.replica.api().create("/api/v1/namespaces/default/configmaps", &theirs).unwrap();
+    put_work(&fleet, "mixed", &json!([config_map("default", "ours", "one"), theirs]));
+    waits(&agent, Metric::Works, &[("state", "failing")], one);
+    waits(&agent, Metric::WorkSteps, &[("step", "write"), ("result", "ok")], one);
+    // No watch shows when what is somebody else's goes.
+    waits(&agent, Metric::RetryTimers, &[("category", "conflict")], |retries| retries >= 1.0);
 
     fleet.reason(&agent, "CredentialsValid", "ExpiresSoon");
     let report = fleet.replica.api().get(REPORT).unwrap();

@@ -116,7 +116,7 @@ pub const LABELS: &[(&str, &str)] = &[
     ),
     (
         "step",
-        "What is done about a Work: an object is written (`write`), or goes or is looked for (`clear`); its `ledger` is written or removed, or read (`recall`); in the directory its finalizer (`finalize`) or its status (`report`) is written; the replica is asked which kinds it serves (`discover`).",
+        "What is done about a Work: an object is written (`write`), or goes or is looked for (`clear`), or is looked at where no watch shows it (`see`); its `ledger` is written or removed, or read (`recall`), and so are the `values` of Secrets beside it; in the directory its finalizer (`finalize`) or its status (`report`) is written; the replica is asked which kinds it serves (`discover`).",
     ),
     (
         "verb",

@@ -89,6 +89,8 @@ impl Works {
     pub(super) fn count_ended(&mut self, task: &Task, outcome: &StepOutcome) {
         let result = match outcome {
             StepOutcome::Failed(failure, message) => Refusal::of(*failure, message).as_str(),
+            // Something is there that was not written.
+            StepOutcome::Present(_) if matches!(task, Task::Write { .. }) => Refusal::Conflict.as_str(),
             _ => "ok",
         };
         *self.figures.counted.steps.entry((task.as_str(), result)).or_default() += 1;
