@@ -4,12 +4,11 @@ use std::time::{Duration, Instant};
 
 use muster_tests::agent::AgentProcess;
 use muster_tests::api::MERGE_PATCH;
-use muster_tests::wait::{DEADLINE, timed};
 use serde_json::{Value, json};
 
 use super::{SAMPLES, joined, print, time};
 use crate::fleet::condition_of;
-use crate::works::burst::{PLACE, applied, config_maps, create, place, there};
+use crate::works::burst::{PLACE, applied, config_maps, create, place, there, wait};
 use crate::works::{config_map, put_work, work, works};
 
 fn is_applied(work: &Value) -> bool {
@@ -70,14 +69,6 @@ fn burst(number: usize, objects: usize, bytes: usize) {
         cpu.as_millis()
     );
     tell(&agent, "after");
-}
-
-fn wait(agent: &AgentProcess, what: &str, look: impl Fn() -> usize, number: usize) {
-    let waited = timed(what, DEADLINE * 10, || {
-        let seen = look();
-        if seen == number { Ok(()) } else { Err(seen.to_string()) }
-    });
-    waited.unwrap_or_else(|late| panic!("{late}\n{}", agent.log()));
 }
 
 fn tell(agent: &AgentProcess, when: &str) {

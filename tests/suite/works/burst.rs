@@ -3,10 +3,11 @@
 use std::thread;
 
 use muster_tests::agent::AgentProcess;
+use muster_tests::wait::{DEADLINE, timed};
 use serde_json::{Value, json};
 
 use super::{config_map, put_work, until_told, works};
-use crate::fleet::{Fleet, until};
+use crate::fleet::Fleet;
 
 /// Calls of a client that makes Works, under way at once.
 const IN_FLIGHT: usize = 16;
@@ -71,6 +72,15 @@ pub(crate) fn applied(fleet: &Fleet) -> usize {
     list["items"].as_array().unwrap().iter().filter(applied).count()
 }
 
+/// Waits until so many are there: all of it takes its time on a busy machine.
+pub(crate) fn wait(agent: &AgentProcess, what: &str, look: impl Fn() -> usize, number: usize) {
+    let waited = timed(what, DEADLINE * 10, || {
+        let seen = look();
+        if seen >= number { Ok(()) } else { Err(seen.to_string()) }
+    });
+    waited.unwrap_or_else(|late| panic!("{late}\n{}", agent.log()));
+}
+
 /// When an object was made, in the order of the API server.
 fn made(fleet: &Fleet, name: &str) -> u64 {
     let object = fleet.replica.api().get(&format!("{MADE}/{name}")).unwrap();
@@ -78,29 +88,23 @@ fn made(fleet: &Fleet, name: &str) -> u64 {
 }
 
 fn until_there(fleet: &Fleet, agent: &AgentProcess, number: usize) {
-    until(agent, &format!("{number} objects"), || {
-        let seen = there(fleet);
-        if seen >= number { Ok(()) } else { Err(seen.to_string()) }
-    });
+    wait(agent, &format!("{number} objects"), || there(fleet), number);
 }
 
 #[test]
 fn a_new_work_is_not_the_last_of_a_burst_and_a_large_one_holds_up_nobody() {
     let fleet = Fleet::new();
     place(&fleet);
-    let names: Vec<String> = (0..200).map(|number| format!("work-{number}")).collect();
+    let names: Vec<String> = (0..100).map(|number| format!("work-{number}")).collect();
     create(&fleet, &names, |name| config_maps(name, 1, 1024));
-    let large = config_maps("large", 500, 512);
+    let large = config_maps("large", 300, 512);
     put_work(&fleet, "large", &json!(large));
     let agent = fleet.joined(&[]);
-    until_there(&fleet, &agent, 100);
+    until_there(&fleet, &agent, 50);
     put_work(&fleet, "late", &json!(config_maps("late", 1, 1024)));
     until_there(&fleet, &agent, names.len() + large.len() + 1);
     until_told(&fleet, &agent, "large", "Applied", "Applied");
-    until(&agent, "all Works applied", || {
-        let seen = applied(&fleet);
-        if seen == names.len() + 2 { Ok(()) } else { Err(seen.to_string()) }
-    });
+    wait(&agent, "all Works applied", || applied(&fleet), names.len() + 2);
 
     let late = made(&fleet, "late-0");
     let after = |name: &String| made(&fleet, &format!("{name}-0")) > late;
