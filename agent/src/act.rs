@@ -149,6 +149,7 @@ impl Actor {
             Step::Create { target, body, cause } => self.create(by, &target, body, cause).await,
             Step::Replace { target, body, cause } => self.replace(by, &target, body, cause).await,
             Step::Apply { target, body, cause, force } => self.apply(by, &target, body, (cause, force)).await,
+            Step::Rehearse { target, body } => self.rehearse(by, &target, body).await,
             Step::Unmark { target, uid } => self.unmark(by, &target, &uid).await,
             Step::Delete(deletion) => self.delete(by, &deletion).await,
             Step::Record { ledger, before } => self.record(&ledger, before.as_ref()).await,

@@ -10,7 +10,6 @@ use muster_api::condition::{Condition, Status};
 use muster_api::conditions::ConditionType;
 use muster_engine::event::{Event, StepOutcome};
 use muster_engine::mirror::Counts;
-use muster_engine::readiness;
 use muster_engine::refusal::Awaited;
 use muster_engine::works::{Counted, Places, Standing};
 use muster_engine::{Engine, Now, Plan, PlanId, Scope};
@@ -173,7 +172,8 @@ impl Index {
         let edition = self.engine.watched_edition();
         if self.watched_edition != edition {
             self.watched_edition = edition;
-            self.watched.send_replace(self.engine.watched().map(wanted).collect());
+            let kind = |(resource, places)| wanted(resource, places, self.engine.watches_whole(resource));
+            self.watched.send_replace(self.engine.watched().map(kind).collect());
         }
         self.awaited.send_if_modified(|told| {
             let differs = !told.iter().copied().eq(self.engine.awaited());
@@ -249,9 +249,8 @@ impl Index {
     }
 }
 
-/// A kind whose objects are to be watched: as much of them as their readiness needs.
-fn wanted((resource, places): (&Resource, &Places)) -> (Resource, WantedKind) {
-    let whole = !readiness::is_ready_when_there(&resource.group, &resource.kind);
+/// A kind whose objects are to be watched. `whole`: more of them than their metadata.
+fn wanted(resource: &Resource, places: &Places, whole: bool) -> (Resource, WantedKind) {
     let places = places.iter().map(|(namespace, accounts)| {
         (namespace.map(str::to_owned), accounts.map(|account| account.map(Box::from)).collect())
     });

@@ -10,6 +10,7 @@ mod drift;
 mod ending;
 mod enduring;
 mod fights;
+mod options;
 mod secrets;
 mod standard;
 mod truth;

@@ -25,6 +25,7 @@ use crate::mirror::{self, Counts, Mirror};
 use crate::pin::Pin;
 use crate::plan::{Plan, PlanId, Source, Step};
 use crate::policies::{self, Context, Policies, Told};
+use crate::readiness;
 use crate::refusal::Awaited;
 use crate::scope::Scope;
 use crate::state::State;
@@ -191,7 +192,7 @@ impl Engine {
         self.works.watched()
     }
 
-    /// Another number where [`watched`](Self::watched) says something else; `None` before it says anything.
+    /// Another number where [`watched`](Self::watched) or [`watches_whole`](Self::watches_whole) says something else; `None` before it says anything.
     #[must_use]
     pub fn watched_edition(&self) -> Option<u64> {
         self.works.watched_edition()
@@ -212,6 +213,13 @@ impl Engine {
     #[must_use]
     pub fn counted(&self) -> &works::Counted {
         self.works.counted()
+    }
+
+    /// Whether more than the metadata of the objects of such a resource is to be seen.
+    #[must_use]
+    pub fn watches_whole(&self, resource: &Resource) -> bool {
+        !readiness::is_ready_when_there(&resource.group, &resource.kind)
+            || self.works.asks_for_values(resource)
     }
 
     /// How it stands with the policies.

@@ -5,11 +5,13 @@
 //! directory is the pinned one, with its CRD and the replica's own entry in their places, and the answer for the
 //! entry itself must be a 404 that names it. [`Findings::judge`] is the only place that makes a [`Confirmed`], for the
 //! copy of an entry; [`Findings::judge_policy`] makes a [`Revocation`], for what a policy made;
-//! [`Findings::judge_work`] makes an [`Ending`], for what a Work made; and [`Findings::judge_departure`] says whether the
+//! [`Findings::judge_work`] makes an [`Ending`], for what a Work made; [`Replacement`] is for what is made anew, since it
+//! cannot be changed; and [`Findings::judge_departure`] says whether the
 //! replica was de-registered.
 
 mod departure;
 mod ending;
+mod replacement;
 mod revocation;
 
 use std::fmt;
@@ -24,6 +26,8 @@ use crate::target::Target;
 
 pub use departure::Departure;
 pub use ending::{Ending, WorkVerdict};
+pub(crate) use replacement::Refused;
+pub use replacement::Replacement;
 pub use revocation::{PolicyVerdict, Revocation};
 
 /// Live reads to make in the directory, in this order: the replica's own entry, then the directory's landmarks; where

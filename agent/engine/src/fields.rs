@@ -3,17 +3,18 @@
 //!
 //! ```text
 //!  `ignore` ─▶ Path::parse ─▶ Path ─┬▶ digest   our set without those fields: others may take them, and it is no drift
-//!                                   ├▶ owns     while we own such a field, it is sent: what its only owner stops
-//!                                   │           sending, the server deletes
-//!                                   └▶ strip    once others own it, it is left out
+//!                                   └▶ leave    what others own of them is not sent; what we own is sent as it is there:
+//!                                               what its only owner stops sending, the server deletes
 //! ```
 
+mod leave;
 mod path;
 mod set;
 mod strip;
 mod text;
 
+pub use leave::leave;
 pub use path::{LONGEST_PATH, Path, PathError};
-pub use set::{digest, owns};
+pub use set::digest;
 pub use strip::strip;
 pub(crate) use text::{key_text, push_field, push_index, push_keys};

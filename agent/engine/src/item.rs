@@ -40,6 +40,8 @@ pub enum Guard {
     Absent,
     /// The object there has this UID.
     Uid(String),
+    /// None: the body is one to create.
+    New,
 }
 
 /// Why a manifest that was recorded is none that Muster wrote.
@@ -95,6 +97,12 @@ impl Item {
         let text = self.text(self.metadata());
         // The text is made of JSON values: it cannot fail to be JSON. Read back, null would be refused.
         RawValue::from_string(text).unwrap_or_else(|_| RawValue::NULL.to_owned())
+    }
+
+    /// The same as a value; null where it is nested deeper than JSON is read.
+    #[must_use]
+    pub fn value(&self) -> Value {
+        serde_json::from_str(&self.text(self.metadata())).unwrap_or_default()
     }
 
     /// Reads a manifest that a ledger recorded.
@@ -160,9 +168,10 @@ impl Item {
             }
         }
         match guard {
-            Guard::Absent => metadata.insert("resourceVersion".to_owned(), "1".into()),
-            Guard::Uid(uid) => metadata.insert("uid".to_owned(), uid.into()),
-        };
+            Guard::Absent => drop(metadata.insert("resourceVersion".to_owned(), "1".into())),
+            Guard::Uid(uid) => drop(metadata.insert("uid".to_owned(), uid.into())),
+            Guard::New => {}
+        }
         self.text(metadata)
     }
 

@@ -2,7 +2,7 @@
 
 use muster_api::{Object, marks};
 
-use crate::item::short_digest;
+use crate::fields::{Path, digest};
 use crate::managed;
 use crate::mark::Mark;
 use crate::target::Target;
@@ -49,8 +49,17 @@ impl Observed {
                 None => Vec::new(),
             },
             let_go: marks::is_on(&meta.annotations, marks::LET_GO),
-            fields: fields(object.raw.get(), manager),
+            fields: fields(object.raw.get(), manager, &[]),
         }
+    }
+
+    /// The same, where the fields at some paths are left to others: whoever changes them changes nothing here.
+    #[must_use]
+    pub fn leaving(mut self, object: &Object, manager: &str, ignored: &[Path]) -> Self {
+        if !ignored.is_empty() {
+            self.fields = fields(object.raw.get(), manager, ignored);
+        }
+        self
     }
 
     /// As policies see it: what was made for a Work is somebody else's.
@@ -62,9 +71,9 @@ impl Observed {
 }
 
 /// What does not parse counts as a set that is not ours.
-fn fields(raw: &str, manager: &str) -> Option<String> {
+fn fields(raw: &str, manager: &str, without: &[Path]) -> Option<String> {
     let own = managed::entries(raw).into_iter().find(|entry| entry.is_applied_by(manager))?;
-    Some(short_digest(own.fields_v1?.get().as_bytes()))
+    digest(own.fields_v1?.get(), without)
 }
 
 #[cfg(test)]

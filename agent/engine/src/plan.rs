@@ -98,6 +98,13 @@ pub enum Step {
         /// Whether fields that others set are taken over. Where they are not, they are a conflict.
         force: bool,
     },
+    /// Ask whether an object would be taken as a new one, store nothing, and read what is there under its name.
+    Rehearse {
+        /// Which.
+        target: Target,
+        /// The whole object, as JSON.
+        body: String,
+    },
     /// Read one object of the replica, live.
     Look(Target),
     /// Take Muster's label and mark off an object of this UID, and leave it otherwise as it is.
@@ -208,6 +215,7 @@ impl fmt::Debug for Step {
             Self::Create { target, .. } => of("Create", target),
             Self::Replace { target, .. } => of("Replace", target),
             Self::Apply { target, .. } => of("Apply", target),
+            Self::Rehearse { target, .. } => of("Rehearse", target),
             Self::Look(target) => of("Look", target),
             Self::Seek(target) => of("Seek", target),
             Self::Unmark { target, .. } => of("Unmark", target),

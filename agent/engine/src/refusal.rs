@@ -58,6 +58,8 @@ impl Refusal {
     /// What a failure means, by the words of the server or of the client around them.
     #[must_use]
     pub fn of(failure: Failure, message: &str) -> Self {
+        // What a value says does not count.
+        let message = &without_values(message);
         let says = |words: &str| message.contains(words);
         // Webhooks choose the code of their answer, and a backend that is away is a failure of the server.
         if says("admission webhook \"") && says("denied the request") {
@@ -132,8 +134,10 @@ impl Refusal {
     }
 }
 
-/// How servers say that a field cannot be changed.
-const IMMUTABLE: [&str; 4] = ["immutable", "may not change", "cannot change", "Forbidden: updates to"];
+/// How servers say that a field cannot be changed: most kinds, Services, bindings, priority classes, stateful sets and
+/// storage classes.
+const IMMUTABLE: [&str; 5] =
+    ["immutable", "may not change", "cannot change", "may not be changed", "Forbidden: updates to "];
 
 /// A refusal by the account's rights names the user; plugins of admission answer with the same code.
 fn forbidden(message: &str) -> Refusal {
@@ -147,6 +151,24 @@ fn forbidden(message: &str) -> Refusal {
     match message.split_once(" is forbidden: ") {
         Some((_, why)) if !why.to_lowercase().starts_with("user \"") => Refusal::Policy,
         _ => Refusal::Right,
+    }
+}
+
+/// What may stand in the place of a value that the client left out: why it cannot be changed.
+const FIXED: [&str; 2] = ["field is immutable", "field is immutable when `immutable` is set"];
+
+/// What a server said, without the values that it repeats: manifests may hold what is not for everybody.
+pub(crate) fn without_values(message: &str) -> String {
+    if let Some((before, _)) = message.split_once(", got &value") {
+        return before.to_owned();
+    }
+    match message.split_once("Invalid value: ") {
+        Some((before, after)) => {
+            let bare = FIXED.into_iter().find(|words| *words == after).unwrap_or_default();
+            let detail = after.rsplit_once(": ").map_or(bare, |(_, detail)| detail);
+            format!("{before}Invalid value: {detail}")
+        }
+        None => message.to_owned(),
     }
 }
 
@@ -268,6 +290,32 @@ mod tests {
         for awaited in Awaited::ALL {
             assert!(!awaited.resources().is_empty(), "{awaited:?}");
             assert!(ANSWERS.iter().any(|(_, _, refusal)| refusal.awaits() == Some(awaited)), "{awaited:?}");
+        }
+    }
+
+    #[test]
+    fn what_a_server_repeats_of_a_manifest_is_not_told() {
+        for (said, told) in [
+            (
+                "ConfigMap \"a\" is invalid: data: Invalid value: \"s3cret\": must be text",
+                "ConfigMap \"a\" is invalid: data: Invalid value: must be text",
+            ),
+            (
+                "failed to create typed patch object: .data.a: expected string, got &value.valueUnstructured{Value:\"s3cret\"}",
+                "failed to create typed patch object: .data.a: expected string",
+            ),
+            (
+                "spec: Invalid value: \"s3cret: x\": field is immutable",
+                "spec: Invalid value: field is immutable",
+            ),
+            ("Invalid value: s3cret", "Invalid value: "),
+            ("type: Invalid value: field is immutable", "type: Invalid value: field is immutable"),
+            (
+                "the server could not find the requested resource",
+                "the server could not find the requested resource",
+            ),
+        ] {
+            assert_eq!(without_values(said), told);
         }
     }
 }

@@ -14,9 +14,12 @@
 //! - `catalog`: which kinds the replica serves; `kinds`: which are to be watched where; `views`: what it shows, and
 //!   `unwatched`: what no watch shows;
 //! - `turns`: whose turn it is; `due`: what is to be done for one Work; `recording`: what for its ledger; `objects`: what
-//!   for one object of it;
+//!   for one object of it, `wanted` and `written`: how it is written, and what came of that;
+//! - `looks`: what live reads show of it; `feedback`: what Works ask to be told of it; `replacing`: how it is made anew;
+//!   `planning`: what would be done;
 //! - `fights`: who keeps changing what is written; `figures`: what is counted;
-//! - `safe`: what is known of the values of Secrets beside the ledger; `values`: what is to be done about them;
+//! - `kept`: what the ledgers say; `safe`: what is known of the values of Secrets beside one; `values`: what is to be done
+//!   about them;
 //! - `clear`: what becomes of what is wanted no more; `heritage`: what another Work of the name takes over;
 //! - `wakes`: when what was refused is tried again;
 //! - `outcome`: what came of it; `status`: what people are told, `remains` of what is to go.
@@ -27,14 +30,19 @@ mod catalog;
 mod clear;
 mod compile;
 mod due;
+mod feedback;
 mod fights;
 mod figures;
 mod heritage;
+mod kept;
 mod kinds;
+mod looks;
 mod objects;
 mod outcome;
+mod planning;
 mod recording;
 mod remains;
+mod replacing;
 mod safe;
 mod status;
 mod turns;
@@ -42,6 +50,8 @@ mod unwatched;
 mod values;
 mod views;
 mod wakes;
+mod wanted;
+mod written;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -51,17 +61,18 @@ use muster_api::{Object, Resource};
 
 use self::bundle::{Bundle, Lost};
 use self::catalog::Catalog;
+use self::feedback::Reported;
 use self::fights::Fights;
 use self::figures::Figures;
-use self::kinds::{Kinds, account};
+use self::kinds::Kinds;
 use self::turns::Turns;
 use self::views::Views;
 use self::wakes::Wakes;
-use crate::event::Change;
+use crate::evidence::{Refused, Replacement};
 use crate::failure::Failure;
-use crate::ledger::{Home, Kept};
+use crate::ledger::Home;
 use crate::listing::Listing;
-use crate::live::{Known, Live};
+use crate::live::Live;
 use crate::mark::Maker;
 use crate::pin::Pin;
 use crate::readiness::Readiness;
@@ -103,7 +114,13 @@ pub struct Works {
     /// What is there and not ready.
     readiness: BTreeMap<Target, Readiness>,
     /// The values that Works ask for.
-    feedback: BTreeMap<Target, Box<str>>,
+    feedback: BTreeMap<Target, Reported>,
+    /// Objects as live reads show them, for the writes that follow.
+    live: BTreeMap<Target, Object>,
+    /// Changes that the replica refused, of what is to be made anew then.
+    refused: BTreeMap<Target, Refused>,
+    /// What is to go, to be made anew.
+    replacements: BTreeMap<Target, Replacement>,
     /// The Works whose ledgers record an object, by UID.
     claims: BTreeMap<Target, BTreeSet<String>>,
     /// What is claimed, by kind.
@@ -192,141 +209,6 @@ impl Works {
 
     // === what the replica keeps and serves ===
 
-    /// A change of the ledgers.
-    pub fn ledgers_changed(&mut self, change: Change<Kept>) {
-        match change {
-            Change::Failed(..) | Change::Alive => {}
-            Change::ListBegan => self.ledgers.began(),
-            Change::Listed(kept) | Change::Applied(kept) => {
-                if let Some(brief) = Brief::of(&kept.ledger) {
-                    self.keep(Kept { ledger: Arc::new(brief), uid: kept.uid, version: kept.version });
-                }
-            }
-            Change::Gone(kept) => self.unkeep(&kept.ledger.maker.uid, &kept.uid),
-            Change::ListComplete => {
-                let shown = self.ledgers.completed();
-                let gone: Vec<(String, String)> = self
-                    .bundles
-                    .iter()
-                    .filter(|(uid, _)| !shown.contains(*uid))
-                    .filter_map(|(uid, bundle)| Some((uid.clone(), bundle.keeper.kept()?.uid.clone())))
-                    .collect();
-                for (uid, object) in gone {
-                    self.unkeep(&uid, &object);
-                }
-                self.stir_all();
-            }
-        }
-    }
-
-    fn keep(&mut self, kept: Kept<Arc<Brief>>) {
-        if self.is_handed_over(&kept) {
-            return;
-        }
-        let brief = Arc::clone(&kept.ledger);
-        let uid = brief.work.uid.clone();
-        self.ledgers.show(&uid);
-        let bundle = self.bundles.entry(uid.clone()).or_insert_with(|| Bundle::new(brief.work.clone()));
-        if self.shown.is_complete() && bundle.seen.is_none() && bundle.lost.is_none() {
-            bundle.lost = Some(Lost::Unseen); // the directory was listed before
-        }
-        let before = bundle.believed().cloned();
-        let object = kept.uid.clone();
-        bundle.keeper.keep(kept);
-        let now = bundle.believed().cloned();
-        let holder = self.names.insert(brief.work.name.clone(), uid.clone());
-        self.claim(&uid, before.as_ref(), now.as_ref());
-        self.displaced(holder.filter(|holder| *holder != uid), &object);
-        self.know(&brief);
-        self.turns.push(&uid);
-    }
-
-    fn unkeep(&mut self, work: &str, object: &str) {
-        let Some(bundle) = self.bundles.get_mut(work) else { return };
-        let before = bundle.believed().cloned();
-        if bundle.keeper.unkeep(object) {
-            self.unnamed(work, before.as_ref());
-        }
-        self.turns.push(work);
-    }
-
-    /// A Work has no ledger any more. Another one of its name may have waited for that.
-    fn unnamed(&mut self, uid: &str, before: Option<&Arc<Brief>>) {
-        let now = self.bundles.get(uid).and_then(Bundle::believed).cloned();
-        self.claim(uid, before, now.as_ref());
-        let Some(name) = before.map(|brief| brief.work.name.clone()) else { return };
-        if now.is_none() && self.names.get(&name).is_some_and(|named| named == uid) {
-            self.names.remove(&name);
-        }
-        let namesakes = self.bundles.iter_mut().filter(|(_, bundle)| bundle.work.name == name);
-        for (uid, bundle) in namesakes {
-            bundle.keeper.renew();
-            self.turns.push(uid);
-        }
-    }
-
-    /// What a Work's ledger records, instead of what it recorded before.
-    fn claim(&mut self, uid: &str, before: Option<&Arc<Brief>>, now: Option<&Arc<Brief>>) {
-        if let Some(now) = now {
-            self.renew(before.map(Arc::as_ref), now);
-        }
-        if let (Some(before), Some(now)) = (before, now)
-            && before.targets().eq(now.targets())
-            && (before.phase, before.wanted.len()) == (now.phase, now.wanted.len())
-            && account(before) == account(now)
-        {
-            return;
-        }
-        if let Some(brief) = before {
-            for target in brief.targets() {
-                if let Some(claims) = self.claims.get_mut(target)
-                    && claims.remove(uid)
-                {
-                    self.kinds.remove(target, account(brief));
-                    if claims.is_empty() {
-                        self.claims.remove(target);
-                    }
-                }
-            }
-        }
-        if let Some(brief) = now {
-            for target in brief.targets() {
-                if self.claims.entry(target.clone()).or_default().insert(uid.to_owned()) {
-                    self.kinds.add(target, account(brief));
-                }
-            }
-        }
-        for target in before.iter().flat_map(|brief| brief.targets()) {
-            if !self.claims.contains_key(target) && !self.under_way.contains(target) {
-                self.slots.remove(target);
-                self.readiness.remove(target);
-                self.feedback.remove(target);
-                self.fights.remove(target);
-            }
-            self.stir_claimants(target);
-        }
-        if let Some(brief) = now {
-            self.nonces.insert(brief.nonce.clone());
-        }
-    }
-
-    /// What a ledger says of what is there. One of another directory, or of a replica that this one is a copy of, says
-    /// nothing.
-    fn know(&mut self, brief: &Brief) {
-        let ours = |home: &Home| (&home.directory, &home.replica) == (&brief.directory, &brief.replica);
-        if !self.home.as_ref().is_some_and(ours) {
-            return;
-        }
-        for (target, applied) in brief.applied.iter().flatten() {
-            let slot = self.slots.entry(target.clone()).or_default();
-            slot.known.get_or_insert_with(|| Known {
-                uid: applied.uid.clone(),
-                fields: (!applied.fields.is_empty()).then(|| applied.fields.clone()),
-                by: Some(brief.work.uid.as_str().into()),
-            });
-        }
-    }
-
     /// A definition of a custom resource came, changed or went.
     pub fn definition_changed(&mut self, name: &str) {
         let Some((_, group)) = name.split_once('.') else { return };
@@ -381,15 +263,6 @@ impl Works {
                 self.turns.push(uid);
             }
         }
-    }
-
-    /// The account as which a step about a Work's objects is carried out, where it is not the default one.
-    #[must_use]
-    pub fn account(&self, task: &Task) -> Option<Box<str>> {
-        let (Task::Write { work, .. } | Task::Clear { work, .. } | Task::See { work, .. }) = task else {
-            return None;
-        };
-        self.bundles.get(work)?.ledger()?.options.service_account.clone()
     }
 
     /// The Works in question that are to be read, by UID and name, where the directory is the pinned one.

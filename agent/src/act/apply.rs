@@ -58,6 +58,19 @@ impl Actor {
         }
     }
 
+    /// Asks whether the server would take an object as a new one, and reads what is there. It judges an object before it
+    /// finds that there is one of its name.
+    pub(super) async fn rehearse(&self, by: By<'_>, target: &Target, body: String) -> StepOutcome {
+        let Target { resource, namespace, .. } = target;
+        let client = self.client(by, resource);
+        let namespace = namespace.as_deref();
+        match client.create_dry_run(resource, namespace, manager(by.source), body.into_bytes()).await {
+            Ok(_) => StepOutcome::Missing,
+            Err(CallError::AlreadyExists { .. }) => self.look(by, target).await,
+            Err(error) => failed(&error),
+        }
+    }
+
     /// Takes label and mark off. An object that is gone bears neither.
     pub(super) async fn unmark(&self, by: By<'_>, target: &Target, uid: &str) -> StepOutcome {
         let Target { resource, namespace, name } = target;

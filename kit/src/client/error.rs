@@ -11,6 +11,8 @@ use serde::Deserialize;
 
 /// Most characters of a server's message that an error keeps.
 const LONGEST_MESSAGE: usize = 256;
+/// Most characters that are kept of the end of a longer one.
+const LONGEST_END: usize = 80;
 /// Longest wait that a server can ask for.
 const LONGEST_WAIT: Duration = Duration::from_secs(60);
 
@@ -32,8 +34,8 @@ impl fmt::Display for Attempt {
     }
 }
 
-/// Why a call failed. Messages of servers are cut to 256 characters, control characters are escaped, and nothing of
-/// an object is ever repeated.
+/// Why a call failed. Messages of servers are cut in the midst to 256 characters, control characters are escaped, and
+/// nothing of an object is ever repeated.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum CallError {
     /// No connection, or it broke. TLS failures are here too: the text says whether the certificate is unknown or
@@ -291,7 +293,7 @@ impl Status {
         let secret = resource.group.is_empty() && resource.plural == "secrets";
         let harmless = if secret { words::harmless(&self.message) } else { Some(self.message.clone()) };
         let said = harmless.filter(|said| !said.is_empty()).unwrap_or_else(|| self.reason.clone());
-        let message = if said.is_empty() { format!("status {}", code.as_u16()) } else { excerpt(&said) };
+        let message = if said.is_empty() { format!("status {}", code.as_u16()) } else { ends(&said) };
         if details.causes.iter().any(|cause| cause.reason == "ResourceVersionTooLarge") {
             return CallError::Gone { attempt, message };
         }
@@ -343,6 +345,18 @@ pub(crate) fn excerpt(text: &str) -> String {
         if character.is_control() { kept.extend(character.escape_default()) } else { kept.push(character) }
     }
     kept
+}
+
+/// What a server said, cut in the midst: validation errors begin with the field, repeat its value, which can be long, and
+/// say last what is wrong with it.
+fn ends(text: &str) -> String {
+    let length = text.chars().count();
+    if length <= LONGEST_MESSAGE {
+        return excerpt(text);
+    }
+    let head: String = text.chars().take(LONGEST_MESSAGE - LONGEST_END - 1).collect();
+    let tail: String = text.chars().skip(length - LONGEST_END).collect();
+    excerpt(&format!("{head}…{tail}"))
 }
 
 /// The causes of an error from the innermost outwards are repetitions: the innermost says it all.

@@ -192,7 +192,7 @@ impl Element {
     }
 
     /// The one element that this names.
-    fn find<'a>(&self, list: &'a [Value]) -> Option<&'a Value> {
+    pub(super) fn find<'a>(&self, list: &'a [Value]) -> Option<&'a Value> {
         let mut found = list.iter().enumerate().filter(|(index, value)| self.is_at(*index, value));
         let first = found.next();
         if found.next().is_some() { None } else { first.map(|(_, value)| value) }

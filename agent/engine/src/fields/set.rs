@@ -28,25 +28,6 @@ pub fn digest(fields_v1: &str, without: &[Path]) -> Option<String> {
     Some(short_digest(Value::Object(set).to_string().as_bytes()))
 }
 
-/// Whether the manager owns something at or below a path, or a whole that the path leads into. What is no set of fields
-/// owns nothing.
-#[must_use]
-pub fn owns(fields_v1: &str, path: &Path) -> bool {
-    let set: Result<Map<String, Value>, _> = serde_json::from_str(fields_v1);
-    set.is_ok_and(|set| holds(&set, path.steps()))
-}
-
-fn holds(set: &Map<String, Value>, steps: &[Step]) -> bool {
-    let Some((first, rest)) = steps.split_first() else { return true };
-    set.iter().filter(|(key, _)| first.may_be_in_set(key)).any(|(key, below)| match below.as_object() {
-        _ if rest.is_empty() => true,
-        // A field without parts is owned with all that is in it; an element without them only as an element.
-        Some(below) if is_leaf(below) => key.starts_with("f:"),
-        Some(below) => holds(below, rest),
-        None => false,
-    })
-}
-
 fn remove(set: &mut Map<String, Value>, paths: &[&[Step]]) {
     set.retain(|key, below| {
         let rests = || {
@@ -69,7 +50,7 @@ fn remove(set: &mut Map<String, Value>, paths: &[&[Step]]) {
     });
 }
 
-fn is_leaf(set: &Map<String, Value>) -> bool {
+pub(super) fn is_leaf(set: &Map<String, Value>) -> bool {
     set.keys().all(|key| key == SELF)
 }
 
@@ -77,7 +58,7 @@ fn is_leaf(set: &Map<String, Value>) -> bool {
 
 impl Step {
     /// Whether this is, or cannot be told not to be, what a key of a set stands for.
-    fn may_be_in_set(&self, key: &str) -> bool {
+    pub(super) fn may_be_in_set(&self, key: &str) -> bool {
         let Some((kind, name)) = key.split_once(':') else { return false };
         match (self, kind) {
             (Self::Field(own), "f") => own.as_ref() == name,

@@ -11,8 +11,9 @@ use serde_json::{Map, Value};
 
 use super::flaw::{self, Flaw, shown};
 use super::named::Named;
-use super::options::{Level, Options};
+use super::options::{Level, OptionError, Options};
 use super::secret;
+use crate::feedback;
 use crate::item::{Content, Item};
 use crate::target::Target;
 
@@ -152,6 +153,9 @@ impl Manifest {
             let own = own.iter().map(|(name, value)| (name.as_str(), value.as_str()));
             Arc::new(options.with(own, Level::Manifest).map_err(Flaw::Option)?)
         };
+        if !options.feedback.is_empty() && !feedback::allowed(&gvk.group, &gvk.kind) {
+            return Err(Flaw::Option(OptionError::OfSecret));
+        }
         let finalizers = finalizers(metadata.remove("finalizers"))?;
         if let Some(field) = metadata.keys().find(|field| !OF_THE_SERVER.contains(&field.as_str())) {
             return Err(Flaw::malformed(format!("metadata.{}", shown(field)), "is no field of an object"));

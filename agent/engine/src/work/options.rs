@@ -1,11 +1,15 @@
 //! What the annotations `multicluster.coreos.com/NAME` on a Work or on one of its manifests ask for beside the objects
 //! themselves. All is known and legal, or the whole is refused: a misspelt `deletion` must not be read as `delete`.
 
+mod lists;
+
 use std::collections::BTreeMap;
 
 use muster_api::names::is_subdomain;
 
+use self::lists::{NameAndPath, feedback, ignore};
 use crate::excerpt::excerpt;
+use crate::{feedback as values, fields};
 
 /// Most field paths of `ignore`.
 pub const MOST_IGNORED: usize = 64;
@@ -13,8 +17,6 @@ pub const MOST_IGNORED: usize = 64;
 pub const MOST_FEEDBACK: usize = 16;
 /// Longest field path, in bytes.
 pub const LONGEST_PATH: usize = 1_024;
-/// Longest name of a value of `feedback`, in bytes.
-const LONGEST_NAME: usize = 63;
 /// Most characters of an unknown option that a message repeats.
 const SHOWN: usize = 63;
 
@@ -138,6 +140,9 @@ pub enum OptionError {
         /// What is wrong with it; it does not repeat the path.
         reason: String,
     },
+    /// Values of a Secret are asked for.
+    #[error("option feedback is not for a Secret: what is in one is told nowhere")]
+    OfSecret,
     /// Two values of `feedback` bear the same name.
     #[error("entries {first} and {second} of option feedback bear the same name")]
     Twice {
@@ -258,6 +263,20 @@ impl Options {
         Self::default().with(map.iter().map(|(name, value)| (name.as_str(), value.as_str())), Level::Work)
     }
 
+    /// The paths of `ignore`.
+    #[must_use]
+    pub fn ignored(&self) -> Vec<fields::Path> {
+        // Each was judged when it was read.
+        self.ignore.iter().filter_map(|path| fields::Path::parse(path).ok()).collect()
+    }
+
+    /// The paths of `feedback`, each with the name of its value.
+    #[must_use]
+    pub fn values(&self) -> Vec<(Box<str>, values::Path)> {
+        let parsed = |(name, path): &NameAndPath| Some((name.clone(), values::parse(path).ok()?));
+        self.feedback.iter().filter_map(parsed).collect()
+    }
+
     fn set(&mut self, name: &str, value: &str, level: Level) -> Result<(), OptionError> {
         let on_work =
             |option| if level == Level::Work { Ok(()) } else { Err(OptionError::Misplaced(option)) };
@@ -302,65 +321,4 @@ fn account(value: &str) -> Result<Box<str>, OptionError> {
     } else {
         Err(OptionError::Value { option: "service-account", allowed })
     }
-}
-
-/// The entries of a list. Empty ones are left out: a block of YAML ends in a new line.
-fn entries<'a>(option: &'static str, value: &'a str, most: usize) -> Result<Vec<&'a str>, OptionError> {
-    let entries = value.split([',', '\n']).map(str::trim).filter(|entry| !entry.is_empty());
-    let found: Vec<_> = entries.take(most.saturating_add(1)).collect();
-    if found.len() > most { Err(OptionError::TooMany { option, most }) } else { Ok(found) }
-}
-
-fn ignore(value: &str) -> Result<Vec<Box<str>>, OptionError> {
-    let mut paths: Vec<Box<str>> = Vec::new();
-    for (place, path) in entries("ignore", value, MOST_IGNORED)?.into_iter().enumerate() {
-        checked("ignore", place, path)?;
-        if !paths.iter().any(|other| other.as_ref() == path) {
-            paths.push(path.into());
-        }
-    }
-    Ok(paths)
-}
-
-fn feedback(value: &str) -> Result<Vec<NameAndPath>, OptionError> {
-    let mut values: Vec<NameAndPath> = Vec::new();
-    for (place, entry) in entries("feedback", value, MOST_FEEDBACK)?.into_iter().enumerate() {
-        // A filter in a path has equal signs, too: only what can be a name is one.
-        let named = entry.split_once('=').map(|(name, path)| (name.trim(), path.trim()));
-        let (name, path) = named.filter(|(name, _)| is_name(name)).unwrap_or((entry, entry));
-        checked("feedback", place, path)?;
-        if let Some(first) = values.iter().position(|(other, _)| other.as_ref() == name) {
-            return Err(OptionError::Twice { first: first + 1, second: place + 1 });
-        }
-        values.push((name.into(), path.into()));
-    }
-    Ok(values)
-}
-
-type NameAndPath = (Box<str>, Box<str>);
-
-fn is_name(text: &str) -> bool {
-    let inner = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);
-    text.len() <= LONGEST_NAME
-        && text.bytes().all(inner)
-        && text.starts_with(|c: char| c.is_ascii_alphanumeric())
-}
-
-fn checked(option: &'static str, place: usize, path: &str) -> Result<(), OptionError> {
-    let wrong = |reason: String| OptionError::Path { option, entry: place + 1, reason };
-    if path.len() > LONGEST_PATH {
-        return Err(wrong(format!("it is longer than {LONGEST_PATH} bytes")));
-    }
-    if path.contains(char::is_control) {
-        return Err(wrong("it has control characters".to_owned()));
-    }
-    check_path(path).map_err(wrong)
-}
-
-/// Whether a text can be a field path.
-///
-/// # Errors
-/// What is wrong with it, without repeating it.
-fn check_path(path: &str) -> Result<(), String> {
-    if path.is_empty() { Err("it is empty".to_owned()) } else { Ok(()) }
 }

@@ -4,6 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use crate::fields::Path;
 use crate::item::Item;
 use crate::keeper::Record;
 use crate::ledger::{Applied, Ledger, Of, Phase, Place, WorkPart};
@@ -54,6 +55,26 @@ pub struct Wanted {
     pub ordinal: usize,
     /// The options that hold for it.
     pub options: Arc<Options>,
+    /// The fields that are left to others, as they lie in its manifest.
+    pub ignored: Box<[Path]>,
+}
+
+// === impl Wanted ===
+
+impl Wanted {
+    /// One object that is to be there, from its manifest.
+    #[must_use]
+    pub fn new(item: &Item, ordinal: usize, options: &Arc<Options>) -> Self {
+        let ignored = match options.ignored() {
+            paths if paths.is_empty() => Box::default(),
+            paths => {
+                let manifest = item.value();
+                paths.iter().map(|path| path.locate(&manifest)).collect()
+            }
+        };
+        let (target, digest, options) = (item.target.clone(), item.digest(), Arc::clone(options));
+        Self { target, digest, ordinal, options, ignored }
+    }
 }
 
 // === impl Brief ===
@@ -66,8 +87,7 @@ impl Brief {
         let WorkPart { namespace, options, places, left } = part.as_ref();
         let wanted = ledger.items.iter().filter_map(|item| {
             let Place { ordinal, options } = places.get(&item.target)?;
-            let (target, digest) = (item.target.clone(), item.digest());
-            Some(Wanted { target, digest, ordinal: *ordinal, options: Arc::clone(options) })
+            Some(Wanted::new(item, *ordinal, options))
         });
         Some(Self {
             work: ledger.maker.clone(),

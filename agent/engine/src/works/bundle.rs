@@ -11,6 +11,7 @@ use serde::Deserialize;
 
 use super::brief::Brief;
 use super::catalog::GroupVersion;
+use super::looks::Look;
 use super::objects::State;
 use super::safe::Safe;
 use crate::applyset;
@@ -23,7 +24,7 @@ use crate::mark::Maker;
 use crate::pace::Pace;
 use crate::target::Target;
 use crate::work::order::{self, ItemRef};
-use crate::work::{Flaw, Named, Work, WorkError};
+use crate::work::{Flaw, Named, Options, Work, WorkError};
 use crate::work_status::Told;
 
 /// All that is known of one Work.
@@ -59,6 +60,8 @@ pub(super) struct Bundle {
     pub(super) bodies: BTreeMap<Target, Arc<Item>>,
     /// The values that they refer to, and what keeps them.
     pub(super) safe: Safe,
+    /// What live reads found out.
+    pub(super) looks: BTreeMap<Target, Look>,
     /// For each of them what of the Work must be there first.
     pub(super) first: BTreeMap<Target, Vec<Target>>,
     /// What is recorded is less than the Work asks for: only what may be there.
@@ -196,6 +199,7 @@ impl Bundle {
             keeper: Keeper::default(),
             bodies: BTreeMap::new(),
             safe: Safe::default(),
+            looks: BTreeMap::new(),
             first: BTreeMap::new(),
             hollow: false,
             progress: Progress::default(),
@@ -234,6 +238,7 @@ impl Bundle {
     fn read(&mut self, object: &Object) {
         (self.ending, self.doubt, self.demand) = (None, None, None);
         self.unfound.clear();
+        self.looks.clear();
         match Work::read(object) {
             Ok(work) => (self.source, self.error) = (Some(Box::new(work)), None),
             Err(error) => {
@@ -284,6 +289,9 @@ impl Bundle {
     /// The bodies of what is recorded are at hand.
     pub(super) fn take_bodies(&mut self, items: Vec<Arc<Item>>) {
         self.bodies = items.into_iter().map(|item| (item.target.clone(), item)).collect();
+        if let Some(brief) = self.asked().cloned() {
+            self.looks.retain(|target, _| brief.wants(target).is_some());
+        }
         self.first = needs(&self.bodies);
     }
 
@@ -320,10 +328,15 @@ impl Bundle {
 
     /// Whether nothing may be written or deleted for it now.
     pub(super) fn is_suspended(&self) -> bool {
+        self.has_option(|options| options.suspend || options.plan_only)
+    }
+
+    /// Whether something holds by the options of the Work, as far as they are known.
+    pub(super) fn has_option(&self, is_set: impl Fn(&Options) -> bool) -> bool {
         let read = self.source.as_ref().map(|work| &work.options);
         let asked = self.demand.as_ref().map(|demand| &demand.brief);
         let recorded = || asked.or_else(|| self.ledger()).map(|brief| &brief.options);
-        read.or_else(recorded).is_some_and(|options| options.suspend || options.plan_only)
+        read.or_else(recorded).is_some_and(|options| is_set(options))
     }
 
     /// Whether what the Work says was not looked through yet.

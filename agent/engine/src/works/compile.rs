@@ -15,20 +15,14 @@ use crate::ledger::{Home, Phase};
 use crate::target::Target;
 use crate::values;
 use crate::work::order::{ItemRef, defined, duplicates};
-use crate::work::{Apply, Gvk, Manifest, Named, Work};
+use crate::work::{Gvk, Manifest, Named, Work};
 
 /// Why a manifest is not applied that is right in itself.
 fn unsupported(manifest: &Manifest) -> Option<&'static str> {
     let options = &manifest.options;
     let of_namespace =
         (manifest.gvk.group.is_empty() && manifest.gvk.kind == "Namespace").then_some(&*manifest.name);
-    if options.apply == Apply::Replace {
-        Some("this version does not follow the option apply: replace")
-    } else if !options.ignore.is_empty() {
-        Some("this version does not follow the option ignore")
-    } else if !options.feedback.is_empty() {
-        Some("this version does not follow the option feedback")
-    } else if options.service_account.as_deref() == Some(POLICIES_APPLIER) {
+    if options.service_account.as_deref() == Some(POLICIES_APPLIER) {
         Some("the account policies is for policies alone: name another one in option service-account")
     } else if manifest.namespace.as_deref().or(of_namespace).is_some_and(is_own_namespace) {
         Some("namespaces of Muster's own are not for Works")
@@ -109,12 +103,7 @@ impl Bundle {
         self.stale = false;
         refuse_duplicates(&mut items, &mut flaws);
         items.sort_by(|(_, _, one), (_, _, other)| one.target.cmp(&other.target));
-        let wanted = items.iter().map(|(ordinal, options, item)| Wanted {
-            target: item.target.clone(),
-            digest: item.digest(),
-            ordinal: *ordinal,
-            options: Arc::clone(options),
-        });
+        let wanted = items.iter().map(|(ordinal, options, item)| Wanted::new(item, *ordinal, options));
         let brief = Brief {
             work: work.maker.clone(),
             namespace: work.namespace.clone(),

@@ -1,21 +1,16 @@
 //! What is to be done now for one Work: its finalizer, its objects, and in `recording` its ledger.
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::bundle::{Lost, Progress};
 use super::catalog::GroupVersion;
-use super::objects::{State, Write, mark};
-use super::values::Body;
 use super::{Brief, Context, Works};
-use crate::item::Item;
 use crate::ledger::{Home, Phase};
 use crate::mark::Mark;
 use crate::plan::{Cause, Step};
 use crate::target::Target;
 use crate::time::salt;
-use crate::work::order;
 
 /// Steps of all Works that are under way at once: more would only wait for each other.
 pub(super) const STEPS: usize = 48;
@@ -39,6 +34,20 @@ pub enum Task {
         mark: Mark,
         /// The resourceVersion that it was last seen with, where it was there.
         before: Option<String>,
+    },
+    /// A wanted object is read, for what no watch tells.
+    Look {
+        /// UID of the Work.
+        work: String,
+        /// Which.
+        target: Target,
+    },
+    /// The replica is asked whether it would take an object as a new one.
+    Rehearse {
+        /// UID of the Work.
+        work: String,
+        /// Which.
+        target: Target,
     },
     /// Something is found out about an object that is to go, or it goes.
     Clear {
@@ -133,8 +142,11 @@ impl Works {
     pub(super) fn act(&mut self, task: Task, step: Step, steps: &mut Steps) {
         self.steps += 1;
         self.count_begun(&task);
-        if let Task::Write { work, target, .. } | Task::Clear { work, target } | Task::See { work, target } =
-            &task
+        if let Task::Write { work, target, .. }
+        | Task::Clear { work, target }
+        | Task::See { work, target }
+        | Task::Look { work, target }
+        | Task::Rehearse { work, target } = &task
         {
             self.under_way.insert(target.clone());
             if let Some(bundle) = self.bundles.get_mut(work) {
@@ -188,7 +200,7 @@ impl Works {
         self.stir_namesake(uid, compiled);
     }
 
-    fn discover(&mut self, version: GroupVersion, uid: &str, context: Context, steps: &mut Steps) {
+    pub(super) fn discover(&mut self, version: GroupVersion, uid: &str, context: Context, steps: &mut Steps) {
         if self.is_full() {
             return self.turns.push(uid);
         }
@@ -205,7 +217,7 @@ impl Works {
     // === the finalizer ===
 
     fn finalizer_due(&mut self, uid: &str, context: Context, steps: &mut Steps) {
-        let Some(bundle) = self.bundles.get(uid) else { return };
+        let Some(bundle) = self.bundles.get(uid).filter(|bundle| !bundle.is_only_planned()) else { return };
         let Some(seen) = bundle.seen.as_ref().filter(|_| context.connected && bundle.lost.is_none()) else {
             return;
         };
@@ -263,6 +275,10 @@ impl Works {
             self.recall(uid, context, steps);
         }
         let Some(bundle) = self.bundles.get(uid) else { return };
+        if bundle.is_planning() {
+            self.plan_due(uid, context, steps);
+            return self.removals.set(uid, reread, context.now);
+        }
         let Some(brief) = bundle.ledger().cloned().filter(|_| !idle) else {
             return self.removals.set(uid, reread, context.now);
         };
@@ -281,108 +297,6 @@ impl Works {
         if let Some(bundle) = self.bundles.get_mut(uid) {
             bundle.progress = progress;
         }
-    }
-
-    fn wanted_due(&mut self, uid: &str, brief: &Arc<Brief>, context: Context, steps: &mut Steps) -> Progress {
-        let Some(bundle) = self.bundles.get_mut(uid) else { return Progress::Moves };
-        let work = bundle.work.clone();
-        let first = std::mem::take(&mut bundle.first);
-        let mut unasked = BTreeSet::new();
-        let (mut recall, mut unlock) = (false, false);
-        let mut progress = Progress::Done;
-        let mut order: Vec<&super::Wanted> = brief.wanted.iter().collect();
-        order.sort_by_key(|wanted| {
-            let resource = &wanted.target.resource;
-            (order::wave(&resource.group, &resource.kind), wanted.ordinal)
-        });
-        for wanted in order {
-            let target = &wanted.target;
-            let needed = first.get(target).map_or(&[][..], Vec::as_slice);
-            let state = self.state(&work, brief, wanted, needed, context.now);
-            let state = self.with_values(uid, wanted, state);
-            progress = progress.max(state.progress());
-            if let Some(bundle) = self.bundles.get_mut(uid) {
-                if state == State::Right {
-                    bundle.states.remove(target);
-                } else {
-                    bundle.states.insert(target.clone(), state.clone());
-                }
-            }
-            match state {
-                State::Due(write) => {
-                    if !self.has_room(uid) {
-                        break;
-                    }
-                    match self.body(uid, wanted) {
-                        Body::Whole(item) => self.write(uid, brief, wanted, &item, write, steps),
-                        Body::Unread => recall = true,
-                        Body::Locked | Body::Lost => unlock = true,
-                    }
-                }
-                State::Right | State::Drifted | State::LetGo => {
-                    if let Some(bundle) = self.bundles.get_mut(uid) {
-                        bundle.bodies.remove(target);
-                    }
-                }
-                State::Undiscovered | State::Unserved(_) => {
-                    let resource = &target.resource;
-                    unasked.insert((resource.group.to_string(), resource.version.to_string()));
-                }
-                State::Later(due) | State::Failed(_, _, due) | State::Fought { due, .. } => {
-                    self.later(due, uid);
-                }
-                State::ValuesLost => unlock = true,
-                _ => {}
-            }
-        }
-        if let Some(bundle) = self.bundles.get_mut(uid) {
-            bundle.first = first;
-        }
-        for version in unasked {
-            self.discover(version, uid, context, steps);
-        }
-        if recall {
-            self.recall(uid, context, steps);
-        }
-        self.unlock_due(uid, unlock, context, steps);
-        progress
-    }
-
-    /// The bodies are read from the ledger.
-    fn recall(&mut self, uid: &str, context: Context, steps: &mut Steps) {
-        let Some(bundle) = self.bundles.get(uid).filter(|bundle| !bundle.reading) else { return };
-        let due = bundle.reading_pace.due(false, salt(uid));
-        if due > context.now {
-            return self.later(due, uid);
-        }
-        if self.is_full() {
-            return self.turns.push(uid);
-        }
-        let step = Step::Recall { ledger: bundle.work.name.clone(), uid: uid.to_owned() };
-        if let Some(bundle) = self.bundles.get_mut(uid) {
-            bundle.reading = true;
-        }
-        self.act(Task::Recall { work: uid.to_owned() }, step, steps);
-    }
-
-    fn write(
-        &mut self,
-        uid: &str,
-        brief: &Brief,
-        wanted: &super::Wanted,
-        item: &Item,
-        write: Write,
-        steps: &mut Steps,
-    ) {
-        let Some(bundle) = self.bundles.get(uid) else { return };
-        let (target, mark) = (wanted.target.clone(), mark(brief, wanted));
-        let labels = [(muster_api::marks::PART_OF, bundle.set.as_str())];
-        let body = item.body(&labels, &[(muster_api::marks::MADE_FOR, &mark.text())], write.guard);
-        let observed = self.slots.get(&target).and_then(|slot| slot.observed.as_ref());
-        let before = observed.map(|observed| observed.version.clone());
-        let (cause, force) = (write.cause, write.force);
-        let step = Step::Apply { target: target.clone(), body, cause, force };
-        self.act(Task::Write { work: uid.to_owned(), target, cause, mark, before }, step, steps);
     }
 
     /// Whether a Work that the directory does not show any more was seen to go.

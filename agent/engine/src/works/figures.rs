@@ -108,7 +108,8 @@ impl Works {
                 self.slots.get(target).filter(|slot| slot.clearing.is_retry()).map(met)
             }
             Task::Ledger { work } => bundle(work).filter(|it| it.keeper.is_retry()).map(|_| "ledger"),
-            Task::See { .. } => None, // a live read changes nothing
+            // These change nothing.
+            Task::See { .. } | Task::Look { .. } | Task::Rehearse { .. } => None,
             Task::Values { work } => bundle(work).filter(|it| it.safe.is_retry()).map(|_| "ledger"),
             Task::Recall { work } => bundle(work).filter(|it| it.reading_pace.is_retry()).map(|_| "ledger"),
             Task::Finalize { work } | Task::Report { work } => {
@@ -127,7 +128,11 @@ impl Works {
     fn stands(&self, bundle: &Bundle) -> Standing {
         let Some(brief) = bundle.ledger() else {
             let refused = bundle.error.is_some() || bundle.keeper.failure().is_some();
-            return if refused { Standing::Failing } else { Standing::Pending };
+            return match bundle.is_only_planned() {
+                _ if refused => Standing::Failing,
+                true => Standing::Suspended,
+                false => Standing::Pending,
+            };
         };
         if self.held(bundle, brief).is_some() {
             return Standing::Held;
@@ -157,7 +162,12 @@ fn is_stuck(state: &State) -> bool {
             let refusal = Refusal::of(*failure, message);
             !matches!(refusal, Refusal::Passing | Refusal::Terminating | Refusal::NoNamespace)
         }
-        State::ValuesLost | State::Conflict(_) | State::Drifted | State::LetGo | State::Fought { .. } => true,
+        State::ValuesLost
+        | State::Conflict(_)
+        | State::Drifted
+        | State::Differs(_)
+        | State::LetGo
+        | State::Fought { .. } => true,
         _ => false,
     }
 }
@@ -186,6 +196,8 @@ impl Task {
             Self::Clear { .. } => "clear",
             Self::Ledger { .. } => "ledger",
             Self::See { .. } => "see",
+            Self::Look { .. } => "look",
+            Self::Rehearse { .. } => "rehearse",
             Self::Values { .. } => "values",
             Self::Recall { .. } => "recall",
             Self::Finalize { .. } => "finalize",

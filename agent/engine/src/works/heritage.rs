@@ -104,7 +104,7 @@ impl Works {
 
     fn takes_over(&self, heir: &Bundle, before: &Bundle) -> bool {
         let held = heir.seen.as_ref().is_some_and(Seen::is_held) && heir.lost.is_none();
-        held && self.hands_over(before, heir)
+        held && !heir.is_only_planned() && self.hands_over(before, heir)
     }
 
     /// Whether a ledger is being taken over: nothing is done for its Work any more.

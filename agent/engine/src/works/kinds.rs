@@ -1,6 +1,6 @@
 //! Which kinds of objects are to be watched in the replica, and where and as whom they are applied.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use muster_api::Resource;
 use muster_api::names::WORKS_APPLIER;
@@ -27,14 +27,16 @@ impl Places {
 /// All kinds of which Works have objects.
 #[derive(Debug, Default)]
 pub(super) struct Kinds {
-    kinds: BTreeMap<Resource, Places>,
+    places: BTreeMap<Resource, Places>,
+    /// Those of whose objects Works ask for values.
+    valued: BTreeSet<Resource>,
     edition: u64,
 }
 
 impl Kinds {
     /// A Work has an object that this account applies.
     pub(super) fn add(&mut self, target: &Target, account: Option<&str>) {
-        let places = &mut self.kinds.entry(target.resource.clone()).or_default().0;
+        let places = &mut self.places.entry(target.resource.clone()).or_default().0;
         let accounts = places.entry(target.namespace.clone()).or_default();
         let number = accounts.entry(account.map(Box::from)).or_default();
         *number += 1;
@@ -46,7 +48,7 @@ impl Kinds {
     /// A Work has an object no more.
     pub(super) fn remove(&mut self, target: &Target, account: Option<&str>) {
         let account: Account = account.map(Box::from);
-        let Some(Places(places)) = self.kinds.get_mut(&target.resource) else { return };
+        let Some(Places(places)) = self.places.get_mut(&target.resource) else { return };
         let Some(accounts) = places.get_mut(&target.namespace) else { return };
         let Some(number) = accounts.get_mut(&account) else { return };
         *number -= 1;
@@ -59,12 +61,25 @@ impl Kinds {
             places.remove(&target.namespace);
         }
         if places.is_empty() {
-            self.kinds.remove(&target.resource);
+            self.places.remove(&target.resource);
+            self.valued.remove(&target.resource);
         }
     }
 
+    /// A Work asks for values of objects of a kind.
+    pub(super) fn value(&mut self, resource: &Resource) {
+        if !self.valued.contains(resource) {
+            self.valued.insert(resource.clone());
+            self.edition += 1;
+        }
+    }
+
+    pub(super) fn is_valued(&self, resource: &Resource) -> bool {
+        self.valued.contains(resource)
+    }
+
     pub(super) fn iter(&self) -> impl Iterator<Item = (&Resource, &Places)> {
-        self.kinds.iter()
+        self.places.iter()
     }
 
     /// Another number where there is something else.
@@ -74,7 +89,7 @@ impl Kinds {
 
     /// How many objects of a kind there are, of all namespaces or of one: one that several Works have counts as often.
     pub(super) fn count(&self, resource: &Resource, namespace: Option<&str>) -> usize {
-        let places = self.kinds.get(resource).into_iter().flat_map(|Places(places)| places);
+        let places = self.places.get(resource).into_iter().flat_map(|Places(places)| places);
         let within = places.filter(|(place, _)| namespace.is_none() || place.as_deref() == namespace);
         within.flat_map(|(_, accounts)| accounts.values()).sum()
     }
@@ -87,7 +102,8 @@ impl Works {
         self.kinds.iter().filter(|_| self.ledgers.is_complete())
     }
 
-    /// Another number where [`watched`](Self::watched) says something else; `None` before it says anything.
+    /// Another number where [`watched`](Self::watched) or [`asks_for_values`](Self::asks_for_values) says something else;
+    /// `None` before it says anything.
     #[must_use]
     pub fn watched_edition(&self) -> Option<u64> {
         self.ledgers.is_complete().then_some(self.kinds.edition())

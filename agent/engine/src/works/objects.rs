@@ -9,7 +9,7 @@ use super::brief::{Brief, Wanted};
 use super::bundle::{Bundle, Progress};
 use super::catalog::Lookup;
 use crate::failure::Failure;
-use crate::item::Guard;
+use crate::item::{Guard, short_digest};
 use crate::live::Next;
 use crate::mark::{Maker, Mark};
 use crate::observed::Observed;
@@ -58,6 +58,12 @@ pub(super) enum State {
     },
     /// The owner of the replica took it over.
     LetGo,
+    /// It is to make room for itself: a field of it cannot be changed.
+    Replaced,
+    /// It is only looked at, and is so to be read.
+    Look,
+    /// It is only looked at, and is not as the manifest has it.
+    Differs(String),
 }
 
 /// How an object is to be written.
@@ -76,7 +82,12 @@ impl State {
     #[must_use]
     pub(super) fn progress(&self) -> Progress {
         match self {
-            Self::UnderWay | Self::Unseen | Self::Due(_) | Self::Undiscovered => Progress::Moves,
+            Self::UnderWay
+            | Self::Unseen
+            | Self::Due(_)
+            | Self::Undiscovered
+            | Self::Look
+            | Self::Replaced => Progress::Moves,
             Self::Waits(_) | Self::Unserved(_) | Self::Later(_) | Self::Fought { right: false, .. } => {
                 Progress::Waits
             }
@@ -86,7 +97,7 @@ impl State {
 }
 
 /// Whose an object is.
-enum Holder<'a> {
+pub(super) enum Holder<'a> {
     /// The Work's.
     Own,
     /// Another Work's, by its mark.
@@ -112,7 +123,7 @@ impl Works {
             return State::UnderWay;
         }
         if wanted.options.apply == Apply::Observe {
-            return State::Right; // it is only looked at
+            return self.observed_state(&work.uid, brief, wanted, now);
         }
         let mark = mark(brief, wanted);
         let known = self.slots.get(target).is_some_and(|slot| slot.known.is_some());
@@ -133,7 +144,10 @@ impl Works {
             return State::LetGo;
         }
         match self.holder(&work.uid, target, &observed) {
-            Holder::Own => self.next(wanted, &mark, now),
+            Holder::Own => match self.replaced_state(brief, wanted, &observed) {
+                Some(state) => state,
+                None => self.next(wanted, &mark, now),
+            },
             // It is handed over: the other one does not want it any more.
             Holder::Other(maker) if self.inherits(&work.uid, maker) || self.is_given_up(maker, target) => {
                 let guard = Guard::Uid(observed.uid);
@@ -156,7 +170,7 @@ impl Works {
         }
     }
 
-    fn holder<'a>(&'a self, uid: &str, target: &Target, observed: &'a Observed) -> Holder<'a> {
+    pub(super) fn holder<'a>(&'a self, uid: &str, target: &Target, observed: &'a Observed) -> Holder<'a> {
         let mark = observed.mark.as_ref().filter(|mark| self.nonces.contains(&mark.nonce));
         if mark.is_some_and(|mark| !mark.is_of_work()) {
             return Holder::Policies;
@@ -292,7 +306,11 @@ fn takes_fields(wanted: &Wanted) -> bool {
     wanted.options.apply != Apply::Create && wanted.options.on_drift != OnDrift::Report
 }
 
-/// The mark that an object is to bear.
+/// The mark that an object is to bear. It also stands for the fields that are left to others: by it, it is known what the
+/// digest of the own fields is about.
 pub(super) fn mark(brief: &Brief, wanted: &Wanted) -> Mark {
-    Mark::of_work(&wanted.target, brief.work.clone(), &brief.nonce, &wanted.digest)
+    let Wanted { target, digest, ignored, .. } = wanted;
+    let content = ignored.iter().fold(digest.clone(), |content, path| format!("{content}\n{path}"));
+    let content = if ignored.is_empty() { content } else { short_digest(content.as_bytes()) };
+    Mark::of_work(target, brief.work.clone(), &brief.nonce, &content)
 }

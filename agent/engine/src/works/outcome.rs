@@ -2,24 +2,18 @@
 
 use std::time::Duration;
 
-use muster_api::Resource;
-
 use super::Works;
 use super::brief::{Brief, Wanted};
 use super::bundle::{Bundle, Demand};
 use super::catalog::GroupVersion;
 use super::due::Task;
-use super::objects::mark;
 use crate::event::StepOutcome;
 use crate::evidence::{Findings, WorkVerdict};
 use crate::failure::Failure;
 use crate::ledger::{Kept, Phase};
-use crate::mark::Mark;
 use crate::pin::{Pin, Reading};
-use crate::plan::Cause;
 use crate::target::Target;
 use crate::time::salt;
-use crate::work::OnConflict;
 
 impl Works {
     /// A plan ended. Returns whether it put right what somebody else had changed.
@@ -34,8 +28,22 @@ impl Works {
                 self.turns.push(&work);
                 self.stir_claimants(&target);
             }
+            Task::Look { work, target } => {
+                self.ended(&work, &target);
+                self.looked(&work, &target, outcome, now);
+                self.turns.push(&work);
+                self.stir_claimants(&target);
+            }
+            Task::Rehearse { work, target } => {
+                self.ended(&work, &target);
+                self.rehearsed(&work, &target, outcome, now);
+                self.turns.push(&work);
+            }
             Task::Clear { work, target } => {
                 self.ended(&work, &target);
+                if matches!(outcome, StepOutcome::Deleted) {
+                    self.made_room(&target);
+                }
                 self.cleared(&work, &target, outcome, now);
                 self.turns.push(&work);
                 self.stir_claimants(&target);
@@ -61,102 +69,6 @@ impl Works {
         if let Some(bundle) = self.bundles.get_mut(work) {
             bundle.states.remove(target);
             bundle.under_way = bundle.under_way.saturating_sub(1);
-        }
-    }
-
-    fn written(
-        &mut self,
-        work: &str,
-        target: &Target,
-        cause: (Cause, Option<&str>),
-        mark: &Mark,
-        outcome: StepOutcome,
-        now: Duration,
-    ) -> bool {
-        let outdated = self.is_outdated(work, target, mark);
-        match outcome {
-            StepOutcome::Written(object) => {
-                let observed = self.read(target, &object);
-                self.judge_readiness(target, &object);
-                let kept =
-                    observed.labelled && observed.mark.as_ref() == Some(mark) && observed.fields.is_some();
-                self.wrote(target);
-                let slot = self.slots.entry(target.clone()).or_default();
-                slot.foreign = false;
-                let corrected = slot.written(observed, cause, now);
-                if !kept {
-                    let why = "the replica does not keep what is written: an admission webhook changes it";
-                    let message = format!("{target}: {why}");
-                    slot.failed(Failure::Invalid, message, now, salt(target));
-                }
-                if corrected {
-                    self.fought(target, &object, work, now);
-                }
-                corrected
-            }
-            StepOutcome::Present(object) => {
-                self.study(target, &object);
-                let observed = self.read(target, &object);
-                let ours = observed.mark.as_ref().is_some_and(|mark| self.nonces.contains(&mark.nonce));
-                let brief = self.bundles.get(work).and_then(Bundle::ledger);
-                let wanted = brief.and_then(|brief| brief.wants(target));
-                let taken = wanted.is_some_and(|wanted| wanted.options.on_conflict != OnConflict::Report);
-                let slot = self.slots.entry(target.clone()).or_default();
-                let known = slot.known.as_ref().is_some_and(|known| known.uid == observed.uid);
-                if slot.observed.as_ref().is_some_and(|before| before.uid != observed.uid) {
-                    slot.observed = None; // it is gone, and this has taken its place
-                }
-                if !ours && !known && !taken {
-                    // No watch shows when it goes: it is tried again now and then.
-                    slot.foreign = true;
-                    let message = format!("{target}: it is there already, and is not Muster's");
-                    slot.failed(Failure::Conflict, message, now, salt(target));
-                } else {
-                    // What was known of it already is no news: somebody owns a field, or refuses the write.
-                    if cause.1 == Some(observed.version.as_str()) && !outdated {
-                        let message = format!("{target}: others own fields of it, or refuse the change");
-                        slot.failed(Failure::Conflict, message, now, salt(target));
-                    }
-                    slot.observe(observed);
-                }
-                false
-            }
-            StepOutcome::Failed(failure, message) => {
-                if failure == Failure::NotServed {
-                    let Resource { group, version, .. } = &target.resource;
-                    self.catalog.forget_version(&(group.to_string(), version.to_string()));
-                }
-                let slot = self.slots.entry(target.clone()).or_default();
-                if failure == Failure::Conflict && !slot.foreign {
-                    slot.observed = None; // it was looked for, and is not there
-                }
-                if !outdated {
-                    slot.failed(failure, message, now, salt(target));
-                }
-                false
-            }
-            _ => false,
-        }
-    }
-
-    /// Whether a Work asks for something else by now than what was written with this mark: that it failed says nothing.
-    fn is_outdated(&self, work: &str, target: &Target, written: &Mark) -> bool {
-        let brief = self.bundles.get(work).and_then(Bundle::ledger);
-        let wanted = brief.and_then(|brief| Some(mark(brief, brief.wants(target)?)));
-        wanted.is_some_and(|wanted| wanted != *written)
-    }
-
-    /// What is asked for in another way than before is tried at once, and nothing is said of it yet.
-    pub(super) fn renew(&mut self, before: Option<&Brief>, now: &Brief) {
-        for wanted in &now.wanted {
-            let old = before.and_then(|before| before.wants(&wanted.target));
-            let same = |old: &Wanted| (&old.digest, &old.options) == (&wanted.digest, &wanted.options);
-            if !old.is_some_and(same)
-                && let Some(slot) = self.slots.get_mut(&wanted.target)
-            {
-                slot.failure = None;
-                slot.pace.hurry();
-            }
         }
     }
 

@@ -35,7 +35,8 @@ impl Works {
         if waits || self.cedes(uid) && self.discard_due(uid, context, steps) {
             return;
         }
-        let Some(bundle) = self.bundles.get(uid).filter(|bundle| !bundle.keeper.is_busy()) else { return };
+        let idle = |bundle: &&Bundle| !bundle.keeper.is_busy() && !bundle.is_only_planned();
+        let Some(bundle) = self.bundles.get(uid).filter(idle) else { return };
         let Some(next) = self.ledger_next(bundle) else {
             if let Some(bundle) = self.bundles.get_mut(uid) {
                 bundle.keeper.well();
@@ -94,7 +95,7 @@ impl Works {
             else {
                 continue;
             };
-            if old.digest != wanted.digest
+            if mark(before, old) != mark(now, wanted)
                 && let Some(slot) = self.slots.get_mut(&wanted.target)
             {
                 slot.outdate(mark(before, old));

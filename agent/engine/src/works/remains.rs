@@ -5,9 +5,9 @@ use muster_api::resource::NAMESPACES;
 use super::Works;
 use super::brief::Brief;
 use super::bundle::Bundle;
-use super::status::without_values;
 use crate::ledger::Phase;
 use crate::protected;
+use crate::refusal::without_values;
 use crate::target::Target;
 use crate::work::Deletion;
 

@@ -8,13 +8,14 @@ use muster_api::work::ResourceIdentifier;
 use super::brief::Wanted;
 use super::bundle::{Bundle, Flawed, Progress, Why};
 use super::due::{Steps, Task};
+use super::looks::Found;
 use super::objects::State;
 use super::{Context, Works};
 use crate::failure::Failure;
 use crate::ledger::Phase;
 use crate::plan::Step;
 use crate::readiness::Readiness;
-use crate::refusal::Refusal;
+use crate::refusal::{Refusal, without_values};
 use crate::target::Target;
 use crate::time::salt;
 use crate::work::{Apply, Flaw, WorkError};
@@ -135,8 +136,8 @@ impl Works {
             let sound = bundle.error.is_none() && bundle.flaws.is_empty() && bundle.states.is_empty();
             let sound = sound && !bundle.is_altered() && !bundle.upstream.fights.is_braked();
             let kept = bundle.demand.is_none() && bundle.safe.failure().is_none();
-            let recorded = kept && !bundle.is_unread();
-            sound && recorded && bundle.ledger().is_some() && !bundle.is_deleting()
+            let settled = bundle.ledger().is_some() && kept && !bundle.is_deleting();
+            sound && !bundle.is_unread() && (settled || bundle.is_only_planned())
         });
         if whole {
             self.incomplete.remove(uid);
@@ -171,12 +172,12 @@ impl Works {
                 format!("an earlier Work of this name is to end first: {why}"),
             );
         }
+        if bundle.is_planning() && !bundle.is_deleting() {
+            return say(work::Applied::Planned, self.plan_told(bundle));
+        }
         let brief = bundle.ledger()?;
         if bundle.is_deleting() || brief.phase == Phase::Deleting {
             return say(work::Applied::Deleting, self.remaining(bundle, brief));
-        }
-        if brief.options.plan_only {
-            return say(work::Applied::Planned, "this version does not tell what it would change".into());
         }
         if brief.options.suspend {
             return say(work::Applied::Suspended, String::new());
@@ -186,7 +187,7 @@ impl Works {
 
     fn states(&self, bundle: &Bundle) -> Vec<(ResourceIdentifier, ObjectState)> {
         let flawed = bundle.flaws.iter().map(|flawed| (identify(flawed), refused(flawed)));
-        let brief = bundle.ledger();
+        let brief = bundle.asked();
         let wanted = brief.iter().flat_map(|brief| &brief.wanted);
         let wanted = wanted.map(|wanted| {
             let state = bundle.states.get(&wanted.target).unwrap_or(&State::Right);
@@ -201,29 +202,47 @@ impl Works {
         let slot = self.slots.get(&wanted.target);
         let observed = slot.and_then(|slot| slot.observed.as_ref());
         let own = observed.filter(|_| !matches!(state, State::Conflict(_)));
-        let suspended = bundle.is_suspended();
+        let look = bundle.asked().and_then(|brief| bundle.look(brief, wanted)).map(|look| &look.found);
+        let seen = match look {
+            Some(Found::There { generation, .. }) if wanted.options.apply == Apply::Observe => {
+                Some(*generation)
+            }
+            _ => own.map(|observed| observed.generation),
+        };
+        let drifted = match look {
+            _ if observed.is_none() => "it was deleted",
+            Some(Found::There { differs: Some(fields), .. }) => fields,
+            Some(Found::There { .. }) => "its marks, or fields that the manifest does not have any more",
+            _ => "",
+        };
         ObjectState {
-            applied: if suspended {
+            applied: if bundle.is_planning() {
+                let plan = Self::plan_of(bundle, wanted).unwrap_or_default();
+                Aspect::new(manifest::Applied::Planned, plan)
+            } else if bundle.is_suspended() {
                 Aspect::new(manifest::Applied::Suspended, "")
-            } else if wanted.options.apply == Apply::Observe {
-                Aspect::new(
-                    manifest::Applied::Unsupported,
-                    "this version does not compare what it only observes",
-                )
-            } else if let Some(note) = self.sight(&wanted.target).filter(|_| *state == State::Right) {
-                Aspect::new(manifest::Applied::Applied, note)
             } else {
-                applied(&wanted.target, state)
+                match state {
+                    State::Right if wanted.options.apply == Apply::Observe => {
+                        Aspect::new(manifest::Applied::Observed, "")
+                    }
+                    State::Right => {
+                        let note = self.sight(&wanted.target).unwrap_or_default();
+                        Aspect::new(manifest::Applied::Applied, note)
+                    }
+                    State::Drifted => Aspect::new(manifest::Applied::Drifted, drifted),
+                    state => applied(&wanted.target, state),
+                }
             },
-            available: match own {
+            available: match seen {
                 Some(_) => self
                     .readiness
                     .get(&wanted.target)
                     .map_or_else(|| Aspect::new(manifest::Available::Available, ""), available),
                 None => Aspect::new(manifest::Available::Missing, ""),
             },
-            feedback: self.feedback.get(&wanted.target).filter(|_| own.is_some()).cloned(),
-            observed_generation: own.map_or(0, |observed| observed.generation),
+            feedback: self.values(wanted).filter(|_| seen.is_some()).map(Into::into),
+            observed_generation: seen.unwrap_or_default(),
         }
     }
 }
@@ -237,6 +256,9 @@ fn is_quiet(bundle: &Bundle) -> bool {
         return true;
     }
     let steady = bundle.is_suspended() || bundle.progress != Progress::Moves;
+    if bundle.is_planning() {
+        return bundle.progress != Progress::Moves && !bundle.is_unread() && bundle.asked().is_some();
+    }
     // What holds for what is recorded is not said of what is not looked through yet.
     bundle.demand.is_none() && !bundle.is_unread() && bundle.ledger().is_some() && steady
 }
@@ -245,9 +267,13 @@ fn applied(target: &Target, state: &State) -> Applied {
     use manifest::Applied as Reason;
     match state {
         State::Right => Aspect::new(Reason::Applied, ""),
-        State::UnderWay | State::Unseen | State::Due(_) | State::Undiscovered | State::Later(_) => {
-            Aspect::new(Reason::Pending, "")
-        }
+        State::UnderWay
+        | State::Unseen
+        | State::Due(_)
+        | State::Undiscovered
+        | State::Look
+        | State::Replaced
+        | State::Later(_) => Aspect::new(Reason::Pending, ""),
         State::Waits(why) | State::Unserved(why) => Aspect::new(Reason::Waiting, why.as_str()),
         State::Failed(failure, message, _) => {
             let (reason, message) = failed(target, *failure, message);
@@ -261,6 +287,7 @@ fn applied(target: &Target, state: &State) -> Applied {
         }
         State::Fought { message, .. } => Aspect::new(Reason::FoughtOver, message.as_str()),
         State::LetGo => Aspect::new(Reason::LetGo, ""),
+        State::Differs(fields) => Aspect::new(Reason::Differs, fields.as_str()),
     }
 }
 
@@ -274,20 +301,6 @@ fn failed(target: &Target, failure: Failure, message: &str) -> (manifest::Applie
         _ => without_values(message),
     };
     (refusal.reason(), message)
-}
-
-/// What a server said, without the values that it repeats: manifests may hold what is not for everybody.
-pub(super) fn without_values(message: &str) -> String {
-    if let Some((before, _)) = message.split_once(", got &value") {
-        return before.to_owned();
-    }
-    match message.split_once("Invalid value: ") {
-        Some((before, after)) => {
-            let detail = after.rsplit_once(": ").map_or("", |(_, detail)| detail);
-            format!("{before}Invalid value: {detail}")
-        }
-        None => message.to_owned(),
-    }
 }
 
 fn refused(flawed: &Flawed) -> ObjectState {
@@ -345,34 +358,4 @@ fn identifier(wanted: &Wanted) -> ResourceIdentifier {
 
 fn identify(flawed: &Flawed) -> ResourceIdentifier {
     flawed.named.identifier(flawed.ordinal, "")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::without_values;
-
-    #[test]
-    fn what_a_server_repeats_of_a_manifest_is_not_told() {
-        for (said, told) in [
-            (
-                "ConfigMap \"a\" is invalid: data: Invalid value: \"s3cret\": must be text",
-                "ConfigMap \"a\" is invalid: data: Invalid value: must be text",
-            ),
-            (
-                "failed to create typed patch object: .data.a: expected string, got &value.valueUnstructured{Value:\"s3cret\"}",
-                "failed to create typed patch object: .data.a: expected string",
-            ),
-            (
-                "spec: Invalid value: \"s3cret: x\": field is immutable",
-                "spec: Invalid value: field is immutable",
-            ),
-            ("Invalid value: s3cret", "Invalid value: "),
-            (
-                "the server could not find the requested resource",
-                "the server could not find the requested resource",
-            ),
-        ] {
-            assert_eq!(without_values(said), told);
-        }
-    }
 }

@@ -20,7 +20,7 @@ use crate::values::{Values, may_have};
 /// worth one of their own.
 const TIDY: Duration = Duration::from_secs(60 * 60);
 
-/// The body of an object that is to be written.
+/// The body of an object that is to be written, or compared with what is there.
 pub(super) enum Body {
     /// This.
     Whole(Arc<Item>),
@@ -104,25 +104,15 @@ impl Works {
         }
     }
 
-    /// The body of an object that is to be written.
-    pub(super) fn body(&self, uid: &str, wanted: &Wanted) -> Body {
-        let Some(bundle) = self.bundles.get(uid) else { return Body::Unread };
-        let item = bundle.bodies.get(&wanted.target).filter(|item| item.digest() == wanted.digest);
-        let Some(item) = item else { return Body::Unread };
-        if !may_have(&wanted.target) {
-            return Body::Whole(Arc::clone(item));
-        }
-        match bundle.safe.open(item) {
-            Some(whole) => Body::Whole(Arc::new(whole)),
-            None if bundle.safe.has_lost(item) => Body::Lost,
-            None => Body::Locked,
-        }
+    /// The body of what a Work wants.
+    pub(super) fn body_of(&self, uid: &str, wanted: &Wanted) -> Body {
+        self.bundles.get(uid).map_or(Body::Unread, |bundle| bundle.body(wanted))
     }
 
     /// How it stands with an object, where its values count, too.
     pub(super) fn with_values(&mut self, uid: &str, wanted: &Wanted, state: State) -> State {
-        let is_due = matches!(state, State::Due(_)) && may_have(&wanted.target);
-        if !is_due || !matches!(self.body(uid, wanted), Body::Lost) {
+        let needed = matches!(state, State::Due(_) | State::Replaced | State::Look);
+        if !(needed && may_have(&wanted.target) && matches!(self.body_of(uid, wanted), Body::Lost)) {
             return state;
         }
         let known = self.bundles.get(uid).and_then(|bundle| bundle.states.get(&wanted.target));
@@ -151,12 +141,32 @@ impl Works {
 }
 
 impl Bundle {
+    /// The body of what is wanted: while a plan is made, also of what no ledger records.
+    pub(super) fn body(&self, wanted: &Wanted) -> Body {
+        let planned = self.demand.iter().filter(|_| self.is_planning()).flat_map(|demand| &demand.items);
+        let mut all = self.bodies.get(&wanted.target).into_iter().chain(planned);
+        let item = all.find(|item| item.target == wanted.target && item.digest() == wanted.digest);
+        let Some(item) = item else { return Body::Unread };
+        if !may_have(&wanted.target) {
+            return Body::Whole(Arc::clone(item));
+        }
+        match self.safe.open(item) {
+            Some(whole) => Body::Whole(Arc::new(whole)),
+            None if self.safe.has_lost(item) => Body::Lost,
+            None => Body::Locked,
+        }
+    }
+
     fn values_next(&mut self, now: Duration) -> Next {
         if self.safe.wants_key() && self.source.is_some() {
             return Next::Act(Step::Unlock { work: self.work.uid.clone() }, false);
         }
         if self.keeper.is_busy() {
             return Next::Wait;
+        }
+        // Of what is only planned, nothing is put there: what the values are is known from the directory.
+        if self.is_only_planned() && self.lost.is_none() && !self.is_deleting() {
+            return Next::Nothing;
         }
         let held = self.seen.as_ref().is_some_and(Seen::is_held);
         let unrecorded = self.keeper.latest().is_none();

@@ -168,7 +168,12 @@ impl Works {
                 .get(&maker.uid)
                 .map_or_else(|| applyset::id(&maker.name), |bundle| bundle.set.clone())
         });
-        Observed::read(object, target, WORKS_MANAGER, set.as_deref())
+        let observed = Observed::read(object, target, WORKS_MANAGER, set.as_deref());
+        let maker = observed.mark.as_ref().and_then(|mark| mark.maker.as_ref());
+        match self.wanted(target, maker) {
+            Some(wanted) => observed.leaving(object, WORKS_MANAGER, &wanted.ignored),
+            None => observed,
+        }
     }
 
     /// How it stands with the readiness of an object, and the values that its Work asks for: where all of it is seen.
@@ -184,6 +189,8 @@ impl Works {
         } else {
             self.readiness.insert(target.clone(), state);
         }
+        let maker = Mark::read(&object.meta, target).and_then(|mark| mark.maker);
+        self.read_values(target, object, maker.as_ref());
     }
 
     fn miss(&mut self, target: &Target, uid: &str) {

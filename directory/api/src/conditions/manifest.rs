@@ -42,8 +42,8 @@ conditions! {
         ),
         Unsupported: "This version of Muster does not apply the manifest." => warning(
             Status::False,
-            "It has an option that this version does not follow, or is in a namespace of Muster's own. The message says which.",
-            "Apply the object in the replica by other means, or remove the option.",
+            "It is in a namespace of Muster's own, or names an account that is not for Works. The message says which.",
+            "Apply the object in the replica by other means, or correct the manifest.",
         ),
         GenerateName: "The manifest has no name, but a prefix of one." => warning(
             Status::False,
@@ -78,7 +78,7 @@ conditions! {
         Immutable: "The object exists, and a field of it that differs cannot be changed." => warning(
             Status::False,
             "Kubernetes does not let the field be changed that the message names.",
-            "Undo the change; or delete the object in the replica, and it is made anew.",
+            "Undo the change; or set the option `multicluster.coreos.com/apply` to `replace`, and it is deleted and made anew, unless it is of a protected kind; or delete it in the replica yourself.",
         ),
         QuotaExceeded: "The object would exceed a quota of its namespace." => warning(
             Status::False,
@@ -117,7 +117,7 @@ conditions! {
         ),
         Differs: "The object is not as the manifest has it, and Muster only looks." => warning(
             Status::False,
-            "The option `multicluster.coreos.com/apply` is `observe`, and the fields differ that the message names.",
+            "The option `multicluster.coreos.com/apply` is `observe`, and the object is not there, or the fields differ that the message names.",
             "Nothing, if it is meant. Else correct the one or the other.",
         ),
         ValuesLost: "The object is to be written, and values of it are not at hand: it is left as it is." => warning(

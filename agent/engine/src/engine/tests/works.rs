@@ -8,6 +8,7 @@ mod doubts;
 mod drift;
 mod fighting;
 mod heritage;
+mod options;
 mod random;
 mod secrets;
 mod sharing;

@@ -28,7 +28,7 @@ fn full() -> Value {
             "name": "web", "namespace": "muster-cluster-east", "uid": "w", "resourceVersion": "7", "generation": 3,
             "annotations": {
                 "multicluster.coreos.com/deletion": "orphan", "multicluster.coreos.com/suspend": "true",
-                "multicluster.coreos.com/ignore": CANARY, "multicluster.coreos.com/feedback": CANARY,
+                "multicluster.coreos.com/ignore": CANARY,
                 "kubectl.kubernetes.io/last-applied-configuration": CANARY,
             },
             "finalizers": ["multicluster.x-k8s.io/work-cleanup"],
@@ -48,7 +48,8 @@ fn full() -> Value {
                 {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "p", "namespace": "prod"}, "spec": pod},
                 {"apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition", "metadata": {"name": "gadgets.example.com"}, "spec": gadgets},
             ]},
-            {"apiVersion": "example.com/v1", "kind": "Gadget", "metadata": {"name": "g"}, "spec": CANARY},
+            {"apiVersion": "example.com/v1", "kind": "Gadget", "spec": CANARY,
+             "metadata": {"name": "g", "annotations": {"multicluster.coreos.com/feedback": format!(".status.{CANARY}")}}},
             {
                 "apiVersion": "rbac.authorization.k8s.io/v1", "kind": "RoleBinding", "metadata": {"name": "b"},
                 "roleRef": {"kind": "Role", "name": "r"}, "subjects": [{"name": CANARY}],

@@ -56,6 +56,19 @@ fn every_option_is_read_where_it_may_be_and_refused_where_not() {
             Options { ignore: vec!["a.b".into(), "c[0]".into()], ..default() },
             true,
         ),
+        (
+            "ignore",
+            "spec.ports[port=80,protocol=TCP].nodePort, metadata.annotations['a,b\\'c']\nspec.replicas",
+            Options {
+                ignore: vec![
+                    "spec.ports[port=80,protocol=TCP].nodePort".into(),
+                    "metadata.annotations['a,b\\'c']".into(),
+                    "spec.replicas".into(),
+                ],
+                ..default()
+            },
+            true,
+        ),
         ("ignore", "", default(), true),
         (
             "feedback",
@@ -89,7 +102,7 @@ fn every_option_is_read_where_it_may_be_and_refused_where_not() {
 #[test]
 fn an_unknown_option_or_value_is_refused_without_repeating_the_value() {
     let many = vec!["p"; MOST_IGNORED + 1].join(",");
-    let values = (0..=MOST_FEEDBACK).map(|n| format!("n{n}=p")).collect::<Vec<_>>().join(",");
+    let values = (0..=MOST_FEEDBACK).map(|n| format!("n{n}=.status.p")).collect::<Vec<_>>().join(",");
     let long = "p".repeat(LONGEST_PATH + 1);
     let cases = [
         ("deletoin", "hunter2", "\"deletoin\" is no option that this agent knows: correct or remove it"),
@@ -113,8 +126,32 @@ fn an_unknown_option_or_value_is_refused_without_repeating_the_value() {
         ("ignore", &long, "entry 1 of option ignore is no field path: it is longer than 1024 bytes"),
         ("ignore", "a,hun\tter2", "entry 2 of option ignore is no field path: it has control characters"),
         ("feedback", &values, "option feedback has more than 16 entries"),
-        ("feedback", "a=p,hunter2=", "entry 2 of option feedback is no field path: it is empty"),
-        ("feedback", "hunter2=p,b=p,hunter2=q", "entries 1 and 3 of option feedback bear the same name"),
+        (
+            "ignore",
+            "spec.a\nspec[hunter2,spec.b",
+            "entry 2 of option ignore is no field path: at byte 12, a quoted name, a place such as 0, or keys such as name=app are wanted",
+        ),
+        (
+            "ignore",
+            "metadata.labels",
+            "entry 1 of option ignore is no field path: metadata.labels['applyset.kubernetes.io/part-of'] cannot be left to others",
+        ),
+        ("feedback", "a=.status.p,hunter2=", "entry 2 of option feedback is no field path: it is empty"),
+        (
+            "feedback",
+            ".status.a,.status.hunter2[*]",
+            "entry 2 of option feedback is no field path: at byte 16: wanted a number, a key in quotes, or a filter",
+        ),
+        (
+            "feedback",
+            ".data.hunter2",
+            "entry 1 of option feedback is no field path: write one below .status, .spec, .metadata.labels, .metadata.annotations, .metadata.generation or .metadata.name",
+        ),
+        (
+            "feedback",
+            "hunter2=.status.p,b=.status.p,hunter2=.status.q",
+            "entries 1 and 3 of option feedback bear the same name",
+        ),
     ];
     for (name, value, message) in cases {
         let error = on_work(name, value).expect_err(value);
@@ -180,9 +217,9 @@ fn options_read_back_from_their_map_and_defaults_are_not_written() {
         on_drift: OnDrift::Report,
         ignore: vec!["a".into(), "b".into()],
         feedback: vec![
-            ("n".into(), "p=q".into()),
-            ("{.a==b}".into(), "{.a==b}".into()),
-            ("m".into(), "m".into()),
+            ("n".into(), ".spec.p[?(@.q==1)]".into()),
+            ("{.status.a[?(@.b==1)]}".into(), "{.status.a[?(@.b==1)]}".into()),
+            (".status.m".into(), ".status.m".into()),
         ],
         service_account: Some("ci".into()),
     };
@@ -192,7 +229,7 @@ fn options_read_back_from_their_map_and_defaults_are_not_written() {
         text,
         json!({
             "suspend": "true", "plan-only": "true", "deletion": "orphan", "allow-deletion": "true", "apply": "observe",
-            "on-conflict": "force", "on-drift": "report", "ignore": "a,b", "feedback": "n=p=q,{.a==b},m",
+            "on-conflict": "force", "on-drift": "report", "ignore": "a,b", "feedback": "n=.spec.p[?(@.q==1)],{.status.a[?(@.b==1)]},.status.m",
             "service-account": "ci",
         })
     );
@@ -206,15 +243,41 @@ fn options_read_back_from_their_map_and_defaults_are_not_written() {
 #[test]
 fn whatever_lists_of_paths_are_read_they_read_back_the_same() {
     let mut random = hostile::Random(3);
-    let letters = ["a", "b", "=", "==", ",", "\n", " ", ".", "{", "@", "\"", "ä"];
+    let letters = [
+        ".status.a",
+        "spec.b",
+        "x=",
+        "=",
+        ",",
+        "\n",
+        " ",
+        ".",
+        "['",
+        "']",
+        "[0]",
+        "[a=1,b=2]",
+        "[?(@.a==1)]",
+        "\\",
+        "ä",
+    ];
     let mut read = 0;
     for _ in 0..5_000 {
-        let text: String = (0..random.below(14)).map(|_| letters[random.below(letters.len())]).collect();
-        let given = [("ignore", text.as_str()), ("feedback", text.as_str())];
-        if let Ok(options) = Options::default().with(given, Level::Work) {
-            read += 1;
-            assert_eq!(Options::from_map(&options.to_map()), Ok(options), "{text:?}");
+        let text: String = (0..random.below(7)).map(|_| letters[random.below(letters.len())]).collect();
+        for option in ["ignore", "feedback"] {
+            if let Ok(options) = Options::default().with([(option, text.as_str())], Level::Work) {
+                read += usize::from(options != Options::default());
+                assert_eq!(Options::from_map(&options.to_map()), Ok(options), "{text:?}");
+            }
         }
     }
-    assert!(read > 2_000, "only {read} were legal");
+    assert!(read > 300, "only {read} were legal");
+}
+
+#[test]
+fn values_of_a_secret_are_not_asked_for() {
+    let secret = json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "a"}});
+    let given = annotations(&[("feedback", ".metadata.name")]);
+    let work = Work::read(&object(&given, &json!({"workload": {"manifests": [secret]}}))).unwrap();
+    let flaw = work.manifests[0].manifest.clone().unwrap_err();
+    assert_eq!(flaw, Flaw::Option(OptionError::OfSecret));
 }

@@ -22,7 +22,8 @@ fn fight(world: &mut WorkWorld, it: &Target, manager: &str, seconds: u64) {
         if world.objects[it]["data"]["a"] == "1" {
             world.edit(it, |value| {
                 value["data"] = json!({"a": format!("theirs {round}")});
-                let entry = json!({"manager": manager, "operation": "Update", "fieldsV1": {"data": {}}});
+                let entry =
+                    json!({"manager": manager, "operation": "Update", "fieldsV1": {"f:data": {"f:a": {}}}});
                 value["metadata"]["managedFields"].as_array_mut().unwrap().push(entry);
             });
         }

@@ -11,6 +11,7 @@ use crate::target::Target;
 use crate::values::{Key, Values, Vault};
 
 mod lost;
+mod options;
 
 fn secret_of(name: &str, value: &str) -> Value {
     json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": name, "namespace": "web"},

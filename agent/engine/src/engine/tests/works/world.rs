@@ -282,8 +282,8 @@ impl WorkWorld {
         assert!(!self.paused || plans.is_empty(), "while paused: {plans:?}");
         for step in plans.iter().flat_map(|plan| &plan.steps) {
             match step {
-                Step::Delete(deletion) => self.check_unwanted(deletion.target()),
-                Step::Unmark { target, .. } => self.check_unwanted(target),
+                Step::Delete(deletion) => self.check_unwanted(deletion.target(), true),
+                Step::Unmark { target, .. } => self.check_unwanted(target, false),
                 _ => {}
             }
         }

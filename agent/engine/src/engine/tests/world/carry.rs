@@ -149,7 +149,8 @@ impl PolicyWorld {
                 StepOutcome::Deleted
             }
             Step::Examine(examination) => self.examine(&examination),
-            Step::Recall { .. }
+            Step::Rehearse { .. }
+            | Step::Recall { .. }
             | Step::Unlock { .. }
             | Step::Seal { .. }
             | Step::Discard { .. }

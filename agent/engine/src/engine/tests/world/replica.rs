@@ -34,7 +34,19 @@ pub(in super::super) fn leaves(value: &Value) -> Map<String, Value> {
 pub(in super::super) fn owned(value: &Value, manager: &str) -> BTreeSet<String> {
     let entries = value["metadata"]["managedFields"].as_array().into_iter().flatten();
     let own = entries.filter(|entry| entry["manager"] == manager);
-    own.filter_map(|entry| entry["fieldsV1"].as_object()).flat_map(|fields| fields.keys().cloned()).collect()
+    let mut leaves = BTreeSet::new();
+    own.filter_map(|entry| entry["fieldsV1"].as_object()).for_each(|set| flatten(set, "", &mut leaves));
+    leaves
+}
+
+fn flatten(set: &Map<String, Value>, above: &str, leaves: &mut BTreeSet<String>) {
+    for (key, below) in set {
+        let leaf = format!("{above}{}", key.strip_prefix("f:").unwrap_or(key));
+        match below.as_object().filter(|below| !below.is_empty()) {
+            Some(below) => flatten(below, &format!("{leaf}/"), leaves),
+            None => drop(leaves.insert(leaf)),
+        }
+    }
 }
 
 /// Sets a field that a writer can own, or removes it.
@@ -53,11 +65,17 @@ pub(in super::super) fn set(value: &mut Value, leaf: &str, to: Option<&Value>) {
 
 /// From here on a manager owns these fields.
 pub(in super::super) fn own(value: &mut Value, fields: &BTreeSet<String>, manager: &str) {
-    let fields: Map<String, Value> = fields.iter().map(|field| (field.clone(), json!({}))).collect();
+    let mut set = json!({});
+    for field in fields {
+        let parts = field.splitn(3, '/').map(|part| format!("f:{part}"));
+        parts.fold(&mut set, |set, part| {
+            set.as_object_mut().unwrap().entry(part).or_insert_with(|| json!({}))
+        });
+    }
     value["metadata"]["managedFields"] = if fields.is_empty() {
         json!([])
     } else {
-        json!([{"manager": manager, "operation": "Apply", "fieldsV1": fields}])
+        json!([{"manager": manager, "operation": "Apply", "fieldsV1": set}])
     };
 }
 

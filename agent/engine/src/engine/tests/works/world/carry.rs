@@ -32,6 +32,7 @@ impl WorkWorld {
             matches!(
                 step,
                 Step::Look(_)
+                    | Step::Rehearse { .. }
                     | Step::Seek(_)
                     | Step::Recall { .. }
                     | Step::Unlock { .. }
@@ -75,6 +76,11 @@ impl WorkWorld {
                         self.log.push(format!("failed {}", say(&target)));
                         failed(failure)
                     }
+                    None if self.is_fixed(&target, &body) => {
+                        self.log.push(format!("immutable {}", say(&target)));
+                        let why = "x is invalid: roleRef: Invalid value: rbac.RoleRef{Name:\"hunter2\"}: cannot change roleRef";
+                        StepOutcome::Failed(Failure::Invalid, why.into())
+                    }
                     None => self.apply(&target, &body, force),
                 }
             }
@@ -85,6 +91,18 @@ impl WorkWorld {
             Step::Unmark { target, uid } => {
                 self.check_end(&target, None);
                 self.unmark(&target, &uid)
+            }
+            Step::Rehearse { target, body } => {
+                self.reads.push(format!("rehearse {}", say(&target)));
+                let body: Value = serde_json::from_str(&body).unwrap();
+                assert!(body["metadata"]["uid"].is_null() && body["metadata"]["resourceVersion"].is_null());
+                match self.refused.get("new").copied() {
+                    Some(failure) => failed(failure),
+                    None => self
+                        .objects
+                        .get(&target)
+                        .map_or(StepOutcome::Missing, |value| StepOutcome::Present(object(value))),
+                }
             }
             Step::Look(target) => {
                 self.reads.push(format!("look {}", say(&target)));
@@ -145,6 +163,19 @@ impl WorkWorld {
                 unreachable!("not for Works")
             }
         }
+    }
+
+    /// Whether an object is there of which a field differs that cannot be changed.
+    fn is_fixed(&self, target: &Target, body: &Value) -> bool {
+        let fields = match &*target.resource.kind {
+            "RoleBinding" => "roleRef",
+            "PersistentVolumeClaim" => "spec",
+            "Secret" if self.objects.get(target).is_some_and(|there| there["immutable"] == true) => "data",
+            _ => return false,
+        };
+        self.objects.get(target).is_some_and(|there| {
+            there["metadata"]["uid"] == body["metadata"]["uid"] && there[fields] != body[fields]
+        })
     }
 
     fn delete(&mut self, target: &Target, uid: &str, version: Option<&str>) -> StepOutcome {

@@ -143,7 +143,11 @@ impl WorkWorld {
             return StepOutcome::Failed(Failure::NotServed, "no such kind".into());
         }
         match &before {
-            Some(before) if guard["resourceVersion"] == "1" || guard["uid"] != before["metadata"]["uid"] => {
+            Some(before)
+                if guard["uid"] != before["metadata"]["uid"]
+                    || !guard["resourceVersion"].is_null()
+                        && guard["resourceVersion"] != before["metadata"]["resourceVersion"] =>
+            {
                 self.log.push(format!("refused {}", say(target)));
                 return StepOutcome::Present(object(before));
             }

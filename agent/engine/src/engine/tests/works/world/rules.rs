@@ -108,6 +108,9 @@ impl WorkWorld {
         };
         let kept = kept.unwrap_or_else(|| panic!("{} is in no ledger", say(target)));
         let (uid, Of::Work(part)) = (&kept.ledger.maker.uid, &kept.ledger.of) else { panic!("no Work's") };
+        if self.is_replaced(target, deletion.is_some(), kept) {
+            return;
+        }
         let dropped = self.proved.asked.get(uid).is_some_and(|asked| !asked.contains(&short(target)));
         let proved = self.proved.ended_and_read.contains(uid) || dropped;
         assert!(proved, "{}: no live read shows that it has to go\n{:#?}", say(target), self.log);
@@ -120,8 +123,8 @@ impl WorkWorld {
         }
     }
 
-    /// What is about to be deleted or released is wanted by no Work that is known.
-    pub(super) fn check_unwanted(&self, target: &Target) {
+    /// What is about to be deleted or released is wanted by no Work that is known, unless it is to be made anew.
+    pub(super) fn check_unwanted(&self, target: &Target, deleted: bool) {
         // What a record under way asks for may be asked for no more by now.
         let asks = |work: &Value| asked(work).contains(&short(target));
         let stands = |kept: &Kept| {
@@ -132,10 +135,22 @@ impl WorkWorld {
             Some(work) => asks(work),
             None => kept.ledger.applied.is_some(),
         };
-        let wanted =
-            |kept: &&Kept| begins(kept) && kept.ledger.items.iter().any(|item| item.target == *target);
+        let wanted = |kept: &&Kept| {
+            begins(kept)
+                && kept.ledger.items.iter().any(|item| item.target == *target)
+                && !self.is_replaced(target, deleted, kept)
+        };
         let wanted = self.ledgers.values().find(wanted).map(|kept| &kept.ledger.maker.name);
         assert_eq!(wanted, None, "{} is wanted by another Work", say(target));
+    }
+
+    /// Whether the Work records that an object is to be made anew, and the last write of it was refused.
+    fn is_replaced(&self, target: &Target, deleted: bool, kept: &Kept) -> bool {
+        let Of::Work(part) = &kept.ledger.of else { return false };
+        let place = part.places.get(target);
+        let asked = place.is_some_and(|place| place.options.apply == crate::work::Apply::Replace);
+        let refused = self.log.iter().rev().find(|line| line.ends_with(&say(target)));
+        deleted && asked && refused.is_some_and(|line| line.starts_with("immutable"))
     }
 
     /// No ledger names what is not there, and nothing that bears the mark of a Work is in no ledger.
