@@ -12,7 +12,7 @@ use muster_engine::event::{Event, StepOutcome};
 use muster_engine::mirror::Counts;
 use muster_engine::refusal::Awaited;
 use muster_engine::works::{Counted, Places, Standing};
-use muster_engine::{Engine, Now, Plan, PlanId, Scope};
+use muster_engine::{Engine, Now, Plan, PlanId};
 use muster_kit::leader::Claim;
 use tokio::sync::{mpsc, watch};
 use tokio::task::{Id, JoinError, JoinSet};
@@ -67,11 +67,11 @@ pub struct Index {
 }
 
 impl Index {
-    /// An index that knows nothing yet, and where it tells what people are told. `claim`: under which this process writes;
+    /// An index around this engine, and where it tells what people are told. `claim`: under which this process writes;
     /// `watched` is told which kinds that Works made are to be watched, `awaited` what else.
     #[must_use]
     pub fn new(
-        scope: Scope,
+        engine: Engine,
         actor: Actor,
         metrics: Metrics,
         pulse: Pulse,
@@ -81,7 +81,7 @@ impl Index {
     ) -> (Self, watch::Receiver<View>) {
         let (view, views) = watch::channel(View::default());
         let index = Self {
-            engine: Engine::new(scope),
+            engine,
             actor: Arc::new(actor),
             metrics,
             pulse,

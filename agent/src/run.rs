@@ -8,7 +8,7 @@ use std::time::Instant;
 use anyhow::Context as _;
 use futures::future::Either;
 use muster_api::names::{AGENT, LEADER_LEASE, SYSTEM_NAMESPACE};
-use muster_engine::{Event, Scope};
+use muster_engine::{Engine, Event, Scope};
 use muster_kit::admin::{Admin, Readiness, Served};
 use muster_kit::events::Emitter;
 use muster_kit::leader::{Claim, Election, Elector};
@@ -181,8 +181,8 @@ impl Agent {
         let (watched, wanted) = watch::channel(BTreeMap::new());
         let (awaited, awaits) = watch::channel(BTreeSet::new());
         let (metrics, pulse) = (self.metrics.clone(), self.pulse.clone());
-        let (index, views) =
-            Index::new(scope.clone(), actor, metrics, pulse, claim.clone(), watched, awaited);
+        let engine = Engine::new(scope.clone(), replica.namespace.clone());
+        let (index, views) = Index::new(engine, actor, metrics, pulse, claim.clone(), watched, awaited);
         let wiring = Wiring {
             cluster_name: self.settings.cluster_name.clone(),
             replica: replica.id.clone(),

@@ -113,9 +113,10 @@ enum Doing {
 }
 
 impl Engine {
-    /// An engine that knows nothing yet. `scope`: which entries are mirrored.
+    /// An engine that knows nothing yet. `scope`: which entries are mirrored; `namespace`: the agent's own one in the
+    /// replica.
     #[must_use]
-    pub fn new(scope: Scope) -> Self {
+    pub fn new(scope: Scope, namespace: String) -> Self {
         Self {
             session: None,
             memory: None,
@@ -125,7 +126,7 @@ impl Engine {
             own: Own::default(),
             mirror: Mirror::new(scope),
             policies: Policies::default(),
-            works: Works::default(),
+            works: Works::new(namespace),
             plans: BTreeMap::new(),
             last_plan: 0,
             resumed: PlanId(0),

@@ -144,7 +144,8 @@ impl Work {
         let namespace = namespace.ok_or_else(|| malformed("metadata.namespace", "is missing, or is none"))?;
         let options =
             Options::of_work(&meta.annotations).map_err(|flaw| WorkError::Option { work: work(), flaw })?;
-        let manifests = manifests(&object.raw).map_err(|(field, problem)| malformed(field, problem))?;
+        let manifests =
+            all_manifests(&object.raw, MOST_BYTES).map_err(|(field, problem)| malformed(field, problem))?;
         let too_large = || WorkError::TooLarge { work: work() };
         let manifests = manifests.ok_or_else(too_large)?;
         let options = Arc::new(options);
@@ -160,6 +161,16 @@ impl Work {
             options,
             manifests,
         })
+    }
+}
+
+impl Work {
+    /// What a Work that is refused names, as far as its manifests can be told apart.
+    #[must_use]
+    pub fn names(object: &Object) -> Vec<Named> {
+        let manifests = all_manifests(&object.raw, usize::MAX).ok().flatten().unwrap_or_default();
+        let slots = list::slots(&manifests, &Arc::default(), usize::MAX).unwrap_or_default();
+        slots.into_iter().map(|slot| slot.named).filter(Named::has_name).collect()
     }
 }
 
@@ -190,19 +201,19 @@ impl WorkError {
 
 type Wrong = (&'static str, &'static str);
 
-/// The manifests of a Work, as text. `None`: its spec is too large. The size of its status does not count, else a
+/// The manifests of a Work, as text. `None`: its spec has more than `most` bytes. The size of its status does not count, else a
 /// report could make a Work too large.
 ///
 /// A workload that is missing is an error, and not one without manifests: where a CRD of another tool pruned it, all
 /// that the Work ever made would go.
-fn manifests(raw: &RawValue) -> Result<Option<Vec<&RawValue>>, Wrong> {
+fn all_manifests(raw: &RawValue, most: usize) -> Result<Option<Vec<&RawValue>>, Wrong> {
     let missing = "is missing or null: a Work without manifests says workload: {}";
     let within = |outer: &'_ BTreeMap<String, _>, field: &str| {
         outer.get(field).copied().filter(|raw: &&RawValue| raw.get() != "null")
     };
     let object = list::outer(raw).ok_or(("it", "must be an object"))?;
     let spec = within(&object, "spec").ok_or(("spec", missing))?;
-    if spec.get().len() > MOST_BYTES {
+    if spec.get().len() > most {
         return Ok(None);
     }
     let spec = list::outer(spec).ok_or(("spec", "must be an object"))?;

@@ -20,10 +20,12 @@
 //! - `fights`: who keeps changing what is written; `figures`: what is counted;
 //! - `kept`: what the ledgers say; `safe`: what is known of the values of Secrets beside one; `values`: what is to be done
 //!   about them;
-//! - `clear`: what becomes of what is wanted no more; `heritage`: what another Work of the name takes over;
+//! - `clear`: what becomes of what is wanted no more; `beside`: whether another Work may want it; `heritage`: what another
+//!   Work of the name takes over;
 //! - `wakes`: when what was refused is tried again;
 //! - `outcome`: what came of it; `status`: what people are told, `remains` of what is to go.
 
+mod beside;
 mod brief;
 mod bundle;
 mod catalog;
@@ -105,6 +107,8 @@ pub struct Works {
     /// The Works in question, by UID.
     pub removals: Removals,
     home: Option<Home>,
+    /// The agent's own namespace in the replica: where its Secrets lie.
+    namespace: String,
     catalog: Catalog,
     /// Why the Works of the directory cannot be read.
     failure: Option<(Failure, String)>,
@@ -133,6 +137,8 @@ pub struct Works {
     under_way: BTreeSet<Target>,
     /// Works that want attention.
     turns: Turns,
+    /// Works of which something stays since another one wants it, or may.
+    waits_beside: BTreeSet<String>,
     /// The Works of which something is not applied.
     incomplete: BTreeSet<String>,
     /// Steps under way.
@@ -145,6 +151,12 @@ pub struct Works {
 }
 
 impl Works {
+    /// Works of which nothing is known. `namespace`: the agent's own one in the replica.
+    #[must_use]
+    pub fn new(namespace: String) -> Self {
+        Self { namespace, ..Self::default() }
+    }
+
     /// Where the ledgers belong. Another directory's Works are not these.
     pub fn at_home(&mut self, home: Home) {
         if self.home.as_ref() != Some(&home) {
@@ -174,6 +186,7 @@ impl Works {
                 self.incomplete.insert(meta.uid.clone());
             }
             self.turns.push(&meta.uid);
+            self.stir_beside();
         }
     }
 
@@ -193,6 +206,7 @@ impl Works {
                 bundle.lost = Some(lost);
             }
             self.turns.push(uid);
+            self.stir_beside();
         }
     }
 

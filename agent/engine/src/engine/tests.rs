@@ -20,6 +20,8 @@ use crate::pin::{Found, Landmarks, Reading};
 use crate::selector::Selector;
 use crate::target::Target;
 
+/// The agent's own namespace in the replica.
+const OWN: &str = "agent-system";
 const SETTLE: u64 = 200;
 
 /// A directory, a replica and an engine between them.
@@ -81,7 +83,7 @@ impl World {
             execution_namespace: None,
         };
         let mut world = Self {
-            engine: Engine::new(scope),
+            engine: Engine::new(scope, OWN.into()),
             now: Duration::ZERO,
             version: 100,
             entries: BTreeMap::new(),

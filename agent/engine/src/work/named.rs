@@ -44,6 +44,12 @@ impl Named {
             && alike(&self.name, &target.name)
     }
 
+    /// Whether it names an object: what has neither kind nor name may be anything.
+    #[must_use]
+    pub fn has_name(&self) -> bool {
+        !self.kind.is_empty() && !self.name.is_empty()
+    }
+
     /// As a Work's status says it. The plural of the kind is empty where it is not known.
     #[must_use]
     pub fn identifier(&self, ordinal: usize, plural: &str) -> ResourceIdentifier {

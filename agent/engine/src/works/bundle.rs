@@ -46,6 +46,8 @@ pub(super) struct Bundle {
     pub(super) unfound: BTreeSet<GroupVersion>,
     /// Why it cannot be followed: what the last valid version asked for stays.
     pub(super) error: Option<WorkError>,
+    /// What one that cannot be followed names.
+    pub(super) refused: Vec<Named>,
     /// What it asks for, and its bodies, until it is recorded.
     pub(super) demand: Option<Demand>,
     /// What of it cannot be applied.
@@ -192,6 +194,7 @@ impl Bundle {
             stale: false,
             unfound: BTreeSet::new(),
             error: None,
+            refused: Vec::new(),
             demand: None,
             flaws: Vec::new(),
             states: BTreeMap::new(),
@@ -239,10 +242,12 @@ impl Bundle {
         (self.ending, self.doubt, self.demand) = (None, None, None);
         self.unfound.clear();
         self.looks.clear();
+        self.refused.clear();
         match Work::read(object) {
             Ok(work) => (self.source, self.error) = (Some(Box::new(work)), None),
             Err(error) => {
                 (self.source, self.error) = (None, Some(error));
+                self.refused = Work::names(object);
                 self.flaws.clear();
             }
         }

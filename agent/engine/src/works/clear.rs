@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use super::beside::Beside;
 use super::bundle::Bundle;
 use super::due::{Steps, Task};
 use super::heritage::heritage;
@@ -24,6 +25,8 @@ enum Clear {
     Done,
     /// Nothing: another Work wants it, and takes it over.
     Claimed,
+    /// Nothing: another Work may want it, and it is not known yet what that one asks for.
+    Open,
     /// Nothing: it is left to the Work that takes the ledger over.
     Inherited,
     /// Nothing now: something is under way, or there is no evidence, or it is held.
@@ -53,22 +56,23 @@ impl Works {
         let mut targets: Vec<&Target> = brief.left.keys().collect();
         let wave = |target: &Target| order::wave(&target.resource.group, &target.resource.kind);
         targets.sort_by_key(|target| std::cmp::Reverse(wave(target)));
-        let asked = if targets.is_empty() { BTreeSet::new() } else { self.asked_beside(bundle) };
+        let beside = if targets.is_empty() { Beside::default() } else { self.beside(bundle) };
         let stays = self.heir(bundle).map(|heir| heritage(brief, heir)).unwrap_or_default();
         let mut last = None;
-        let mut inherited = false;
+        let (mut inherited, mut open) = (false, false);
         for target in targets {
             let wave = wave(target);
             if last.is_some_and(|last| last > wave) {
                 break; // a wave begins when the one behind it is done
             }
-            match self.judge(brief, ending.as_ref(), target, (&asked, &stays), context) {
+            match self.judge(brief, ending.as_ref(), target, (&beside, &stays), context) {
                 Clear::Done => continue,
                 Clear::Inherited => {
                     inherited = true;
                     continue;
                 }
-                Clear::Claimed => {
+                Clear::Claimed | Clear::Open => {
+                    open = true;
                     last = Some(wave);
                     continue;
                 }
@@ -84,6 +88,9 @@ impl Works {
             }
             unconfirmed |= ending.as_ref().is_none_or(|ending| !ending.covers(brief, target));
             last = Some(wave);
+        }
+        if open {
+            self.waits_beside.insert(uid.to_owned());
         }
         self.look_for_any(uid, brief, context, steps);
         let confirmed = ending.as_ref().is_some_and(Ending::is_whole);
@@ -122,7 +129,7 @@ impl Works {
         brief: &Brief,
         ending: Option<&Ending>,
         target: &Target,
-        (asked, stays): (&BTreeSet<Target>, &BTreeSet<&Target>),
+        (beside, stays): (&Beside, &BTreeSet<&Target>),
         context: Context,
     ) -> Clear {
         if self.under_way.contains(target) {
@@ -135,9 +142,11 @@ impl Works {
         if there && stays.contains(target) {
             return Clear::Inherited;
         }
-        if there && (asked.iter().any(|other| other.is_same_object(target)) || self.is_claimed(brief, target))
-        {
+        if there && (beside.asks_for(target) || self.is_claimed(brief, target)) {
             return Clear::Claimed;
+        }
+        if there && beside.may_ask_for(target).is_some() {
+            return Clear::Open;
         }
         // Who asks for it now is not known before the directory was read.
         let unread = !self.shown.is_complete();
@@ -174,22 +183,11 @@ impl Works {
     pub(super) fn is_claimed(&self, brief: &Brief, target: &Target) -> bool {
         let others = self.bundles.iter().filter(|(uid, _)| **uid != brief.work.uid);
         others.into_iter().any(|(_, bundle)| {
-            let Some(brief) = bundle.ledger() else { return false };
+            let Some(brief) = bundle.believed() else { return false };
             // Of one that is missing and never began, nothing will come.
             let begins = bundle.lost.is_none() || brief.applied.is_some();
             begins && brief.wants_object(target).is_some_and(|wanted| wanted.options.apply != Apply::Observe)
         })
-    }
-
-    /// What other Works ask for, and no ledger records yet. One of the same name does not count: its ledger can be made
-    /// when this one is gone.
-    pub(super) fn asked_beside(&self, bundle: &Bundle) -> BTreeSet<Target> {
-        let others = self.bundles.values().filter(|other| other.work.name != bundle.work.name);
-        let demands = others.filter(|other| other.lost.is_none() && !other.is_deleting());
-        let demands = demands.filter_map(|other| other.demand.as_ref());
-        let wanted = demands.flat_map(|demand| &demand.brief.wanted);
-        let wanted = wanted.filter(|wanted| wanted.options.apply != Apply::Observe);
-        wanted.map(|wanted| wanted.target.clone()).collect()
     }
 
     /// Whether nothing of a ledger that is to go is left.

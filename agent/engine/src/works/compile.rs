@@ -17,14 +17,19 @@ use crate::values;
 use crate::work::order::{ItemRef, defined, duplicates};
 use crate::work::{Gvk, Manifest, Named, Work};
 
-/// Why a manifest is not applied that is right in itself.
-fn unsupported(manifest: &Manifest) -> Option<&'static str> {
+/// Kinds that stand for the namespace of their name, by group: that of Kubernetes, and those of `OpenShift`.
+const NAMESPACES: [(&str, &str); 3] =
+    [("", "Namespace"), ("project.openshift.io", "Project"), ("project.openshift.io", "ProjectRequest")];
+
+/// Why a manifest is not applied that is right in itself. `own`: the agent's own namespace.
+fn unsupported(manifest: &Manifest, own: &str) -> Option<&'static str> {
     let options = &manifest.options;
-    let of_namespace =
-        (manifest.gvk.group.is_empty() && manifest.gvk.kind == "Namespace").then_some(&*manifest.name);
+    let kind = (&*manifest.gvk.group, &*manifest.gvk.kind);
+    let of_namespace = NAMESPACES.contains(&kind).then_some(&*manifest.name);
+    let is_own = |namespace: &str| is_own_namespace(namespace) || namespace == own;
     if options.service_account.as_deref() == Some(POLICIES_APPLIER) {
         Some("the account policies is for policies alone: name another one in option service-account")
-    } else if manifest.namespace.as_deref().or(of_namespace).is_some_and(is_own_namespace) {
+    } else if manifest.namespace.as_deref().or(of_namespace).is_some_and(is_own) {
         Some("namespaces of Muster's own are not for Works")
     } else {
         None
@@ -34,7 +39,7 @@ fn unsupported(manifest: &Manifest) -> Option<&'static str> {
 impl Bundle {
     /// Makes a demand of what the Work says, if that changed, or what is known of its kinds. None is made while nothing
     /// is known yet of one of them. The versions of API groups in which a kind was not found are kept.
-    pub(super) fn compile(&mut self, catalog: &Catalog, home: &Home, now: Duration) {
+    pub(super) fn compile(&mut self, catalog: &Catalog, home: &Home, own: &str, now: Duration) {
         let goes = self.seen.as_ref().is_some_and(|seen| seen.deleting);
         let Some(work) = self.source.as_ref().filter(|_| self.stale) else { return };
         self.unfound.clear();
@@ -50,7 +55,7 @@ impl Bundle {
         for slot in &work.manifests {
             let flawed = |why| Flawed { ordinal: slot.ordinal, named: slot.named.clone(), why };
             let manifest = match &slot.manifest {
-                Ok(manifest) => match unsupported(manifest) {
+                Ok(manifest) => match unsupported(manifest, own) {
                     Some(why) => {
                         flaws.push(flawed(Why::Unsupported(why)));
                         continue;

@@ -186,8 +186,12 @@ impl Works {
         }
         let Some(bundle) = self.bundles.get_mut(uid) else { return };
         let stale = bundle.stale;
-        bundle.compile(&self.catalog, home, context.now);
+        bundle.compile(&self.catalog, home, &self.namespace, context.now);
         let compiled = stale && !bundle.stale;
+        if compiled {
+            self.stir_beside();
+        }
+        let Some(bundle) = self.bundles.get(uid) else { return };
         for version in bundle.unfound.clone() {
             self.discover(version, uid, context, steps);
         }

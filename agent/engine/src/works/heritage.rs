@@ -13,7 +13,7 @@ use crate::ledger::{Kept, Phase};
 use crate::mark::Maker;
 use crate::protected;
 use crate::target::Target;
-use crate::work::{Apply, Deletion, Options};
+use crate::work::{Deletion, Options};
 
 impl Works {
     /// The Work before this one whose ledger bears the name of both.
@@ -56,12 +56,11 @@ impl Works {
             Phase::Deleting => {
                 let stays = heritage(brief, heir);
                 // What a third one wants is left to that one, which may wait for something of this one itself.
-                let asked = self.asked_beside(bundle);
+                let beside = self.beside(bundle);
                 brief.left.keys().all(|target| {
-                    let wanted = || asked.iter().any(|other| other.is_same_object(target));
                     stays.contains(target)
                         || self.is_gone(bundle, brief, target)
-                        || wanted()
+                        || beside.asks_for(target)
                         || self.is_claimed(brief, target)
                 })
             }
@@ -159,7 +158,7 @@ pub(super) fn heritage<'a>(brief: &'a Brief, heir: &Bundle) -> BTreeSet<&'a Targ
         let asked = heir.demand.as_ref().and_then(|demand| demand.brief.wants_object(target));
         !heir.is_deleting()
             && (unread
-                || asked.is_some_and(|wanted| wanted.options.apply != Apply::Observe)
+                || asked.is_some() // to look at it is to want it there
                 || heir.flaws.iter().any(|flawed| flawed.named.may_be(target)))
     };
     let claimed: BTreeSet<&Target> = brief.left.keys().filter(|target| claims(target)).collect();

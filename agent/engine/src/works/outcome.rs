@@ -80,6 +80,8 @@ impl Works {
         let nonces = &self.nonces;
         let failed = matches!(outcome, StepOutcome::Failed(..));
         let slot = self.slots.entry(target.clone()).or_default();
+        // Whether it says anything new to who waits for the name to be free.
+        let news = slot.observed.is_some() || slot.foreign || slot.clearing.failures() > 0;
         if !failed {
             slot.clearing.succeeded();
         }
@@ -93,10 +95,11 @@ impl Works {
                 slot.failure = None;
             }
             StepOutcome::Missing => {
-                slot.observed = None;
-                slot.absent = true;
-                slot.pace.hurry();
-                slot.failure = None;
+                (slot.observed, slot.absent) = (None, true);
+                if news {
+                    slot.pace.hurry();
+                    slot.failure = None;
+                }
             }
             StepOutcome::Present(_) => {
                 if let Some(observed) = read {

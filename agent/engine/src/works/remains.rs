@@ -31,6 +31,7 @@ impl Works {
                 .find(|target| !self.is_gone(bundle, brief, target) && self.is_claimed(brief, target))?;
             Some(format!("{claimed} is wanted by another Work, which has not taken it over"))
         });
+        let why = why.or_else(|| self.open_beside(bundle, brief));
         let why = why.map(|why| format!(": {why}")).unwrap_or_default();
         format!("{left} objects are still there{why}")
     }
@@ -45,7 +46,18 @@ impl Works {
             let target = brief.left.keys().find(|target| !self.is_gone(bundle, brief, target))?;
             Some(format!("{target} stays: {doubt}"))
         };
-        self.held(bundle, brief).or_else(doubt).or_else(|| self.obstacle(bundle, brief))
+        let held = self.held(bundle, brief).or_else(doubt).or_else(|| self.obstacle(bundle, brief));
+        held.or_else(|| self.open_beside(bundle, brief))
+    }
+
+    /// Which object stays since another Work may ask for it.
+    fn open_beside(&self, bundle: &Bundle, brief: &Brief) -> Option<String> {
+        let beside = self.beside(bundle);
+        let mut left = brief.left.keys().filter(|target| !self.is_gone(bundle, brief, target));
+        let (target, work) = left.find_map(|target| Some((target, beside.may_ask_for(target)?)))?;
+        Some(format!(
+            "{target} stays: Work {work} names it, and cannot be followed there: see its status, and mend it"
+        ))
     }
 
     /// What of an object that goes only by somebody's word is said.

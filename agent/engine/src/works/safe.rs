@@ -95,10 +95,14 @@ impl Safe {
         !self.held.is_subset(digests)
     }
 
-    /// The key, and the values of these that are to be put beside the ledger.
-    pub(super) fn missing(&self, asked: &BTreeSet<Digest>) -> Option<(Key, Values)> {
-        let missing = |digest: &str| asked.contains(digest) && !self.held.contains(digest);
-        Some((self.key.clone()?, self.values.pick(missing)))
+    /// The key of the digests, where it is known.
+    pub(super) fn key(&self) -> Option<Key> {
+        self.key.clone()
+    }
+
+    /// Those of these values that are at hand.
+    pub(super) fn pick(&self, asked: &BTreeSet<Digest>) -> Values {
+        self.values.pick(|digest| asked.contains(digest))
     }
 
     /// Whether something may lie beside a ledger since it names this object.
@@ -132,8 +136,10 @@ impl Safe {
         self.busy
     }
 
-    pub(super) fn begin(&mut self) {
+    /// A step is under way. `seals`: values may lie there from here on, whatever is heard of it.
+    pub(super) fn begin(&mut self, seals: bool) {
         self.busy = true;
+        self.gone &= !seals;
     }
 
     /// When the next step may be taken.

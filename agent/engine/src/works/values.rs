@@ -78,7 +78,7 @@ impl Works {
             return self.turns.push(uid);
         }
         if let Some(bundle) = self.bundles.get_mut(uid) {
-            bundle.safe.begin();
+            bundle.safe.begin(matches!(step, Step::Seal { .. }));
         }
         self.act(Task::Values { work: uid.to_owned() }, step, steps);
     }
@@ -194,7 +194,8 @@ impl Bundle {
                 return Next::Wait;
             }
             let asked = &demand.brief.references;
-            let Some((key, add)) = self.safe.missing(asked) else { return Next::Wait };
+            let Some(key) = self.safe.key() else { return Next::Wait };
+            let add = self.safe.pick(asked);
             let recorded = self.keeper.ledger().into_iter().chain(self.keeper.recorded());
             let recorded = recorded.flat_map(|brief| &brief.references);
             let keep = recorded.chain(asked).cloned().collect();
@@ -213,9 +214,7 @@ impl Bundle {
             };
         }
         let stale = self.safe.holds_more_than(&brief.references);
-        let Some((key, _)) = self.safe.missing(&brief.references).filter(|_| stale) else {
-            return Next::Nothing;
-        };
+        let Some(key) = self.safe.key().filter(|_| stale) else { return Next::Nothing };
         let keep = brief.references.clone();
         let due = *self.safe.stale_since.get_or_insert(now) + TIDY;
         if due > now {

@@ -89,6 +89,9 @@ impl Works {
                 if failure == Failure::Conflict && !slot.foreign {
                     slot.observed = None; // it was looked for, and is not there
                 }
+                if matches!(failure, Failure::Unavailable | Failure::Malformed) {
+                    (slot.absent, slot.foreign) = (false, false); // it may have been made
+                }
                 if !outdated {
                     slot.failed(failure, message, now, salt(target));
                 }

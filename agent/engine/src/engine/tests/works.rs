@@ -8,6 +8,7 @@ mod doubts;
 mod drift;
 mod fighting;
 mod heritage;
+mod moving;
 mod options;
 mod random;
 mod secrets;
@@ -20,6 +21,7 @@ mod world;
 use serde_json::{Value, json};
 
 use self::world::WorkWorld;
+use super::OWN;
 
 /// What happens once all is in step.
 type Act = fn(&mut WorkWorld);

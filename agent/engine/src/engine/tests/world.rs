@@ -11,7 +11,7 @@ use muster_api::{Object, marks};
 use serde_json::{Value, json};
 
 use super::super::*;
-use super::{landmark, object, unreachable};
+use super::{OWN, landmark, object, unreachable};
 use crate::event::{Change, DirectoryWatch};
 use crate::ledger::Kept;
 use crate::pin::{Landmarks, Pin};
@@ -97,7 +97,7 @@ impl PolicyWorld {
             execution_namespace: Some(landmark("x")),
         };
         let mut world = Self {
-            engine: Engine::new(scope.clone()),
+            engine: Engine::new(scope.clone(), OWN.into()),
             scope,
             now: Duration::from_secs(1),
             version: 100,
@@ -179,7 +179,7 @@ impl PolicyWorld {
 
     /// The process begins, and reads what there is.
     pub(super) fn start(&mut self, online: bool) {
-        self.engine = Engine::new(self.scope.clone());
+        self.engine = Engine::new(self.scope.clone(), OWN.into());
         (self.dead, self.online) = (false, false);
         self.events.clear();
         self.plans.clear();

@@ -243,3 +243,24 @@ fn a_large_work_does_not_keep_others_waiting() {
     assert_eq!(world.there(), ["ConfigMap web/small"]);
     assert_eq!(world.written().len(), 603);
 }
+
+#[test]
+fn namespaces_of_musters_own_are_not_for_works() {
+    let project = |name: &str| json!({"apiVersion": "project.openshift.io/v1", "kind": "Project", "metadata": {"name": name}});
+    let within = |namespace: &str| {
+        let mut config = config("a");
+        config["metadata"]["namespace"] = namespace.into();
+        config
+    };
+    let own =
+        [within(OWN), within("muster-system"), namespace(OWN), project(OWN), within("muster-cluster-own")];
+    let mut world = WorkWorld::in_step(&[("app", &own)]);
+    world.tick(30);
+    assert_eq!(world.there(), [""; 0]);
+    let manifests = world.works["app"]["status"]["manifestConditions"].as_array().unwrap().clone();
+    assert_eq!(manifests.len(), own.len());
+    for manifest in manifests {
+        let applied = &manifest["conditions"][0];
+        assert!(applied["message"].to_string().contains("namespaces of Muster's own"), "{manifest}");
+    }
+}

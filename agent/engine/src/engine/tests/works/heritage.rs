@@ -285,3 +285,24 @@ fn a_work_that_goes_before_it_took_anything_over_asks_what_is_to_become_of_it() 
         world.check_rest();
     }
 }
+
+#[test]
+fn what_the_later_one_only_looks_at_stays() {
+    for restart in [false, true] {
+        let mut world = WorkWorld::in_step(&[("app", &[config("a"), config("b")])]);
+        let before = uids(&world, &["ConfigMap web/a"]);
+        if restart {
+            world.dead = true;
+        }
+        make_anew(&mut world, &[with(config("a"), "apply", "observe"), config("c")]);
+        if restart {
+            world.restart_in_the_midst(true);
+        }
+        world.tick(60);
+        assert_eq!(uids(&world, &["ConfigMap web/a"]), before, "{restart}: {:#?}", world.log);
+        if !restart {
+            assert_eq!(world.there(), ["ConfigMap web/a", "ConfigMap web/c"]);
+        }
+        world.check_rest();
+    }
+}

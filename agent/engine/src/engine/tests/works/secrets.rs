@@ -10,6 +10,7 @@ use crate::failure::Failure;
 use crate::target::Target;
 use crate::values::{Key, Values, Vault};
 
+mod bounds;
 mod lost;
 mod options;
 

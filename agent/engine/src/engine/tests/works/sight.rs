@@ -6,6 +6,7 @@ use super::super::object;
 use super::world::config_named;
 use super::*;
 use crate::event::{Change, Event};
+use crate::failure::Failure;
 
 /// The longest time from one look to the next.
 const LOOK: u64 = 72;
@@ -192,4 +193,25 @@ fn what_is_to_be_watched_names_the_accounts_that_apply_it_there() {
     world.delete_work("other");
     world.tick(30);
     assert_eq!(watched(&world), ["ConfigMap web: team-a"]);
+}
+
+#[test]
+fn what_may_have_been_made_goes_with_the_work_though_nobody_saw_it() {
+    let mut world = WorkWorld::new();
+    world.make(&config_named("a"), &json!({"data": {"a": "theirs"}}));
+    world.work("app", &[config("a"), config("b")]);
+    world.start(true);
+    world.may_watch(Some(&[]));
+    world.tick(5);
+    assert_eq!(told(&world, 0).0, "Conflict");
+    world.remove(&config_named("a"));
+    world.refused.insert("answers".into(), Failure::Unavailable);
+    while !world.log.contains(&"create ConfigMap web/a".to_owned()) {
+        world.tick(1);
+    }
+    world.delete_work("app");
+    world.refused.clear();
+    world.tick(120);
+    assert_eq!(world.there(), [""; 0], "{:#?}", world.log);
+    assert!(world.works.is_empty());
 }

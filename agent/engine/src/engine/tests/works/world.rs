@@ -16,7 +16,7 @@ use serde_json::{Value, json};
 pub(super) use self::replica::{config_named, namespace as namespace_named};
 pub(super) use self::rules::maker;
 use super::super::super::*;
-use super::super::{landmark, object, unreachable};
+use super::super::{OWN, landmark, object, unreachable};
 pub(super) use crate::engine::tests::world::{Crash, say};
 use crate::event::{Change, DirectoryWatch};
 use crate::failure::Failure;
@@ -80,6 +80,9 @@ pub(super) struct WorkWorld {
     pub(super) forlorn: BTreeSet<String>,
     /// Plans wait instead of being carried out.
     pub(super) deferring: bool,
+    /// Discovery of named groups does not answer, and this waits for it.
+    pub(super) hangs: bool,
+    hanging: VecDeque<Plan>,
     /// Outcomes are heard before what watches show of them, and the newest plan is carried out first.
     pub(super) done_first: bool,
     pub(super) crash: Option<(usize, Crash)>,
@@ -104,7 +107,7 @@ impl WorkWorld {
         };
         let entry = json!({"metadata": {"name": "own", "uid": "own-uid", "resourceVersion": "5", "labels": {}}, "spec": {}});
         let mut world = Self {
-            engine: Engine::new(Scope::None),
+            engine: Engine::new(Scope::None, OWN.into()),
             now: Duration::from_secs(1),
             version: 100,
             online: false,
@@ -133,6 +136,8 @@ impl WorkWorld {
             stripped: BTreeSet::new(),
             forlorn: BTreeSet::new(),
             deferring: false,
+            hangs: false,
+            hanging: VecDeque::new(),
             done_first: false,
             crash: None,
             dead: false,
@@ -186,11 +191,12 @@ impl WorkWorld {
 
     /// The process begins, and reads what there is.
     pub(super) fn start(&mut self, online: bool) {
-        self.engine = Engine::new(Scope::None);
+        self.engine = Engine::new(Scope::None, OWN.into());
         (self.dead, self.online) = (false, false);
         self.crash = self.crash.filter(|(left, _)| *left > 0); // it ended the process before
         self.events.clear();
         self.plans.clear();
+        self.hanging.clear();
         self.wrote.clear();
         self.watching.clear();
         self.awaiting.clear();

@@ -25,7 +25,17 @@ impl WorkWorld {
         self.run();
     }
 
+    /// Discovery answers again.
+    pub(in super::super) fn answer(&mut self) {
+        self.hangs = false;
+        self.plans.append(&mut self.hanging);
+        self.run();
+    }
+
     pub(super) fn carry_out(&mut self, plan: Plan) {
+        if self.hangs && matches!(&plan.steps[..], [Step::Discover { group, .. }] if !group.is_empty()) {
+            return self.hanging.push_back(plan);
+        }
         let Plan { id, steps, .. } = plan;
         let step = steps.into_iter().next().unwrap();
         let reads = |step: &Step| {
@@ -80,6 +90,10 @@ impl WorkWorld {
                         self.log.push(format!("immutable {}", say(&target)));
                         let why = "x is invalid: roleRef: Invalid value: rbac.RoleRef{Name:\"hunter2\"}: cannot change roleRef";
                         StepOutcome::Failed(Failure::Invalid, why.into())
+                    }
+                    None if self.refused.contains_key("answers") => {
+                        self.apply(&target, &body, force);
+                        failed(self.refused["answers"])
                     }
                     None => self.apply(&target, &body, force),
                 }

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use super::WorkWorld;
 use crate::event::StepOutcome;
 use crate::failure::Failure;
-use crate::values::{Digest, Key, Values, Vault};
+use crate::values::{Digest, Key, MOST_BYTES, Values, Vault};
 
 impl WorkWorld {
     fn name_of(&self, uid: &str) -> String {
@@ -49,6 +49,9 @@ impl WorkWorld {
         if let Some(failed) = self.refused_value("seal", uid) {
             return failed;
         }
+        if add.bytes() > MOST_BYTES {
+            return StepOutcome::Failed(Failure::TooLarge, "they are too many".into());
+        }
         let name = self.name_of(uid);
         let recorded = self.ledgers.values().any(|kept| kept.ledger.maker.uid == uid);
         let gone = !self.works.contains_key(&name); // it went meanwhile
@@ -59,6 +62,9 @@ impl WorkWorld {
         self.log.push(format!("seal {name}"));
         let held = after.values.digests().cloned().collect();
         self.vaults.insert(uid.to_owned(), after);
+        if let Some(failure) = self.refused.get("answers").copied() {
+            return StepOutcome::Failed(failure, "no answer".into());
+        }
         StepOutcome::Sealed(held)
     }
 
