@@ -2,22 +2,20 @@
 
 use std::fmt::Write as _;
 
-use sha2::{Digest as _, Sha256};
+use hmac::{Hmac, KeyInit as _, Mac as _};
+use sha2::Sha256;
 
 /// Bytes that SHA-256 takes at once.
 const BLOCK: usize = 64;
 
-/// The code of a text under a key of at most 64 bytes, in hexadecimal digits.
+/// The code of a text under a key, in hexadecimal digits.
 pub(super) fn sha256(key: &[u8; 32], text: &[u8]) -> Box<str> {
-    let pad = |with: u8| {
-        let mut block = [with; BLOCK];
-        block.iter_mut().zip(key).for_each(|(byte, key)| *byte ^= key);
-        block
-    };
-    let inner = Sha256::new().chain_update(pad(0x36)).chain_update(text).finalize();
-    let outer = Sha256::new().chain_update(pad(0x5c)).chain_update(inner).finalize();
-    let mut hex = String::with_capacity(2 * outer.len());
-    for byte in outer {
+    // A key that fills a block is taken as it is; a shorter one is padded with zeros to one.
+    let mut block = [0; BLOCK];
+    block.iter_mut().zip(key).for_each(|(byte, key)| *byte = *key);
+    let code = Hmac::<Sha256>::new(&block.into()).chain_update(text).finalize().into_bytes();
+    let mut hex = String::with_capacity(2 * code.len());
+    for byte in code {
         let _ = write!(hex, "{byte:02x}"); // writing to a String cannot fail
     }
     hex.into_boxed_str()
