@@ -20,8 +20,8 @@ use tokio::sync::{mpsc, watch};
 use crate::MANAGER;
 use crate::failure::{failure, told};
 use crate::metrics::Metrics;
-use crate::pulse::Pulse;
 use crate::session::Open;
+use muster_kit::pulse::Pulse;
 
 /// Time for one call: a heartbeat that takes longer is late anyway.
 const DEADLINE: Duration = Duration::from_secs(10);

@@ -22,7 +22,7 @@ use tokio_util::sync::CancellationToken;
 use crate::act::Actor;
 use crate::metrics::Metrics;
 use crate::objects::WantedKind;
-use crate::pulse::{BEAT, Pulse};
+use muster_kit::pulse::{BEAT, Pulse};
 
 /// Events taken in before people are told again.
 const BATCH: usize = 64;

@@ -16,7 +16,6 @@ pub mod index;
 pub mod ledgers;
 pub mod metrics;
 pub mod objects;
-pub mod pulse;
 pub mod replica;
 pub mod report;
 pub mod run;

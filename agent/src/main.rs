@@ -4,8 +4,8 @@ use std::io::Write as _;
 use std::process::ExitCode;
 
 use muster_agent::run::run;
-use muster_agent::settings::{self, Invocation, LogFormat, Settings};
-use muster_kit::log::{self, Format};
+use muster_agent::settings::{self, Invocation, Settings};
+use muster_kit::log;
 
 fn main() -> ExitCode {
     match Invocation::of_this_process() {
@@ -20,11 +20,7 @@ fn main() -> ExitCode {
 }
 
 fn start(settings: Settings, warnings: &[String]) -> anyhow::Result<()> {
-    let format = match settings.log_format {
-        LogFormat::Text => Format::Text,
-        LogFormat::Json => Format::Json,
-    };
-    log::init(format, settings.log_level)?;
+    log::init(settings.log_format, settings.log_level)?;
     for warning in warnings {
         tracing::warn!("{warning}");
     }

@@ -8,14 +8,13 @@ use muster_api::names::{APPLIERS_NAMESPACE, IDENTITY_NAMESPACE, POLICIES_APPLIER
 use muster_api::resource::NAMESPACES;
 use muster_engine::time::backoff;
 use muster_kit::client::{Account, AccountError, CallError, Client, ClientError, ClientOptions};
-use muster_kit::endpoint::{Endpoint, EndpointError};
 use muster_kit::leader::{Claim, Leading};
 use tokio::sync::watch;
 
 use crate::client_options;
 use crate::metrics::{Metrics, REPLICA};
-use crate::session::kubeconfig::{Kubeconfig, KubeconfigError};
 use crate::settings::{ReplicaSource, Settings};
+use muster_kit::settings::ClusterError;
 
 /// Time for a question that only adds to the report.
 const ASIDE: Duration = Duration::from_secs(5);
@@ -51,25 +50,9 @@ impl Replica {
 /// Why there is no client of the replica.
 #[derive(Debug, thiserror::Error)]
 pub enum ReplicaError {
-    /// The agent is not in a pod, or its account is not there.
-    #[error(transparent)]
-    Endpoint(#[from] EndpointError),
-    /// The kubeconfig cannot be read.
-    #[error("unable to read the replica's kubeconfig {path}: {source}")]
-    File {
-        /// Its path.
-        path: String,
-        /// What the operating system said.
-        source: std::io::Error,
-    },
-    /// The kubeconfig is refused.
-    #[error("unable to use the replica's kubeconfig {path}: {source}")]
-    Kubeconfig {
-        /// Its path.
-        path: String,
-        /// Why.
-        source: KubeconfigError,
-    },
+    /// There is no usable credential.
+    #[error("unable to reach the replica: {0}")]
+    Cluster(#[from] ClusterError),
     /// There is no client for it.
     #[error(transparent)]
     Client(#[from] ClientError),
@@ -92,17 +75,7 @@ pub struct Clients {
 /// # Errors
 /// Where the settings lead to no usable credential.
 pub fn clients(settings: &Settings, metrics: &Metrics) -> Result<Clients, ReplicaError> {
-    let endpoint = match &settings.replica {
-        ReplicaSource::InCluster => Endpoint::in_cluster()?,
-        ReplicaSource::File(path) => {
-            let name = path.display().to_string();
-            let bytes =
-                std::fs::read(path).map_err(|source| ReplicaError::File { path: name.clone(), source })?;
-            Kubeconfig::parse(&bytes)
-                .map_err(|source| ReplicaError::Kubeconfig { path: name, source })?
-                .endpoint()
-        }
-    };
+    let endpoint = settings.replica.endpoint()?;
     let options = ClientOptions { observer: Some(metrics.observer(REPLICA)), ..client_options() };
     let own = Client::new(&endpoint, options)?;
     let applier = own.acting_as(&Account::service_account(APPLIERS_NAMESPACE, POLICIES_APPLIER)?);

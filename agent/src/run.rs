@@ -22,7 +22,6 @@ use crate::appliers::Appliers;
 use crate::heartbeat::Heart;
 use crate::index::Index;
 use crate::metrics::Metrics;
-use crate::pulse::Pulse;
 use crate::replica::{self, Clients, Replica};
 use crate::report::Reporter;
 use crate::session::{Open, Rejoined, Session, Wiring, source};
@@ -31,6 +30,7 @@ use crate::standby::{identity, stand_by};
 use crate::store::{Kept, Store};
 use crate::waking;
 use crate::watches::{self, Outlet};
+use muster_kit::pulse::Pulse;
 
 /// Events that wait for the engine.
 const QUEUE: usize = 256;
@@ -93,7 +93,7 @@ impl Agent {
     async fn idle(&self) -> Infallible {
         loop {
             self.pulse.beat(Instant::now());
-            tokio::time::sleep(crate::pulse::BEAT).await;
+            tokio::time::sleep(muster_kit::pulse::BEAT).await;
         }
     }
 

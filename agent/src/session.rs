@@ -10,7 +10,6 @@
 
 pub mod credential;
 mod gate;
-pub mod kubeconfig;
 pub mod probe;
 mod refusal;
 pub mod source;
@@ -35,13 +34,13 @@ use tokio::time::{Instant, sleep_until};
 
 use self::credential::{Facts as Lifespan, Lifetime};
 use self::gate::{Asks, IdentityGate};
-use self::kubeconfig::Kubeconfig;
 use self::probe::{Facts, NEEDED, Right, probe};
 use self::refusal::{OfferError, WAIT_FOR_ANSWER, of_credential};
 use self::source::{Material, Offer};
 use crate::client_options;
 use crate::metrics::{DIRECTORY, Metrics};
 use crate::store::{Kept, Store};
+use muster_kit::kubeconfig::Kubeconfig;
 
 /// How often the life of the credential is looked at.
 const LOOK_AT_LIFE: Duration = Duration::from_secs(3600);

@@ -2,7 +2,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use muster_agent::session::kubeconfig::Kubeconfig;
+use muster_kit::kubeconfig::Kubeconfig;
 
 /// Most bytes of a message: an Event takes 1,024, and says it is cut.
 const LONGEST: usize = 4_096;

@@ -1,5 +1,5 @@
 //! What every program of Muster needs once: a client of API servers, watches that resume, leases, the admin
-//! server, Events, logs and shutdown.
+//! server, Events, settings, logs and shutdown.
 //!
 //! ```text
 //!  Endpoint ──▶ Client ──▶ calls: each with a deadline, a limit on the answer and an error with a category
@@ -15,10 +15,13 @@ pub mod admin;
 pub mod client;
 pub mod endpoint;
 pub mod events;
+pub mod kubeconfig;
 pub mod leader;
 pub mod lease;
 pub mod log;
+pub mod pulse;
 pub mod random;
+pub mod settings;
 pub mod shutdown;
 pub mod watch;
 

@@ -6,10 +6,10 @@ use muster_api::conditions::{CredentialsValid, DirectoryReachable};
 use muster_engine::pin::Mismatch;
 use muster_kit::client::CallError;
 
-use super::kubeconfig::KubeconfigError;
 use super::probe::{ProbeError, Right};
 use crate::failure::told;
 use crate::store::StoreError;
+use muster_kit::kubeconfig::KubeconfigError;
 
 /// First and longest wait before a directory that did not answer, or was not the recorded one, is asked again. A
 /// directory that is back is found within 10 s.

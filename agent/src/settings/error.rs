@@ -1,93 +1,13 @@
-//! What can be wrong with the settings.
+//! What can be wrong with the agent's settings.
+
+use muster_kit::settings;
 
 /// What is wrong with the settings. Every text is one line.
 #[derive(Debug, thiserror::Error)]
 pub enum SettingsError {
-    /// A value is not what the setting takes.
-    #[error("unable to use {place}: \"{text}\" is not {right}")]
-    Wrong {
-        /// The flag, the variable, or the key and its file.
-        place: String,
-        /// The value, made safe to show.
-        text: String,
-        /// What would be right.
-        right: String,
-    },
-    /// There is no such flag.
-    #[error("unable to use {flag}: there is no such flag; --help lists all")]
-    UnknownFlag {
-        /// The flag with its dashes.
-        flag: String,
-    },
-    /// Something that belongs to no flag.
-    #[error("unable to use the argument \"{text}\": every setting is a flag; --help lists all")]
-    NotAFlag {
-        /// The argument, made safe to show.
-        text: String,
-    },
-    /// A value is missing or empty.
-    #[error("unable to use {place}: it needs a value, {right}")]
-    NoValue {
-        /// The flag, or the key and its file.
-        place: String,
-        /// The form of the value.
-        right: &'static str,
-    },
-    /// `--help` or `--version` with a value.
-    #[error("unable to use --help or --version with a value: they take none")]
-    NeedlessValue,
-    /// A flag, or a flag and its other name, twice.
-    #[error("unable to use {flag}: it is given twice; give it once")]
-    Twice {
-        /// The second one.
-        flag: String,
-    },
-    /// A value is not UTF-8.
-    #[error("unable to use {place}: its value is not UTF-8 text")]
-    NotUtf8 {
-        /// The flag or the variable.
-        place: String,
-    },
-    /// The file cannot be read.
-    #[error("unable to read the file {path} that {place} names: {source}")]
-    ReadFile {
-        /// The flag or the variable.
-        place: String,
-        /// The path, made safe to show.
-        path: String,
-        /// What the system said.
-        source: std::io::Error,
-    },
-    /// The file is not TOML.
-    #[error("unable to read the file {path} as TOML: {problem}")]
-    ParseFile {
-        /// The path, made safe to show.
-        path: String,
-        /// Position and message.
-        problem: String,
-    },
-    /// The file has a key that is no setting.
-    #[error("unable to use the key {key} in {path}: there is no such setting; --help lists all")]
-    UnknownKey {
-        /// The path, made safe to show.
-        path: String,
-        /// The key, made safe to show.
-        key: String,
-    },
-    /// A value in the file is a number, a list or a table.
-    #[error("unable to use the key {key} in {path}: its value must be a text in quotes")]
-    NotText {
-        /// The path, made safe to show.
-        path: String,
-        /// The key.
-        key: &'static str,
-    },
-    /// The places cannot be merged.
-    #[error("unable to merge flags, environment and file: {problem}")]
-    Merge {
-        /// What the library said.
-        problem: String,
-    },
+    /// What can be wrong with the settings of any program.
+    #[error(transparent)]
+    Any(#[from] settings::SettingsError),
     /// Two sources of the directory's kubeconfig.
     #[error(
         "unable to use both {file} and {secret}: the kubeconfig of the directory comes from one; drop the other"
@@ -98,9 +18,4 @@ pub enum SettingsError {
         /// Where the Secret was set.
         secret: String,
     },
-    /// Nothing says which cluster is the replica.
-    #[error(
-        "unable to find the replica: run in a pod of it, or set --kubeconfig, MUSTER_KUBECONFIG or KUBECONFIG"
-    )]
-    NoReplica,
 }

@@ -51,7 +51,7 @@ fn nothing_set_is_the_default() {
         listen: None,
         mirror: Scope::All,
         leader_lease: Duration::from_secs(15),
-        log_format: LogFormat::Text,
+        log_format: Format::Text,
         log_level: tracing::Level::INFO,
     };
     assert_eq!(settings, expected);
@@ -79,7 +79,7 @@ fn every_setting_is_taken_from_every_place() {
         listen: Some("127.0.0.1:0".parse().unwrap()),
         mirror: Scope::Selected(Selector::parse("env in (prod)").unwrap()),
         leader_lease: Duration::from_secs(3),
-        log_format: LogFormat::Json,
+        log_format: Format::Json,
         log_level: tracing::Level::TRACE,
     };
     let joined: Vec<String> = values.iter().map(|(flag, value)| format!("--{flag}={value}")).collect();

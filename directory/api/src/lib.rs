@@ -4,6 +4,7 @@
 //! With the feature `schema` the crate also makes the CRDs; the programs that run do not need that.
 
 pub mod applied_work;
+pub mod clock;
 pub mod cluster;
 pub mod condition;
 pub mod conditions;

@@ -15,8 +15,8 @@ mod tests;
 
 use std::fmt;
 
+use crate::endpoint::{self, Credential, Endpoint};
 use base64::{Engine as _, engine::general_purpose::STANDARD};
-use muster_kit::endpoint::{self, Credential, Endpoint};
 use secrecy::{ExposeSecret as _, SecretString, zeroize::Zeroizing};
 
 pub use self::error::KubeconfigError;

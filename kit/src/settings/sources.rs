@@ -12,7 +12,7 @@ use config::{Config, ConfigError, File, FileFormat, Map, Source, Value, ValueKin
 
 use super::{
     SettingsError,
-    table::{PREFIX, Places, SETTINGS, Setting},
+    table::{PREFIX, Places, Setting},
 };
 
 /// Reads a file as text. A parameter, so that tests need no disk.
@@ -30,24 +30,29 @@ pub struct Start<'a> {
 }
 
 /// What the flags ask for.
-pub(super) enum Asked {
+pub enum Asked {
+    /// To print the help.
     Help,
+    /// To print the version.
     Version,
+    /// To run with these values.
     Run(Values),
 }
 
 /// The values that are set somewhere.
-pub(super) struct Values {
+pub struct Values {
     merged: Map<String, Value>,
     /// What to tell people, although it does not keep the program from running.
-    pub(super) warnings: Vec<String>,
+    pub warnings: Vec<String>,
 }
 
 /// A value, as text, and the place where people set it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Origin {
-    pub(super) text: String,
-    pub(super) place: String,
+pub struct Origin {
+    /// The value.
+    pub text: String,
+    /// The flag, the variable, or the key and its file.
+    pub place: String,
 }
 
 /// One place's settings, by the key in the file.
@@ -58,16 +63,20 @@ struct Layer(Map<String, Value>);
 
 impl Asked {
     /// Merges flags over environment over file.
-    pub(super) fn read(start: &Start<'_>) -> Result<Self, SettingsError> {
+    ///
+    /// # Errors
+    /// What is set is none of `settings`, has no value, or cannot be read.
+    pub fn read(settings: &[Setting], start: &Start<'_>) -> Result<Self, SettingsError> {
         let mut warnings = Vec::new();
-        let flags = match flags(start.args, &mut warnings)? {
+        let flags = match flags(settings, start.args, &mut warnings)? {
             Flags::Help => return Ok(Self::Help),
             Flags::Version => return Ok(Self::Version),
             Flags::Run(layer) => layer,
         };
-        let environment = environment(start.env, &mut warnings)?;
+        let environment = environment(settings, start.env, &mut warnings)?;
         let named = flags.0.get("config").or_else(|| environment.0.get("config"));
-        let file = named.map(|value| file(value, start.read, &mut warnings)).transpose()?.unwrap_or_default();
+        let file = named.map(|value| file(settings, value, start.read, &mut warnings));
+        let file = file.transpose()?.unwrap_or_default();
         let merged = Config::builder()
             .add_source(file)
             .add_source(environment)
@@ -82,7 +91,9 @@ impl Asked {
 // === impl Values ===
 
 impl Values {
-    pub(super) fn get(&self, setting: &str) -> Option<Origin> {
+    /// What a setting was set to, by its flag without dashes.
+    #[must_use]
+    pub fn get(&self, setting: &str) -> Option<Origin> {
         let value = self.merged.get(setting)?;
         let place = value.origin().unwrap_or_default().to_owned();
         Some(Origin { text: value.clone().into_string().ok()?, place })
@@ -92,9 +103,7 @@ impl Values {
 // === impl Layer ===
 
 impl Layer {
-    /// Takes a value over. An empty one is a mistake, save for the name of the cluster: a manifest writes
-    /// `--cluster-name=$(CLUSTER_NAME)`, and that variable may be empty, or may not exist, as with an optional key of
-    /// a `ConfigMap`; Kubernetes then leaves the argument as it is written.
+    /// Takes a value over. An empty one is a mistake, unless the setting says otherwise.
     fn set(
         &mut self,
         setting: &Setting,
@@ -102,11 +111,10 @@ impl Layer {
         text: String,
         warnings: &mut Vec<String>,
     ) -> Result<(), SettingsError> {
-        let is_cluster_name = setting.flag == "cluster-name";
-        if text.is_empty() && !is_cluster_name {
+        if text.is_empty() && !setting.may_be_empty {
             return Err(SettingsError::NoValue { place, right: setting.value });
         }
-        if is_cluster_name && text.starts_with("$(") && text.ends_with(')') {
+        if setting.may_be_empty && text.starts_with("$(") && text.ends_with(')') {
             let text = shown(&text);
             warnings
                 .push(format!("{place} is {text}: that variable does not exist, so no name is set there"));
@@ -133,7 +141,11 @@ enum Flags {
     Run(Layer),
 }
 
-fn flags(args: &[OsString], warnings: &mut Vec<String>) -> Result<Flags, SettingsError> {
+fn flags(
+    settings: &[Setting],
+    args: &[OsString],
+    warnings: &mut Vec<String>,
+) -> Result<Flags, SettingsError> {
     let mut parser = lexopt::Parser::from_args(args);
     let mut layer = Layer::default();
     let mut seen = Vec::new();
@@ -150,7 +162,7 @@ fn flags(args: &[OsString], warnings: &mut Vec<String>) -> Result<Flags, Setting
             Err(_value_of_a_flag_alone) => return Err(SettingsError::NeedlessValue),
         };
         let known = |setting: &&Setting| setting.flag == name || setting.alias == Some(name.as_str());
-        let Some(setting) = SETTINGS.iter().find(known) else {
+        let Some(setting) = settings.iter().find(known) else {
             return Err(SettingsError::UnknownFlag { flag: shown(&format!("--{name}")) });
         };
         let flag = format!("--{name}");
@@ -173,13 +185,14 @@ fn flags(args: &[OsString], warnings: &mut Vec<String>) -> Result<Flags, Setting
 }
 
 fn environment(
+    settings: &[Setting],
     variables: &BTreeMap<OsString, OsString>,
     warnings: &mut Vec<String>,
 ) -> Result<Layer, SettingsError> {
     let mut layer = Layer::default();
     for (name, value) in variables {
         let Some(name) = name.to_str().filter(|name| name.starts_with(PREFIX)) else { continue };
-        let Some(setting) = SETTINGS.iter().find(|setting| setting.variable().as_deref() == Some(name))
+        let Some(setting) = settings.iter().find(|setting| setting.variable().as_deref() == Some(name))
         else {
             warnings.push(format!("the environment variable {} is no setting of Muster", shown(name)));
             continue;
@@ -192,7 +205,12 @@ fn environment(
     Ok(layer)
 }
 
-fn file(named: &Value, read: ReadFile<'_>, warnings: &mut Vec<String>) -> Result<Layer, SettingsError> {
+fn file(
+    settings: &[Setting],
+    named: &Value,
+    read: ReadFile<'_>,
+    warnings: &mut Vec<String>,
+) -> Result<Layer, SettingsError> {
     let path = named.clone().into_string().unwrap_or_default();
     let place = named.origin().unwrap_or_default().to_owned();
     let unreadable = |source| SettingsError::ReadFile { place, path: shown(&path), source };
@@ -207,7 +225,7 @@ fn file(named: &Value, read: ReadFile<'_>, warnings: &mut Vec<String>) -> Result
     let mut layer = Layer::default();
     // In order, so that of several complaints it is always the same one that is made.
     for (key, value) in table.into_iter().collect::<BTreeMap<_, _>>() {
-        let Some(setting) = SETTINGS.iter().find(|setting| setting.key() == Some(key.as_str())) else {
+        let Some(setting) = settings.iter().find(|setting| setting.key() == Some(key.as_str())) else {
             return Err(SettingsError::UnknownKey { path: shown(&path), key: shown(&key) });
         };
         let ValueKind::String(text) = value.kind else {
@@ -219,12 +237,14 @@ fn file(named: &Value, read: ReadFile<'_>, warnings: &mut Vec<String>) -> Result
 }
 
 /// Whether a variable that Kubernetes or the shell sets has a value.
-pub(super) fn is_set(variables: &BTreeMap<OsString, OsString>, name: &str) -> bool {
+#[must_use]
+pub fn is_set(variables: &BTreeMap<OsString, OsString>, name: &str) -> bool {
     variables.get(OsStr::new(name)).is_some_and(|value| !value.is_empty())
 }
 
 /// A text from outside, safe to show: escaped to one line, and short.
-pub(super) fn shown(text: &str) -> String {
+#[must_use]
+pub fn shown(text: &str) -> String {
     const LONGEST: usize = 80;
     let mut cut: String = text.chars().take(LONGEST).flat_map(char::escape_debug).collect();
     if text.chars().count() > LONGEST {

@@ -1,4 +1,4 @@
-//! Whether the agent makes progress: the one task that owns the index beats, and whoever wants to know looks.
+//! Whether a program makes progress: the one task that owns the index beats, and whoever wants to know looks.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 /// How often the task that owns the index beats, whether anything happens or not.
 pub const BEAT: Duration = Duration::from_secs(5);
-/// Without a beat for so long the agent is stuck.
+/// Without a beat for so long the program is stuck.
 const LONGEST: Duration = Duration::from_secs(60);
 
 /// A pulse; clones are the same one.
