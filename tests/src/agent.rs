@@ -65,7 +65,7 @@ pub enum AgentError {
 /// [`AgentError::Build`] with what cargo said.
 pub fn agent_binary() -> Result<PathBuf, AgentError> {
     static BUILT: OnceLock<Result<PathBuf, String>> = OnceLock::new();
-    BUILT.get_or_init(build).clone().map_err(AgentError::Build)
+    BUILT.get_or_init(|| build("muster-agent", "MUSTER_AGENT_BIN")).clone().map_err(AgentError::Build)
 }
 
 /// The binary that is shipped: `MUSTER_AGENT_BIN` if that is set, else what `make static` makes, once in a process.
@@ -97,14 +97,15 @@ fn build_static() -> Result<PathBuf, String> {
     Ok(root.join(make("static-path")?))
 }
 
-fn build() -> Result<PathBuf, String> {
-    if let Some(path) = env::var_os("MUSTER_AGENT_BIN") {
+/// The debug build of a program of the workspace, unless a variable names another one.
+pub(crate) fn build(program: &str, variable: &str) -> Result<PathBuf, String> {
+    if let Some(path) = env::var_os(variable) {
         return Ok(path.into());
     }
     let mut cargo = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     cargo
         .current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/.."))
-        .args(["build", "--quiet", "--locked", "--package", "muster-agent", "--bin", "muster-agent"])
+        .args(["build", "--quiet", "--locked", "--package", program, "--bin", program])
         .args(["--message-format", "json"])
         .stdin(Stdio::null());
     let output = cargo.output().map_err(|e| e.to_string())?;
@@ -118,7 +119,7 @@ fn build() -> Result<PathBuf, String> {
     }
     messages
         .filter_map(|message| Some(PathBuf::from(message.get("executable")?.as_str()?)))
-        .find(|path| path.ends_with("muster-agent"))
+        .find(|path| path.ends_with(program))
         .ok_or_else(|| "cargo named no executable".to_owned())
 }
 

@@ -5,7 +5,7 @@
 //!                │          ├── api, kubectl, accounts, audit     what a test asks it
 //!                │          ├── pool                              planes shared between tests
 //!                │          └── proxy                             faults between it and a client
-//!                └──────▶ agent (the product's own binary)
+//!                └──────▶ agent, directory (the product's own binaries)
 //! ```
 //!
 //! Everything here blocks, so that a test is a plain function; what must be asynchronous runs on a runtime of the
@@ -14,6 +14,7 @@
 pub mod agent;
 pub mod api;
 pub mod binaries;
+pub mod directory;
 pub mod keeper;
 pub mod kubeconfig;
 pub mod pki;

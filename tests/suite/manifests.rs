@@ -7,7 +7,7 @@
 mod appliers;
 mod impersonation;
 mod options;
-mod rights;
+pub(crate) mod rights;
 mod works;
 
 use std::collections::BTreeMap;

@@ -1,4 +1,4 @@
-//! The one list of conditions that Muster raises, of reports, of Works and of their manifests, and of their reasons. Each reason says what it means, what causes
+//! The one list of conditions that Muster raises, of reports, of Cluster entries, of Works and of their manifests, and of their reasons. Each reason says what it means, what causes
 //! it and what to do; `docs/conditions.md` is generated from here. A reason cannot be raised without an entry,
 //! since the entries are what defines the reasons.
 
@@ -73,9 +73,10 @@ pub struct Listed {
 
 /// The list as data: what has conditions, and which, in the order of `docs/conditions.md`.
 #[must_use]
-pub fn lists() -> [(&'static str, Vec<Listed>); 3] {
+pub fn lists() -> [(&'static str, Vec<Listed>); 4] {
     [
         ("ClusterReport", ConditionType::listed()),
+        ("Cluster", cluster::ConditionType::listed()),
         ("Work", work::ConditionType::listed()),
         ("manifest", manifest::ConditionType::listed()),
     ]
@@ -168,6 +169,7 @@ macro_rules! conditions {
 }
 
 mod catalogue;
+pub mod cluster;
 pub mod manifest;
 pub mod work;
 

@@ -3,14 +3,14 @@
 use std::fmt::Write as _;
 
 use crate::conditions::{Entry, Listed, lists};
-use crate::events::EventReason;
-use crate::metrics::{LABELS, Metric};
+use crate::events::{EventReason, controller};
+use crate::metrics::{self, LABELS, Metric};
 
 const HEAD: &str = "\
 <!-- Generated from directory/api by `make crds`. Do not edit. -->
 # Conditions, Events and metrics
 
-The agent reports in the `ClusterReport` of its cluster: in the directory, in the cluster's execution namespace, and as
+The directory's controller keeps the status of the Cluster entries. The agent reports in the `ClusterReport` of its cluster: in the directory, in the cluster's execution namespace, and as
 a copy `directory-sync` in the replica's namespace `muster-system`. The copy is written first, so it is there also while
 the directory cannot be reached.
 
@@ -26,6 +26,12 @@ const REPORT: &str = "ClusterReport";
 /// Where the conditions of a Work and of its manifests are.
 fn intro(owner: &str) -> &'static str {
     match owner {
+        "Cluster" => {
+            "
+In `status.conditions` of a Cluster entry in the directory. They are written on transitions only, since every cluster
+watches every entry: what moves is in the report.
+"
+        }
         "Work" => {
             "
 In `status.conditions` of a Work. `observedGeneration` is the generation of the Work.
@@ -59,8 +65,19 @@ pub fn conditions_markdown() -> String {
     for event in EventReason::ALL {
         row(&mut text, &[event.as_str(), event.severity().as_str(), event.meaning(), event.next()]);
     }
-    text.push_str("\n## Metrics\n\n| metric | type | labels | what it says |\n| --- | --- | --- | --- |\n");
+    text.push_str("\nOf the directory's controller, about Cluster entries, in the namespace `default`:\n");
+    text.push_str("\n| reason | type | what happened | what to do |\n| --- | --- | --- | --- |\n");
+    for event in controller::EventReason::ALL {
+        row(&mut text, &[event.as_str(), event.severity().as_str(), event.meaning(), event.next()]);
+    }
+    text.push_str("\n## Metrics\n\nOf the agent:\n\n| metric | type | labels | what it says |\n| --- | --- | --- | --- |\n");
     for metric in Metric::ALL {
+        let name = format!("`{}`", metric.name());
+        let labels = metric.labels().join(", ");
+        row(&mut text, &[&name, metric.metric_type().as_str(), &labels, metric.help()]);
+    }
+    text.push_str("\nOf the directory's controller:\n\n| metric | type | labels | what it says |\n| --- | --- | --- | --- |\n");
+    for metric in metrics::controller::Metric::ALL {
         let name = format!("`{}`", metric.name());
         let labels = metric.labels().join(", ");
         row(&mut text, &[&name, metric.metric_type().as_str(), &labels, metric.help()]);

@@ -1,4 +1,5 @@
-//! The Events that the agent sends, by reason. `docs/conditions.md` lists them.
+//! The Events that are sent, by reason: here those of the agent, in [`controller`] those of the directory's controller.
+//! `docs/conditions.md` lists them.
 
 use crate::conditions::Severity;
 
@@ -40,6 +41,8 @@ macro_rules! events {
         }
     };
 }
+
+pub mod controller;
 
 events! {
     DirectoryConnected: Normal,
@@ -95,10 +98,10 @@ mod tests {
 
     #[test]
     fn every_event_says_what_happened_and_what_to_do() {
-        for event in EventReason::ALL {
-            for text in [event.meaning(), event.next()] {
-                assert!(text.ends_with('.') && !text.contains('|'), "{event:?}: {text:?}");
-            }
+        let agent = EventReason::ALL.iter().map(|event| [event.meaning(), event.next()]);
+        let controller = controller::EventReason::ALL.iter().map(|event| [event.meaning(), event.next()]);
+        for text in agent.chain(controller).flatten() {
+            assert!(text.ends_with('.') && !text.contains('|'), "{text:?}");
         }
     }
 }

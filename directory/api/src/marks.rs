@@ -36,6 +36,15 @@ pub const DIRECTORY: &str = "multicluster.coreos.com/directory";
 pub const CONSOLE_URL: &str = "multicluster.coreos.com/console-url";
 /// Label, with the value `true`, of the execution namespaces in the directory.
 pub const EXECUTION_NAMESPACE: &str = "multicluster.coreos.com/execution-namespace";
+/// Finalizer of a Cluster entry: what the directory keeps for the cluster goes before the entry does.
+pub const ENTRY_FINALIZER: &str = "multicluster.coreos.com/deregistration";
+/// Annotation of a Cluster entry by which people say that another cluster takes its place: the identity of that one, the
+/// UID of its namespace `kube-system`.
+pub const REBIND: &str = "multicluster.coreos.com/rebind";
+/// Label of what Muster is made of, after the recommended labels of Kubernetes; its value is [`MUSTER`].
+pub const PART_OF_MUSTER: &str = "app.kubernetes.io/part-of";
+/// Value of [`PART_OF_MUSTER`].
+pub const MUSTER: &str = "muster";
 /// Finalizer of a Work whose objects may be in a replica. The name is that of the standard's own controller
 /// (kubernetes-sigs/work-api).
 pub const WORK_FINALIZER: &str = "multicluster.x-k8s.io/work-cleanup";

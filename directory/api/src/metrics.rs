@@ -1,4 +1,4 @@
-//! The metrics that the agent shows at `/metrics`. Labels are kinds, sources and categories only, never names of
+//! The metrics at `/metrics`: here those of the agent, in [`controller`] those of the directory's controller. Labels are kinds, sources and categories only, never names of
 //! objects: what a label can say is bounded. `docs/conditions.md` lists them.
 
 /// How a metric counts.
@@ -60,6 +60,8 @@ macro_rules! metrics {
     };
 }
 
+pub mod controller;
+
 metrics! {
     BuildInfo: Gauge "muster_build_info" ["version"]
         "Always 1; the label has the version of the agent.";
@@ -101,6 +103,7 @@ pub const LABELS: &[(&str, &str)] = &[
         "category",
         "What kind of error it was, such as `unreachable`, `deadline`, `forbidden` or `gone`; of a retry what it waits for or was met by: `right`, `quota`, `webhook`, `policy`, `namespace`, `kind`, `object` (it is refused as it is), `conflict`, `unavailable`, `ledger` or `directory`.",
     ),
+    ("condition", "The type of a condition of a Cluster entry."),
     (
         "result",
         "What came of it: `ok`, or the category of the error; of a step about a Work that of a retry.",
@@ -108,15 +111,16 @@ pub const LABELS: &[(&str, &str)] = &[
     ("side", "Which API server: `directory` or `replica`."),
     (
         "source",
-        "What was read: on the side of the directory `entries`, `own-entry` and `policies`; in the replica `secret`, `report`, `copies`, `ledgers`, `definition` (the CRD of the ledgers), `policy-copies`, the kinds that policies make, `works` for all kinds that Works bring, and while something was refused for want of a change of them `rights`, `quotas`, `webhooks` and `admission-policies`.",
+        "What was read. By the agent, on the side of the directory `entries`, `own-entry` and `policies`; in the replica `secret`, `report`, `copies`, `ledgers`, `definition` (the CRD of the ledgers), `policy-copies`, the kinds that policies make, `works` for all kinds that Works bring, and while something was refused for want of a change of them `rights`, `quotas`, `webhooks` and `admission-policies`. By the controller: `entries`, `namespaces`, `accounts`, `roles`, `account-bindings`, `bindings`, `view-bindings`, `leases` and `reports`.",
     ),
     (
         "state",
         "How it stands with a Work: `applied`, `pending`, `failing` (something stays unapplied until somebody acts), `held` (something is kept until somebody allows that it goes), `suspended` or `deleting`.",
     ),
+    ("status", "The status of a condition: `True`, `False` or `Unknown`."),
     (
         "step",
-        "What is done about a Work: an object is written (`write`), or goes or is looked for (`clear`), or is looked at where no watch shows it (`see`); its `ledger` is written or removed, or read (`recall`), and so are the `values` of Secrets beside it; in the directory its finalizer (`finalize`) or its status (`report`) is written; the replica is asked which kinds it serves (`discover`).",
+        "What the controller does for a cluster: it writes a finalizer of the entry (`finalize`) or its status (`status`), makes something (`make`) or removes it (`remove`), looks at a Lease that did not move (`look`), lists Works (`list`) or lets one go (`release`), or marks the namespace as one that may go (`allow`). What the agent does about a Work: an object is written (`write`), or goes or is looked for (`clear`), or is looked at where no watch shows it (`see`); its `ledger` is written or removed, or read (`recall`), and so are the `values` of Secrets beside it; in the directory its finalizer (`finalize`) or its status (`report`) is written; the replica is asked which kinds it serves (`discover`).",
     ),
     (
         "verb",
@@ -134,18 +138,22 @@ mod tests {
     #[test]
     fn names_follow_the_rules_of_prometheus() {
         let mut names = BTreeSet::new();
-        for metric in Metric::ALL {
-            let name = metric.name();
+        let agent = Metric::ALL.iter().map(|metric| (metric.name(), metric.metric_type(), metric.help()));
+        let controller = controller::Metric::ALL.iter();
+        let controller = controller.map(|metric| (metric.name(), metric.metric_type(), metric.help()));
+        for (name, kind, help) in agent.chain(controller) {
             assert!(name.starts_with("muster_"), "{name}");
             assert!(names.insert(name), "{name} is there twice");
-            assert_eq!(name.ends_with("_total"), metric.metric_type() == MetricType::Counter, "{name}");
-            assert!(metric.help().ends_with('.') && !metric.help().contains('|'), "{name}");
+            assert_eq!(name.ends_with("_total"), kind == MetricType::Counter, "{name}");
+            assert!(help.ends_with('.') && !help.contains('|'), "{name}");
         }
     }
 
     #[test]
     fn every_label_is_bounded_and_explained() {
-        let used: BTreeSet<_> = Metric::ALL.iter().flat_map(|metric| metric.labels()).copied().collect();
+        let agent = Metric::ALL.iter().flat_map(|metric| metric.labels());
+        let controller = controller::Metric::ALL.iter().flat_map(|metric| metric.labels());
+        let used: BTreeSet<_> = agent.chain(controller).copied().collect();
         let explained: BTreeSet<_> = LABELS.iter().map(|(label, _)| *label).collect();
         assert_eq!(used, explained);
         for label in ["name", "namespace", "cluster", "object"] {

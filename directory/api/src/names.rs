@@ -18,6 +18,18 @@ pub const AGENTS_NAMESPACE: &str = "muster-agents";
 pub const APPLIERS_NAMESPACE: &str = "muster-appliers";
 /// The Lease that decides which agent of a replica acts; always in [`SYSTEM_NAMESPACE`].
 pub const LEADER_LEASE: &str = "muster-agent";
+/// Name of the directory's controller: of its Deployment, its `ServiceAccount` and its leader Lease, in
+/// [`SYSTEM_NAMESPACE`].
+pub const CONTROLLER: &str = "muster-directory";
+/// The `ClusterRole` of an agent in its execution namespace, and the name of the binding to it there.
+pub const AGENT_ROLE: &str = "muster-agent";
+/// The `ClusterRole` with which an agent reads the list of clusters and the policies.
+pub const VIEW_ROLE: &str = "view-clusters";
+/// What the name of the binding to [`VIEW_ROLE`] begins with; the name of the cluster follows.
+pub const VIEW_BINDING: &str = "muster-view-clusters-";
+/// What the name begins with of the Role in [`AGENTS_NAMESPACE`], and of the binding to it, with which an agent renews its
+/// own token; the name of the cluster follows.
+pub const TOKEN_ROLE: &str = "muster-token-";
 /// The `ConfigMap` with what the agent must remember: the pin above all.
 pub const STATE_CONFIG_MAP: &str = "muster-agent-state";
 /// The namespace whose UID stands for a cluster.
@@ -40,7 +52,7 @@ pub const POLICY_LEDGER: &str = "muster-policy-";
 const VALUES_SECRET: &str = "muster-work-";
 
 /// What the name of an execution namespace begins with; the name of the cluster follows.
-const EXECUTION_NAMESPACE: &str = "muster-cluster-";
+pub const EXECUTION_NAMESPACE: &str = "muster-cluster-";
 
 /// Longest name of a namespace: an RFC 1123 label.
 const LONGEST_LABEL: usize = 63;

@@ -117,6 +117,9 @@ pub const LEASES: Resource =
 pub const NAMESPACES: Resource = Resource::fixed("", "v1", "Namespace", "namespaces", Scope::Cluster);
 /// Secrets.
 pub const SECRETS: Resource = Resource::fixed("", "v1", "Secret", "secrets", Scope::Namespaced);
+/// Accounts.
+pub const SERVICE_ACCOUNTS: Resource =
+    Resource::fixed("", "v1", "ServiceAccount", "serviceaccounts", Scope::Namespaced);
 /// `ConfigMap`s.
 pub const CONFIG_MAPS: Resource = Resource::fixed("", "v1", "ConfigMap", "configmaps", Scope::Namespaced);
 /// Quotas: what all of a namespace together may use.

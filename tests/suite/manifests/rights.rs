@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use super::{DEFINITIONS, JSON, enrol, plane};
 
 /// What every account may do: ask about itself.
-pub(super) const ANYONE: [&str; 3] = [
+pub(crate) const ANYONE: [&str; 3] = [
     "create selfsubjectaccessreviews.authorization.k8s.io",
     "create selfsubjectreviews.authentication.k8s.io",
     "create selfsubjectrulesreviews.authorization.k8s.io",
@@ -84,7 +84,7 @@ pub(super) fn account(plane: &ControlPlane, namespace: &str, name: &str) -> Api 
 
 /// All that the account may do with resources in a namespace and in the cluster: `VERBS RESOURCE[ NAME]`, sorted. The server
 /// computes it from the bindings.
-pub(super) fn rights(api: &Api, namespace: &str) -> Vec<String> {
+pub(crate) fn rights(api: &Api, namespace: &str) -> Vec<String> {
     let review = json!({
         "apiVersion": "authorization.k8s.io/v1", "kind": "SelfSubjectRulesReview", "spec": {"namespace": namespace},
     });
@@ -122,7 +122,7 @@ pub(super) fn rights(api: &Api, namespace: &str) -> Vec<String> {
     lines
 }
 
-pub(super) fn sorted(parts: &[&[&str]]) -> Vec<String> {
+pub(crate) fn sorted(parts: &[&[&str]]) -> Vec<String> {
     let mut lines: Vec<String> = parts.concat().into_iter().map(str::to_owned).collect();
     lines.sort();
     lines

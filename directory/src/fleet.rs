@@ -1,0 +1,277 @@
+//! The decisions of the controller: what the directory keeps for each cluster, whether the cluster is alive, and how it
+//! leaves. Nothing here has a clock, a client or a task: events and the time come in, plans and notices go out. There is
+//! no memory that a crash could lose: each plan follows from what is there, and from how long it has been watched.
+//!
+//! ```text
+//!  Event ──▶ on ──▶ entries, parts, heartbeats, reports ──▶ decide ──▶ Plan ──▶ (carried out) ──▶ Event::Done
+//! ```
+
+mod beat;
+mod enrol;
+mod entry;
+mod facts;
+mod leave;
+mod member;
+pub mod part;
+pub mod plan;
+mod see;
+mod silence;
+mod status;
+mod told;
+
+#[cfg(test)]
+mod tests;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use muster_api::Object;
+use muster_api::clock::Now;
+use muster_api::conditions::Reason as _;
+use muster_api::conditions::cluster::{ConditionType, Ready};
+
+use self::beat::Beat;
+use self::facts::Facts;
+use self::member::Member;
+use self::part::{Part, Seen};
+use self::plan::{Notice, Outcome, Plan, Step};
+use self::silence::Silence;
+
+/// How often [`Fleet::decide`] is to be asked at least, also where nothing happens.
+pub const TICK: Duration = Duration::from_millis(500);
+/// Who was not asked for so long could have seen no heartbeat.
+const GAP: Duration = Duration::from_secs(5);
+
+/// What is watched.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Source {
+    /// Cluster entries.
+    Entries,
+    /// One part of all clusters.
+    Of(Part),
+}
+
+impl Source {
+    /// All that is watched.
+    pub fn all() -> impl Iterator<Item = Self> {
+        std::iter::once(Self::Entries).chain(Part::ALL.into_iter().map(Self::Of))
+    }
+}
+
+/// What a watch says.
+#[derive(Debug)]
+pub enum Change {
+    /// A listing begins.
+    ListBegan,
+    /// An object of the listing.
+    Listed(Object),
+    /// The listing is complete: what it did not show is not there.
+    ListComplete,
+    /// Nothing happened, or the watch was taken up again.
+    Alive,
+    /// An object was made or changed.
+    Applied(Object),
+    /// An object is gone.
+    Gone(Object),
+    /// The watch failed; it is begun anew.
+    Failed,
+}
+
+/// What happened.
+#[derive(Debug)]
+pub enum Event {
+    /// A watch said something.
+    Watch(Source, Change),
+    /// A plan came to its end.
+    Done {
+        /// Name of the cluster.
+        cluster: String,
+        /// [`Plan::id`].
+        plan: u64,
+        /// What came of it.
+        outcome: Outcome,
+    },
+}
+
+/// What is known of a listing.
+#[derive(Debug, Default)]
+struct Listing {
+    complete: bool,
+    /// What the one under way showed.
+    shown: BTreeSet<String>,
+}
+
+/// All clusters.
+#[derive(Debug)]
+pub struct Fleet {
+    /// How long a heartbeat counts.
+    lease: Duration,
+    members: BTreeMap<String, Member>,
+    parts: BTreeMap<(Part, String), Seen>,
+    beats: BTreeMap<String, Beat>,
+    facts: BTreeMap<String, Facts>,
+    /// Names of the entries that stand for a cluster, by its identity.
+    bound: BTreeMap<String, BTreeSet<String>>,
+    by_namespace: BTreeMap<String, String>,
+    listings: BTreeMap<Source, Listing>,
+    /// Clusters of which something changed.
+    dirty: BTreeSet<String>,
+    /// Clusters whose Leases are to be looked at.
+    looks: BTreeSet<String>,
+    silence: Silence,
+    /// Whether heartbeats may have been missed.
+    gap: bool,
+    ticked: Duration,
+    plans: u64,
+    notices: Vec<Notice>,
+    /// What is told when a plan is done.
+    pending: BTreeMap<u64, Vec<Notice>>,
+}
+
+impl Fleet {
+    /// A fleet of which nothing is known. `lease`: how long a heartbeat counts; whole seconds.
+    #[must_use]
+    pub fn new(lease: Duration, now: Duration) -> Self {
+        Self {
+            lease,
+            members: BTreeMap::new(),
+            parts: BTreeMap::new(),
+            beats: BTreeMap::new(),
+            facts: BTreeMap::new(),
+            bound: BTreeMap::new(),
+            by_namespace: BTreeMap::new(),
+            listings: Source::all().map(|source| (source, Listing::default())).collect(),
+            dirty: BTreeSet::new(),
+            looks: BTreeSet::new(),
+            silence: Silence::default(),
+            gap: false,
+            ticked: now,
+            plans: 0,
+            notices: Vec::new(),
+            pending: BTreeMap::new(),
+        }
+    }
+
+    /// Whether all was listed once: before that nothing is decided.
+    #[must_use]
+    pub fn is_known(&self) -> bool {
+        self.listings.values().all(|listing| listing.complete)
+    }
+
+    /// Whether the directory itself is suspected, since so many clusters are silent.
+    #[must_use]
+    pub fn is_blind(&self) -> bool {
+        self.silence.is_blind()
+    }
+
+    /// How many entries have each status of each condition.
+    #[must_use]
+    pub fn tally(&self) -> BTreeMap<(&'static str, &'static str), u64> {
+        let mut tally = BTreeMap::new();
+        for kind in ConditionType::ALL {
+            for status in ["True", "False", "Unknown"] {
+                tally.insert((kind.as_str(), status), 0);
+            }
+        }
+        for member in self.members.values() {
+            for kind in ConditionType::ALL {
+                if let Some(condition) = status::find(&member.entry.status, *kind) {
+                    *tally.entry((kind.as_str(), condition.status.as_str())).or_default() += 1;
+                }
+            }
+        }
+        tally
+    }
+
+    /// Takes what people are to be told.
+    pub fn notices(&mut self) -> Vec<Notice> {
+        std::mem::take(&mut self.notices)
+    }
+
+    /// What is to be done now.
+    pub fn decide(&mut self, now: Now) -> Vec<Plan> {
+        if !self.is_known() {
+            self.ticked = now.mono;
+            return Vec::new();
+        }
+        self.tick(now.mono);
+        let mut plans = Vec::new();
+        for name in std::mem::take(&mut self.dirty) {
+            let Some(step) = self.next(&name, now) else { continue };
+            self.looks.remove(&name);
+            self.plans += 1;
+            let id = self.plans;
+            self.pending.insert(id, self.to_tell(&name, &step));
+            if let Step::Status { status, .. } = &step {
+                self.bind(&name, status.id.clone());
+            }
+            if let Some(member) = self.members.get_mut(&name) {
+                member.doing = Some((id, step.clone()));
+                plans.push(Plan { cluster: name, id, step });
+            }
+        }
+        plans
+    }
+
+    fn next(&self, name: &str, now: Now) -> Option<Step> {
+        let member = self.members.get(name).filter(|member| member.doing.is_none())?;
+        if member.entry.deleting { self.leave(name, member, now) } else { self.enrol(name, member, now) }
+    }
+
+    /// What is due by time alone.
+    fn tick(&mut self, now: Duration) {
+        if now.saturating_sub(self.ticked) > GAP {
+            self.grant(now); // the process was stopped, or its machine slept
+        }
+        if now.saturating_sub(self.ticked) < TICK {
+            return;
+        }
+        self.ticked = now;
+        let waits = |(_, member): &(&String, &Member)| member.is_due(now) || member.entry.deleting;
+        let due: Vec<_> = self.members.iter().filter(waits).map(|(name, _)| name.clone()).collect();
+        self.dirty.extend(due);
+        self.judge(now);
+    }
+
+    /// All have their time anew.
+    fn grant(&mut self, now: Duration) {
+        for beat in self.beats.values_mut() {
+            beat.grant(now);
+        }
+    }
+
+    /// Looks for those that fell silent.
+    fn judge(&mut self, now: Duration) {
+        let (mut alive, mut still, mut longest, mut over) = (0, 0, Duration::ZERO, Vec::new());
+        for (name, member) in &self.members {
+            let Some(beat) = self.beats.get(name).filter(|beat| beat.is_held() && !beat.lost) else {
+                continue;
+            };
+            let ready = status::find(&member.entry.status, ConditionType::Ready);
+            let told = ready.is_some_and(|condition| condition.reason == Ready::HeartbeatLost.as_str());
+            if member.entry.deleting || told && !beat.moves {
+                continue;
+            }
+            alive += 1;
+            longest = longest.max(beat.duration());
+            still += usize::from(beat.still(now) * 2 >= beat.duration());
+            if beat.is_over(now) {
+                over.push(name.clone());
+            }
+        }
+        match self.silence.judge(alive, still, over.len(), longest, now) {
+            silence::Verdict::Turn(turns) => {
+                let turn = over.into_iter().take(turns);
+                for name in turn {
+                    self.dirty.insert(name.clone());
+                    self.looks.insert(name);
+                }
+            }
+            silence::Verdict::Blinded => self.tell_blind(still, alive),
+        }
+    }
+
+    fn seen(&self, part: Part, name: &str) -> Option<&Seen> {
+        self.parts.get(&(part, part.slot(name)))
+    }
+}

@@ -1,0 +1,52 @@
+//! What a report says, as far as decisions read it. An agent writes it, so it is not trusted.
+
+use muster_api::Object;
+use muster_api::cluster::Mode;
+use muster_api::condition::{Condition, Status};
+use muster_api::conditions::ConditionType;
+use muster_api::report::ClusterReport;
+
+use super::beat::is_identity;
+
+/// Longest version that is taken over, in bytes: what the schema of entries allows.
+const LONGEST_VERSION: usize = 64;
+
+/// What a report says.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Facts {
+    /// The identity of the cluster.
+    pub(super) id: Option<String>,
+    pub(super) version: Option<String>,
+    pub(super) agent_version: Option<String>,
+    pub(super) mode: Option<Mode>,
+    /// Whether the agent has left the directory.
+    pub(super) left: bool,
+    /// Whether the agent says that its own cluster does not answer.
+    pub(super) replica_away: bool,
+}
+
+impl Facts {
+    pub(super) fn of(object: &Object) -> Self {
+        let report: ClusterReport = serde_json::from_str(object.raw.get()).unwrap_or_default();
+        let status = report.status;
+        let is = |kind: ConditionType, wanted: Status| {
+            let found =
+                |condition: &Condition| condition.type_ == kind.as_str() && condition.status == wanted;
+            status.conditions.iter().any(found)
+        };
+        let (left, replica_away) = (
+            is(ConditionType::Deregistered, Status::True),
+            is(ConditionType::ReplicaReachable, Status::False),
+        );
+        let version = |text: Option<String>| text.filter(|text| text.len() <= LONGEST_VERSION);
+        let (replica, agent) = (status.replica.unwrap_or_default(), status.agent.unwrap_or_default());
+        Self {
+            id: replica.id.filter(|id| is_identity(id)),
+            version: version(replica.version),
+            agent_version: version(agent.version),
+            mode: agent.mode,
+            left,
+            replica_away,
+        }
+    }
+}

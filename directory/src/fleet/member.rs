@@ -1,0 +1,114 @@
+//! One cluster of the fleet: its entry, and what is under way for it.
+
+use std::time::Duration;
+
+use muster_api::clock::backoff;
+use muster_api::conditions::cluster::Enrolled;
+
+use super::entry::Entry;
+use super::plan::{Failure, FailureKind, Step, Work};
+
+const FIRST_WAIT: Duration = Duration::from_millis(500);
+const LONGEST_WAIT: Duration = Duration::from_secs(30);
+
+/// What a cluster that leaves still has in the directory.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Left {
+    /// Its Works that bear Muster's finalizer.
+    pub(super) held: Vec<Work>,
+    /// Whether there are any Works.
+    pub(super) any: bool,
+}
+
+/// One cluster.
+#[derive(Debug)]
+pub(super) struct Member {
+    pub(super) entry: Entry,
+    /// The plan under way.
+    pub(super) doing: Option<(u64, Step)>,
+    failures: u32,
+    /// Nothing is done before, but that the status is written.
+    pub(super) due: Duration,
+    /// The status is not written before.
+    pub(super) tell: Duration,
+    /// What cannot be made.
+    pub(super) trouble: Option<(Enrolled, String)>,
+    /// The identity that it is bound to: the one of the status, also while that is being written.
+    pub(super) bound: Option<String>,
+    /// Since when the entry is seen to go.
+    pub(super) leaving: Option<Duration>,
+    /// What is left of a cluster that leaves; none while it is not known.
+    pub(super) left: Option<Left>,
+}
+
+impl Member {
+    pub(super) fn new(entry: Entry, now: Duration) -> Self {
+        let (bound, leaving) = (entry.status.id.clone(), entry.deleting.then_some(now));
+        Self {
+            entry,
+            doing: None,
+            failures: 0,
+            due: Duration::ZERO,
+            tell: Duration::ZERO,
+            trouble: None,
+            bound,
+            leaving,
+            left: None,
+        }
+    }
+
+    /// The entry is seen again. An older state of it is not taken.
+    pub(super) fn see(&mut self, entry: Entry, now: Duration) {
+        if entry.uid != self.entry.uid {
+            *self = Self::new(entry, now);
+            return;
+        }
+        if entry.version < self.entry.version {
+            return;
+        }
+        let writing = matches!(&self.doing, Some((_, Step::Status { .. })));
+        if !writing {
+            self.bound.clone_from(&entry.status.id);
+        }
+        if entry.deleting && self.leaving.is_none() {
+            self.leaving = Some(now);
+        }
+        self.entry = entry;
+    }
+
+    /// A step succeeded.
+    pub(super) fn succeeded(&mut self, step: &Step) {
+        self.failures = 0;
+        if matches!(step, Step::Status { .. }) {
+            self.tell = Duration::ZERO;
+        } else {
+            (self.due, self.trouble) = (Duration::ZERO, None);
+        }
+    }
+
+    /// A step failed: the next comes later.
+    pub(super) fn failed(&mut self, step: &Step, failure: Failure, now: Duration) {
+        self.failures = self.failures.saturating_add(1);
+        let salt = u64::from_str_radix(self.entry.uid.get(..8).unwrap_or_default(), 16).unwrap_or_default();
+        let due = now + backoff(self.failures, FIRST_WAIT, LONGEST_WAIT, salt);
+        if matches!(step, Step::Status { .. }) {
+            self.tell = due;
+            return;
+        }
+        self.due = due;
+        let reason = match failure.kind {
+            FailureKind::Refused => Enrolled::Failed,
+            FailureKind::Exists => Enrolled::NameTaken,
+            FailureKind::Outdated | FailureKind::Unavailable => return,
+        };
+        if matches!(step, Step::Make { .. } | Step::Finalize { .. }) {
+            self.trouble = Some((reason, failure.message));
+        }
+    }
+
+    /// When something is to be done that waits.
+    pub(super) fn is_due(&self, now: Duration) -> bool {
+        let over = |due: Duration| due > Duration::ZERO && due <= now;
+        over(self.due) || over(self.tell)
+    }
+}

@@ -1,0 +1,152 @@
+//! What is decided, and what came of it.
+
+use muster_api::Object;
+use muster_api::cluster::ClusterStatus;
+use muster_api::events::controller::EventReason;
+use muster_api::marks::WORK_FINALIZER;
+use serde_json::Value;
+
+use super::part::Part;
+
+/// One write or read for one cluster. There is one at a time for each.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Plan {
+    /// Name of the cluster.
+    pub cluster: String,
+    /// Which plan this is.
+    pub id: u64,
+    /// What is to be done.
+    pub step: Step,
+}
+
+/// What is to be done.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Step {
+    /// The finalizers of the entry become these.
+    Finalize {
+        /// UID of the entry.
+        uid: String,
+        /// The entry must still have this resourceVersion.
+        resource_version: String,
+        /// All of its finalizers.
+        finalizers: Vec<String>,
+    },
+    /// The status of the entry becomes this.
+    Status {
+        /// The entry must still have this resourceVersion.
+        resource_version: String,
+        /// The status.
+        status: Box<ClusterStatus>,
+    },
+    /// A part is made, or made right.
+    Make {
+        /// Which.
+        part: Part,
+        /// As it is to be.
+        body: Value,
+        /// Whether one that is there is made right; else that is an error.
+        over: bool,
+    },
+    /// A part goes.
+    Remove {
+        /// Which.
+        part: Part,
+        /// It must still have this UID.
+        uid: String,
+    },
+    /// The Lease is read anew.
+    Look,
+    /// The Works of the execution namespace are listed.
+    List,
+    /// A Work is let go: Muster's finalizer is taken off it.
+    Release(Work),
+    /// The execution namespace is marked as one that may go.
+    Allow {
+        /// It must still have this UID.
+        uid: String,
+    },
+}
+
+impl Step {
+    /// The word for it in metrics.
+    #[must_use]
+    pub fn label(&self) -> &'static str {
+        match self {
+            Self::Finalize { .. } => "finalize",
+            Self::Status { .. } => "status",
+            Self::Make { .. } => "make",
+            Self::Remove { .. } => "remove",
+            Self::Look => "look",
+            Self::List => "list",
+            Self::Release(_) => "release",
+            Self::Allow { .. } => "allow",
+        }
+    }
+}
+
+/// A Work of a cluster that leaves.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Work {
+    /// Its name.
+    pub name: String,
+    /// Its resourceVersion.
+    pub resource_version: String,
+    /// Its finalizers.
+    pub finalizers: Vec<String>,
+}
+
+impl Work {
+    /// Whether Muster's finalizer is on it.
+    #[must_use]
+    pub fn is_held(&self) -> bool {
+        self.finalizers.iter().any(|finalizer| finalizer == WORK_FINALIZER)
+    }
+}
+
+/// What came of a plan.
+#[derive(Debug)]
+pub enum Outcome {
+    /// It was written or read, and looks like this now.
+    Object(Object),
+    /// Its removal began.
+    Removed,
+    /// It is not there.
+    Absent,
+    /// All Works of the execution namespace.
+    Works(Vec<Work>),
+    /// It failed.
+    Failed(Failure),
+}
+
+/// Why a step failed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Failure {
+    /// Of what kind.
+    pub kind: FailureKind,
+    /// What people are told.
+    pub message: String,
+}
+
+/// Kinds of failures, by what follows from them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FailureKind {
+    /// Something changed meanwhile: what is there decides anew.
+    Outdated,
+    /// There is an object already.
+    Exists,
+    /// The server refuses it as long as nobody changes something.
+    Refused,
+    /// The server cannot be asked, or fails.
+    Unavailable,
+}
+
+/// Something that people are told, by an Event about the entry.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Notice {
+    /// Name and UID of the entry; none where it is about the directory itself.
+    pub entry: Option<(String, String)>,
+    /// What happened.
+    pub reason: EventReason,
+    /// The details.
+    pub note: String,
+}

@@ -1,0 +1,286 @@
+//! What is seen: events become what is known.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use muster_api::Object;
+use muster_api::clock::Now;
+use muster_api::names;
+
+use super::beat::Beat;
+use super::entry::Entry;
+use super::facts::Facts;
+use super::member::{Left, Member};
+use super::part::Part;
+use super::plan::{Failure, FailureKind, Outcome, Step, Work};
+use super::{Change, Event, Fleet, Source};
+
+impl Fleet {
+    /// Takes in what happened.
+    pub fn on(&mut self, event: Event, now: Now) {
+        match event {
+            Event::Watch(source, change) => self.watched(source, change, now.mono),
+            Event::Done { cluster, plan, outcome } => self.done(&cluster, plan, outcome, now.mono),
+        }
+    }
+
+    fn watched(&mut self, source: Source, change: Change, now: Duration) {
+        if source == Source::Of(Part::Lease) {
+            match change {
+                Change::Failed => self.gap = true,
+                Change::ListComplete | Change::Alive | Change::Applied(_) if self.gap => {
+                    self.gap = false;
+                    self.grant(now);
+                }
+                _ => {}
+            }
+        }
+        match change {
+            Change::ListBegan => {
+                if let Some(listing) = self.listings.get_mut(&source) {
+                    listing.shown.clear();
+                }
+            }
+            Change::Listed(object) => {
+                let slot = match source {
+                    Source::Entries => Some(object.meta.name.clone()),
+                    Source::Of(part) => part.slot_of(&object.meta),
+                };
+                if let (Some(listing), Some(slot)) = (self.listings.get_mut(&source), slot) {
+                    listing.shown.insert(slot);
+                }
+                self.shown(source, &object, now);
+            }
+            Change::Applied(object) => self.shown(source, &object, now),
+            Change::Gone(object) => self.gone(source, &object),
+            Change::ListComplete => {
+                let Some(listing) = self.listings.get_mut(&source) else { return };
+                let first = !std::mem::replace(&mut listing.complete, true);
+                let shown = std::mem::take(&mut listing.shown);
+                self.sweep(source, &shown);
+                if first && self.is_known() {
+                    self.dirty.extend(self.members.keys().cloned().collect::<Vec<_>>());
+                }
+            }
+            Change::Alive | Change::Failed => {}
+        }
+    }
+
+    fn shown(&mut self, source: Source, object: &Object, now: Duration) {
+        match source {
+            Source::Entries => self.entry(&object.meta.name, Entry::of(object), now),
+            Source::Of(part) => self.part(part, object, now),
+        }
+    }
+
+    fn entry(&mut self, name: &str, entry: Entry, now: Duration) {
+        if !entry.concerns() {
+            let same = self.members.get(name).is_some_and(|member| member.entry.version <= entry.version);
+            if same {
+                self.forget(name);
+            }
+            return;
+        }
+        self.dirty.insert(name.to_owned());
+        self.by_namespace.insert(names::execution_namespace(name), name.to_owned());
+        match self.members.get_mut(name) {
+            Some(member) => member.see(entry, now),
+            None => {
+                self.members.insert(name.to_owned(), Member::new(entry, now));
+            }
+        }
+        let bound = self.members.get(name).and_then(|member| member.bound.clone());
+        self.bind(name, bound);
+    }
+
+    /// The entry stands for this cluster, or for none. Others that claim to be what it stood for are judged anew.
+    pub(super) fn bind(&mut self, name: &str, id: Option<String>) {
+        let Some(member) = self.members.get_mut(name) else { return };
+        member.bound.clone_from(&id);
+        let mut freed = Vec::new();
+        self.bound.retain(|other, names| {
+            if id.as_deref() != Some(other.as_str()) && names.remove(name) {
+                freed.push(other.clone());
+            }
+            !names.is_empty()
+        });
+        if let Some(id) = id {
+            self.bound.entry(id).or_default().insert(name.to_owned());
+        }
+        for id in freed {
+            let claim = self.beats.iter().filter(|(_, beat)| beat.id() == Some(id.as_str()));
+            self.dirty.extend(claim.map(|(name, _)| name.clone()));
+        }
+    }
+
+    fn forget(&mut self, name: &str) {
+        self.bind(name, None);
+        self.members.remove(name);
+        self.by_namespace.remove(&names::execution_namespace(name));
+        self.looks.remove(name);
+    }
+
+    fn part(&mut self, part: Part, object: &Object, now: Duration) {
+        let Some(slot) = part.slot_of(&object.meta) else { return };
+        let seen = part.see(object);
+        let key = (part, slot.clone());
+        let older = self.parts.get(&key).is_some_and(|old| old.uid == seen.uid && seen.version < old.version);
+        if older {
+            return;
+        }
+        match part {
+            Part::Lease => {
+                let told = self.told(&slot).map(str::to_owned);
+                if let Some(beat) = self.beats.get_mut(&slot) {
+                    let (moves, lost) = (beat.moves, beat.lost);
+                    beat.see(object, now);
+                    let same = self.parts.get(&key).is_some_and(|old| old.shape_is(&seen));
+                    if same && (beat.moves, beat.lost) == (moves, lost) && beat.id() == told.as_deref() {
+                        self.parts.insert(key, seen);
+                        return; // one heartbeat among many
+                    }
+                } else {
+                    self.beats.insert(slot.clone(), Beat::first(object, now));
+                }
+            }
+            Part::Report => {
+                self.facts.insert(slot.clone(), Facts::of(object));
+            }
+            _ => {}
+        }
+        self.parts.insert(key, seen);
+        self.touch(part, &slot);
+    }
+
+    /// The identity that the entry of a cluster is bound to.
+    fn told(&self, name: &str) -> Option<&str> {
+        self.members.get(name)?.bound.as_deref()
+    }
+
+    fn touch(&mut self, part: Part, slot: &str) {
+        let name = match part {
+            Part::Namespace | Part::AgentBinding => self.by_namespace.get(slot).cloned(),
+            _ => Some(slot.to_owned()),
+        };
+        self.dirty.extend(name);
+    }
+
+    fn gone(&mut self, source: Source, object: &Object) {
+        let uid = &object.meta.uid;
+        match source {
+            Source::Entries => {
+                if self.members.get(&object.meta.name).is_some_and(|member| member.entry.uid == *uid) {
+                    self.forget(&object.meta.name);
+                }
+            }
+            Source::Of(part) => {
+                let Some(slot) = part.slot_of(&object.meta) else { return };
+                if self.parts.get(&(part, slot.clone())).is_some_and(|seen| seen.uid == *uid) {
+                    self.lose(part, &slot);
+                }
+            }
+        }
+    }
+
+    fn lose(&mut self, part: Part, slot: &str) {
+        self.parts.remove(&(part, slot.to_owned()));
+        if part == Part::Report {
+            self.facts.remove(slot);
+        }
+        // A heartbeat goes on where it was when its Lease is back; without an entry there is nothing to go on with.
+        if part == Part::Lease && !self.members.contains_key(slot) {
+            self.beats.remove(slot);
+        }
+        self.touch(part, slot);
+    }
+
+    /// What a complete listing did not show is gone.
+    fn sweep(&mut self, source: Source, shown: &BTreeSet<String>) {
+        match source {
+            Source::Entries => {
+                let gone: Vec<_> =
+                    self.members.keys().filter(|name| !shown.contains(*name)).cloned().collect();
+                gone.iter().for_each(|name| self.forget(name));
+            }
+            Source::Of(part) => {
+                let of_part = self.parts.keys().filter(|(kind, slot)| *kind == part && !shown.contains(slot));
+                let gone: Vec<_> = of_part.map(|(_, slot)| slot.clone()).collect();
+                gone.iter().for_each(|slot| self.lose(part, slot));
+            }
+        }
+    }
+
+    fn done(&mut self, name: &str, plan: u64, outcome: Outcome, now: Duration) {
+        self.dirty.insert(name.to_owned());
+        let told = self.pending.remove(&plan).unwrap_or_default();
+        if matches!(outcome, Outcome::Object(_)) {
+            self.notices.extend(told);
+        }
+        let Some(member) = self.members.get_mut(name) else { return };
+        let Some((_, step)) = member.doing.take_if(|(id, _)| *id == plan) else { return };
+        let failure = match &outcome {
+            Outcome::Failed(failure) => Some(failure.clone()),
+            // What was to be changed is not there: the watch shows it soon.
+            Outcome::Absent
+                if matches!(step, Step::Finalize { .. } | Step::Status { .. } | Step::Allow { .. }) =>
+            {
+                Some(Failure { kind: FailureKind::Outdated, message: String::new() })
+            }
+            _ => None,
+        };
+        if let Some(failure) = failure {
+            member.failed(&step, failure, now);
+            if matches!(step, Step::Status { .. }) {
+                let bound = member.entry.status.id.clone();
+                self.bind(name, bound);
+            }
+            return;
+        }
+        member.succeeded(&step);
+        match (step, outcome) {
+            (Step::Finalize { .. } | Step::Status { .. }, Outcome::Object(entry)) => {
+                self.entry(name, Entry::of(&entry), now);
+            }
+            (Step::Make { part, .. }, Outcome::Object(object)) => self.part(part, &object, now),
+            (Step::Allow { .. }, Outcome::Object(namespace)) => {
+                self.part(Part::Namespace, &namespace, now);
+                // Somebody may have made a Work meanwhile.
+                self.left(name, None);
+            }
+            (Step::Remove { part, uid }, Outcome::Removed) => {
+                let seen = self.parts.get_mut(&(part, part.slot(name)));
+                if let Some(seen) = seen.filter(|seen| seen.uid == uid) {
+                    seen.deleting = true;
+                }
+            }
+            (Step::Remove { part, .. }, Outcome::Absent) => self.lose(part, &part.slot(name)),
+            (Step::Look, Outcome::Object(lease)) => {
+                self.part(Part::Lease, &lease, now);
+                if let Some(beat) = self.beats.get_mut(name).filter(|beat| beat.is_over(now)) {
+                    beat.lost = true;
+                }
+            }
+            (Step::Look, Outcome::Absent) => self.lose(Part::Lease, name),
+            (Step::List, Outcome::Works(works)) => {
+                let any = !works.is_empty();
+                let held = works.into_iter().filter(Work::is_held).collect();
+                self.left(name, Some(Left { held, any }));
+            }
+            (Step::Release(work), _) => self.released(name, &work.name),
+            _ => {}
+        }
+    }
+
+    fn left(&mut self, name: &str, left: Option<Left>) {
+        if let Some(member) = self.members.get_mut(name) {
+            member.left = left;
+        }
+    }
+
+    fn released(&mut self, name: &str, work: &str) {
+        let left = self.members.get_mut(name).and_then(|member| member.left.as_mut());
+        if let Some(left) = left {
+            left.held.retain(|held| held.name != work);
+        }
+    }
+}
