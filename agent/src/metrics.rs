@@ -36,6 +36,8 @@ pub struct Metrics {
     pub heartbeats: IntCounterVec,
     /// Kubeconfigs tried, by result.
     pub rotations: IntCounterVec,
+    /// Renewals, by what came of them.
+    pub renewals: IntCounterVec,
     /// Works by state.
     pub works: IntGaugeVec,
     /// Steps about Works, by step and result.
@@ -88,6 +90,7 @@ impl Metrics {
             watch_errors: counters(Metric::WatchErrors)?,
             heartbeats: counters(Metric::Heartbeats)?,
             rotations: counters(Metric::Rotations)?,
+            renewals: counters(Metric::Renewals)?,
             works: gauges(Metric::Works)?,
             work_steps: counters(Metric::WorkSteps)?,
             retry_timers: counters(Metric::RetryTimers)?,

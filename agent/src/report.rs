@@ -188,7 +188,11 @@ impl Reporter {
                 server: Some(open.server.clone()),
             });
             let expires = view.credential_expires.map(Into::into);
-            status.credential = Some(CredentialReport { user: Some(open.user.clone()), expires });
+            status.credential = Some(CredentialReport {
+                user: Some(open.user.clone()),
+                expires,
+                renewed: open.renewed.map(Into::into),
+            });
         }
         status
     }

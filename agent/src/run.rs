@@ -11,7 +11,7 @@ use muster_api::names::{AGENT, LEADER_LEASE, SYSTEM_NAMESPACE};
 use muster_engine::{Engine, Event, Scope};
 use muster_kit::admin::{Admin, Readiness, Served};
 use muster_kit::events::Emitter;
-use muster_kit::leader::{Claim, Election, Elector};
+use muster_kit::leader::{Claim, Election, Elector, Unopposed};
 use muster_kit::shutdown::{GRACE, Shutdown};
 use muster_kit::watch::Link;
 use tokio::sync::{mpsc, watch};
@@ -186,6 +186,8 @@ impl Agent {
         let wiring = Wiring {
             cluster_name: self.settings.cluster_name.clone(),
             replica: replica.id.clone(),
+            keeper: replica.client.fenced(Arc::new(Unopposed(claim.clone()))),
+            renewal: self.settings.renewal,
             store,
             metrics: self.metrics.clone(),
             events: events.clone(),

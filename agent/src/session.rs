@@ -12,6 +12,7 @@ pub mod credential;
 mod gate;
 pub mod probe;
 mod refusal;
+pub mod renewal;
 pub mod source;
 
 use std::collections::BTreeSet;
@@ -36,6 +37,7 @@ use self::credential::{Facts as Lifespan, Lifetime};
 use self::gate::{Asks, IdentityGate};
 use self::probe::{Facts, NEEDED, Right, probe};
 use self::refusal::{OfferError, WAIT_FOR_ANSWER, of_credential};
+use self::renewal::{Renewal, Renewed};
 use self::source::{Material, Offer};
 use crate::client_options;
 use crate::metrics::{DIRECTORY, Metrics};
@@ -61,6 +63,8 @@ pub struct Open {
     pub user: String,
     /// The directory's address.
     pub server: String,
+    /// When the agent itself asked for the credential; `None`: people gave it.
+    pub renewed: Option<Timestamp>,
     rights: BTreeSet<Right>,
     life: Lifespan,
 }
@@ -71,6 +75,10 @@ pub struct Wiring {
     pub cluster_name: Option<String>,
     /// `kube-system` UID of the replica.
     pub replica: String,
+    /// The replica, as the agent itself and only while it may act: there the renewed credential is kept.
+    pub keeper: Client,
+    /// When the credential is renewed.
+    pub renewal: Renewal,
     /// Where the pin is kept.
     pub store: Store,
     /// Metrics.
@@ -96,6 +104,10 @@ pub struct Session {
     /// What worked before, while something else is pending.
     fallback: Option<Material>,
     refused: Option<Problem<DirectoryReachable>>,
+    /// When the credential in use is renewed, how often that failed since it last succeeded, and why it did.
+    renew_at: Option<Instant>,
+    renewals: u32,
+    unrenewed: Option<String>,
     pin: Option<Pin>,
     epoch: u64,
 }
@@ -117,6 +129,9 @@ impl Session {
             working: None,
             fallback: None,
             refused: None,
+            renew_at: None,
+            renewals: 0,
+            unrenewed: None,
             pin: None,
             epoch: 0,
         }
@@ -134,6 +149,9 @@ impl Session {
                 Some(offer) = offers.recv() => self.offered(offer).await,
                 Some(()) = doubts.recv() => self.doubted().await,
                 () = sleep_until(retry.unwrap_or_else(Instant::now)), if retry.is_some() => self.attempt().await,
+                () = sleep_until(self.renew_at.unwrap_or_else(Instant::now)), if self.renew_at.is_some() => {
+                    self.renew().await
+                }
                 () = sleep_until(Instant::now() + self.next_look()), if self.working.is_some() => {
                     self.tell_credential().await;
                     Ok(())
@@ -152,6 +170,7 @@ impl Session {
                 // Whoever removes a credential takes it back: a session that works goes on until the credential ends,
                 // but none begins with it any more.
                 self.fallback = None;
+                self.renew_at = None;
                 self.refuse(DirectoryReachable::SecretMissing, why).await;
                 Ok(())
             }
@@ -161,9 +180,12 @@ impl Session {
                 self.refuse(DirectoryReachable::KubeconfigInvalid, why).await;
                 Ok(())
             }
-            Offer::Material(material) if self.working.as_ref().is_some_and(|(used, _)| *used == material) => {
+            Offer::Material(material)
+                if self.working.as_ref().is_some_and(|(used, _)| used.input == material.input) =>
+            {
                 self.pending = None;
                 self.refused = None;
+                self.plan_renewal();
                 self.tell_credential().await;
                 Ok(())
             }
@@ -178,14 +200,21 @@ impl Session {
     /// Tries what is pending.
     async fn attempt(&mut self) -> Result<(), Rejoined> {
         let Some((material, _)) = self.pending.take() else { return Ok(()) };
-        let outcome = self.try_material(&material).await;
+        let (material, outcome) = self.try_newest(material).await;
         let result = match &outcome {
             Ok(_) => "ok",
             Err(error) => of_credential(error.reason()).as_str(),
         };
         self.wiring.metrics.rotations.with_label_values(&[result]).inc();
         match outcome {
-            Ok(open) => self.open(material, open).await,
+            Ok(open) => {
+                if !material.is_renewed
+                    && let Err(error) = self.kept().discard().await
+                {
+                    tracing::warn!(%error, "a credential that was renewed from an earlier one is kept still");
+                }
+                self.open(material, open).await
+            }
             Err(error) => {
                 self.attempts = self.attempts.saturating_add(1);
                 let message = format!("{}: {}", material.origin, error.told(self.wiring.store.namespace()));
@@ -195,6 +224,9 @@ impl Session {
                     self.pending = Some((material, Instant::now() + wait));
                 }
                 self.refuse(error.reason(), message).await;
+                if self.working.is_none() && self.fallback.is_none() {
+                    self.fallback = self.renewed().await;
+                }
                 self.fall_back().await
             }
         }
@@ -218,10 +250,23 @@ impl Session {
         Ok(())
     }
 
+    /// Tries what was renewed from what is offered, where there is such, and else that itself.
+    async fn try_newest(&self, material: Material) -> (Material, Result<Open, OfferError>) {
+        if let Some(renewed) = self.renewed().await.filter(|renewed| renewed.input == material.input) {
+            let outcome = self.try_material(&renewed).await;
+            let unknown = |error: &OfferError| error.reason() == DirectoryReachable::Unreachable;
+            if !outcome.as_ref().is_err_and(|error| !unknown(error)) {
+                return (if outcome.is_ok() { renewed } else { material }, outcome);
+            }
+        }
+        let outcome = self.try_material(&material).await;
+        (material, outcome)
+    }
+
     async fn try_material(&self, material: &Material) -> Result<Open, OfferError> {
         let kubeconfig = Kubeconfig::parse(material.kubeconfig.expose_secret())?;
         // Once for each offer, not with every attempt.
-        for warning in kubeconfig.warnings().iter().filter(|_| self.attempts == 0) {
+        for warning in kubeconfig.warnings().iter().filter(|_| self.attempts == 0 && !material.is_renewed) {
             tracing::warn!(origin = material.origin, "{warning}");
         }
         let endpoint = kubeconfig.endpoint();
@@ -246,6 +291,7 @@ impl Session {
             }
         };
         let Kept { memory: Memory { pin, departed }, nonce, .. } = kept;
+        let life = Lifespan::of(endpoint.credential());
         let gate =
             |asks| -> Arc<dyn Gate> { Arc::new(IdentityGate::new(&pin.directory, asks, self.doubt.clone())) };
         Ok(Open {
@@ -256,8 +302,9 @@ impl Session {
             execution_namespace: facts.execution_namespace,
             user: facts.user,
             server: endpoint.server().to_string(),
+            renewed: life.issued_at.filter(|_| material.is_renewed),
             rights,
-            life: Lifespan::of(endpoint.credential()),
+            life,
         })
     }
 
@@ -306,7 +353,74 @@ impl Session {
         self.wiring.links.send_replace(Some(Link { client, epoch: self.epoch, gate }));
         self.wiring.opened.send_replace(Some(Arc::clone(&open)));
         self.working = Some((material, open));
+        self.plan_renewal();
         self.tell_credential().await;
+        Ok(())
+    }
+
+    // === renewal ===
+
+    fn kept(&self) -> Renewed<'_> {
+        Renewed { client: &self.wiring.keeper, namespace: self.wiring.store.namespace() }
+    }
+
+    /// The renewed credential, if there is one.
+    async fn renewed(&self) -> Option<Material> {
+        match self.kept().load().await {
+            Ok(renewed) => renewed,
+            Err(error) => {
+                tracing::warn!(%error, "whether there is a renewed credential is not known");
+                None
+            }
+        }
+    }
+
+    /// Works out when what is in use is renewed.
+    fn plan_renewal(&mut self) {
+        let wait = self.working.as_ref().and_then(|(_, open)| {
+            let salt = u64::from(std::process::id());
+            self.wiring.renewal.wait(&open.user, (&open.life, open.renewed.is_some()), Timestamp::now(), salt)
+        });
+        self.renew_at = wait.map(|wait| Instant::now() + wait);
+        (self.renewals, self.unrenewed) = (0, None);
+    }
+
+    /// Renews what is in use: what is kept then is tried, and swapped in.
+    async fn renew(&mut self) -> Result<(), Rejoined> {
+        let Some((material, open)) = &self.working else {
+            self.renew_at = None;
+            return Ok(());
+        };
+        let life = self.wiring.renewal.life;
+        let renewed = self.kept().renew(&open.client, &open.user, material, life).await;
+        let outcome = match renewed {
+            Ok(renewed) => self
+                .try_material(&renewed)
+                .await
+                .map(|open| (renewed, open))
+                .map_err(|error| (error.told(self.wiring.store.namespace()), WAIT_FOR_ANSWER)),
+            Err(error) => Err((error.to_string(), error.wait())),
+        };
+        let result = if outcome.is_ok() { "ok" } else { "failed" };
+        self.wiring.metrics.renewals.with_label_values(&[result]).inc();
+        match outcome {
+            Ok((renewed, open)) => {
+                let (refused, fallback) = (self.refused.take(), self.fallback.take());
+                self.open(renewed, open).await?;
+                (self.refused, self.fallback) = (refused, fallback);
+                self.tell_credential().await;
+            }
+            Err((why, (first, longest))) => {
+                self.renewals = self.renewals.saturating_add(1);
+                let wait = backoff(self.renewals, first, longest, u64::from(std::process::id()));
+                self.renew_at = Some(Instant::now() + wait);
+                if self.unrenewed.as_ref() != Some(&why) {
+                    tracing::warn!(why, "credential not renewed");
+                }
+                self.unrenewed = Some(why);
+                self.tell_credential().await;
+            }
+        }
         Ok(())
     }
 
@@ -361,9 +475,9 @@ impl Session {
         let problem = match (&self.refused, life.map(|life| life.lifetime(Timestamp::now()))) {
             (Some(Problem { reason, message }), _) => Some((of_credential(*reason), message.clone())),
             (None, Some(Lifetime::ExpiresSoon)) => {
-                Some((CredentialsValid::ExpiresSoon, ends("ends", expires)))
+                Some((CredentialsValid::ExpiresSoon, self.ends("ends", expires)))
             }
-            (None, Some(Lifetime::Expired)) => Some((CredentialsValid::Expired, ends("ended", expires))),
+            (None, Some(Lifetime::Expired)) => Some((CredentialsValid::Expired, self.ends("ended", expires))),
             (None, _) => None,
         };
         let problem = problem.map(|(reason, message)| Problem { reason, message });
@@ -377,12 +491,17 @@ impl Session {
         left.map_or(LOOK_AT_LIFE, |left| (left + Duration::from_secs(1)).min(LOOK_AT_LIFE))
     }
 
+    fn ends(&self, verb: &str, expires: Option<Timestamp>) -> String {
+        let Some(expires) = expires else { return String::new() };
+        let ends = format!("it {verb} at {}", muster_api::Time::from(expires));
+        match &self.unrenewed {
+            Some(why) => format!("{ends}, and was not renewed: {why}"),
+            None => ends,
+        }
+    }
+
     async fn send(&self, event: Event) {
         // The engine is gone only when the program ends.
         let _ = self.wiring.events.send(event).await;
     }
-}
-
-fn ends(verb: &str, expires: Option<Timestamp>) -> String {
-    expires.map_or_else(String::new, |expires| format!("it {verb} at {}", muster_api::Time::from(expires)))
 }

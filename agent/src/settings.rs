@@ -11,6 +11,7 @@ mod tests;
 
 use std::{
     net::SocketAddr,
+    ops::RangeInclusive,
     path::{Path, PathBuf},
     time::Duration,
 };
@@ -21,6 +22,8 @@ use muster_engine::selector::Selector;
 use muster_kit::log::Format;
 use muster_kit::settings::{Asked, Common, Origin, Values};
 pub use muster_kit::settings::{ClusterSource as ReplicaSource, EX_USAGE, Setting, Start};
+
+use crate::session::renewal::Renewal;
 
 pub use self::{
     error::SettingsError,
@@ -47,6 +50,8 @@ pub struct Settings {
     pub mirror: Scope,
     /// How long the process that acts may be silent before another one takes over. Whole seconds.
     pub leader_lease: Duration,
+    /// When the credential for the directory is renewed, and for how long.
+    pub renewal: Renewal,
     /// Form of the log lines.
     pub log_format: Format,
     /// The least important log lines.
@@ -66,6 +71,13 @@ pub enum DirectorySource {
     /// In a file.
     File(PathBuf),
 }
+
+/// How long a token is to live that the agent asks for, in seconds.
+const TOKEN_LIFE: u64 = 30 * 24 * 3600;
+/// How long it may be: servers give none for less, and what lives for longer is not renewed for a long time.
+const TOKEN_LIVES: RangeInclusive<u64> = 600..=366 * 24 * 3600;
+/// After how long it may be renewed.
+const RENEWALS: RangeInclusive<u64> = 1..=366 * 24 * 3600;
 
 /// What the program was called for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -128,6 +140,7 @@ impl Settings {
             listen,
             mirror: mirror(values)?,
             leader_lease,
+            renewal: renewal(values)?,
             log_format,
             log_level,
         })
@@ -183,6 +196,13 @@ fn cluster_name(values: &Values) -> Result<Option<String>, SettingsError> {
             Err(wrong(&origin, "the name of a Cluster: at most 253 of a-z, 0-9, '-' and '.', such as east-1"))
         }
     }
+}
+
+fn renewal(values: &Values) -> Result<Renewal, SettingsError> {
+    let life = values.seconds("token-life", TOKEN_LIFE, TOKEN_LIVES)?;
+    let after = values.get("renew-token-after").is_some();
+    let after = after.then(|| values.seconds("renew-token-after", TOKEN_LIFE, RENEWALS)).transpose()?;
+    Ok(Renewal { life, after })
 }
 
 fn mirror(values: &Values) -> Result<Scope, SettingsError> {

@@ -18,6 +18,7 @@ use std::fmt;
 use crate::endpoint::{self, Credential, Endpoint};
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use secrecy::{ExposeSecret as _, SecretString, zeroize::Zeroizing};
+use serde_json::json;
 
 pub use self::error::KubeconfigError;
 use self::{
@@ -27,6 +28,8 @@ use self::{
 
 const CA: &str = "clusters[0].cluster.certificate-authority-data";
 const CERTIFICATE: &str = "users[0].user.client-certificate-data";
+/// The name of all that is in a kubeconfig that Muster writes.
+const NAME: &str = "directory";
 const KEY: &str = "users[0].user.client-key-data";
 
 /// A kubeconfig that is as it must be.
@@ -95,6 +98,30 @@ impl Kubeconfig {
         let credential = credential(&user.needed_section("user")?)?;
         let (endpoint, warnings) = endpoint(&cluster.needed_section("cluster")?, credential)?;
         Ok(Self { endpoint, warnings })
+    }
+
+    /// The same kubeconfig with another credential: a token. Written anew, in JSON.
+    ///
+    /// # Errors
+    /// Where what is given is not as it must be.
+    pub fn with_token(bytes: &[u8], token: &SecretString) -> Result<SecretString, KubeconfigError> {
+        Self::parse(bytes)?;
+        let root = Node::read(bytes)?;
+        let root = Section::of(&root, String::new())?;
+        let cluster = root.one("clusters")?.needed_section("cluster")?;
+        let mut server = json!({"server": cluster.needed("server")?});
+        for key in ["certificate-authority-data", "tls-server-name"] {
+            if let Some(text) = cluster.text(key)? {
+                server[key] = text.into();
+            }
+        }
+        let kubeconfig = json!({
+            "apiVersion": "v1", "kind": "Config", "current-context": NAME,
+            "clusters": [{"name": NAME, "cluster": server}],
+            "users": [{"name": NAME, "user": {"token": token.expose_secret()}}],
+            "contexts": [{"name": NAME, "context": {"cluster": NAME, "user": NAME}}],
+        });
+        Ok(kubeconfig.to_string().into())
     }
 
     /// What is worth a word.

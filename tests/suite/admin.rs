@@ -46,7 +46,7 @@ fn waits(agent: &AgentProcess, metric: Metric, labels: &[(&str, &str)], wanted: 
 #[test]
 fn every_metric_of_the_list_moves_and_names_no_object() {
     let fleet = Fleet::new();
-    let mut agent = fleet.joined(&[]);
+    let mut agent = fleet.joined(&["--renew-token-after=5"]);
     let one = |value: f64| value.to_string() == "1";
     let two = |value: f64| value.to_string() == "2";
     waits(&agent, Metric::DirectoryReachable, &[], one);
@@ -56,6 +56,7 @@ fn every_metric_of_the_list_moves_and_names_no_object() {
     waits(&agent, Metric::Objects, &[("source", "copies")], two);
     waits(&agent, Metric::Writes, &[("verb", "create"), ("result", "ok")], two);
     waits(&agent, Metric::Rotations, &[("result", "ok")], one);
+    waits(&agent, Metric::Renewals, &[("result", "ok")], |renewals| renewals >= 1.0);
     waits(&agent, Metric::Heartbeats, &[("result", "ok")], |beats| beats >= 1.0);
     waits(&agent, Metric::Requests, &[("side", "directory"), ("verb", "watch"), ("result", "ok")], |n| {
         n >= 1.0

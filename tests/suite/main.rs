@@ -33,6 +33,8 @@ mod process;
 #[cfg(test)]
 mod proxy;
 #[cfg(test)]
+mod renewal;
+#[cfg(test)]
 mod rotation;
 #[cfg(test)]
 mod secrets;

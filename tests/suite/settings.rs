@@ -19,7 +19,7 @@ fn call(args: &[&str], envs: &[(&str, &str)]) -> Output {
 }
 
 /// The settings that others rely on: flag, other name, whether a variable of the same name exists.
-const PROMISED: [(&str, Option<&str>, bool); 13] = [
+const PROMISED: [(&str, Option<&str>, bool); 15] = [
     ("--directory-secret", None, true),
     ("--directory-kubeconfig", Some("--registry-kubeconfig"), true),
     ("--cluster-name", Some("--local-cluster-name"), true),
@@ -28,6 +28,8 @@ const PROMISED: [(&str, Option<&str>, bool); 13] = [
     ("--listen", None, true),
     ("--mirror", None, true),
     ("--leader-lease", None, true),
+    ("--token-life", None, true),
+    ("--renew-token-after", None, true),
     ("--log-format", None, true),
     ("--log-level", None, true),
     ("--config", None, true),

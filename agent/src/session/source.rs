@@ -12,11 +12,12 @@ use muster_api::resource::SECRETS;
 use muster_api::{Object, names};
 use muster_kit::client::CallError;
 use muster_kit::watch::{Form, Link, Target, WatchEvent, WatchOptions, Watched, watch};
-use secrecy::{ExposeSecret as _, SecretSlice};
+use secrecy::SecretSlice;
 use serde::Deserialize;
 use tokio::sync::{mpsc, watch as channel};
 use tokio_util::sync::CancellationToken;
 
+use super::renewal;
 use crate::metrics::Metrics;
 use crate::settings::DirectorySource;
 
@@ -43,12 +44,27 @@ pub struct Material {
     pub cluster_name: Option<String>,
     /// Where it came from, for people.
     pub origin: String,
+    /// The digest of what people gave: of this, or of what this was renewed from.
+    pub input: String,
+    /// The agent asked for it itself.
+    pub is_renewed: bool,
 }
 
-impl PartialEq for Material {
-    fn eq(&self, other: &Self) -> bool {
-        self.kubeconfig.expose_secret() == other.kubeconfig.expose_secret()
-            && self.cluster_name == other.cluster_name
+impl Material {
+    fn new(kubeconfig: Vec<u8>, cluster_name: Option<String>, origin: &str) -> Self {
+        let input = renewal::digest(&kubeconfig, cluster_name.as_deref());
+        let (kubeconfig, origin) = (kubeconfig.into(), origin.to_owned());
+        Self { kubeconfig, cluster_name, origin, input, is_renewed: false }
+    }
+
+    /// One that was renewed. `input`: the digest of what people gave.
+    pub(super) fn renewed(
+        kubeconfig: Vec<u8>,
+        cluster_name: Option<String>,
+        origin: String,
+        input: String,
+    ) -> Self {
+        Self { kubeconfig: kubeconfig.into(), cluster_name, origin, input, is_renewed: true }
     }
 }
 
@@ -143,7 +159,7 @@ fn read(secret: &Object, origin: &str) -> Offer {
         let why = "is no legal name of a Cluster; correct it, or remove it";
         return Offer::Unusable(format!("{origin}: key {CLUSTER_NAME_KEY} {why}"));
     }
-    Offer::Material(Material { kubeconfig: kubeconfig.into(), cluster_name, origin: origin.to_owned() })
+    Offer::Material(Material::new(kubeconfig, cluster_name, origin))
 }
 
 async fn follow_file(path: &Path, offers: &mpsc::Sender<Offer>) {
@@ -187,9 +203,7 @@ fn read_file(path: &Path) -> Offer {
         _ => {}
     }
     match std::fs::read(path) {
-        Ok(kubeconfig) => {
-            Offer::Material(Material { kubeconfig: kubeconfig.into(), cluster_name: None, origin })
-        }
+        Ok(kubeconfig) => Offer::Material(Material::new(kubeconfig, None, &origin)),
         Err(error) => Offer::Nothing(format!("{origin}: {error}")),
     }
 }

@@ -5,7 +5,7 @@ use muster_kit::settings::{
 };
 
 /// All settings, in the order of the help.
-pub const SETTINGS: [Setting; 13] = [
+pub const SETTINGS: [Setting; 15] = [
     Setting {
         flag: "directory-secret",
         alias: None,
@@ -60,6 +60,25 @@ pub const SETTINGS: [Setting; 13] = [
         default: "all",
         help: "Which entries of the directory are copied into the replica: all, none, or those that a label selector \
                such as \"env=prod,region in (east,west)\" selects.",
+        may_be_empty: false,
+    },
+    Setting {
+        flag: "token-life",
+        alias: None,
+        value: "SECONDS",
+        places: Places::Everywhere,
+        default: "2592000, which is 30 days",
+        help: "How long a token is to live with which the agent renews its credential for the directory. At least 600. The \
+               directory may grant less.",
+        may_be_empty: false,
+    },
+    Setting {
+        flag: "renew-token-after",
+        alias: None,
+        value: "SECONDS",
+        places: Places::Everywhere,
+        default: "a third of its life",
+        help: "How long after it was issued the agent renews its token for the directory, a tenth more or less.",
         may_be_empty: false,
     },
     LEADER_LEASE,

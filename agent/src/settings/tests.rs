@@ -51,6 +51,7 @@ fn nothing_set_is_the_default() {
         listen: None,
         mirror: Scope::All,
         leader_lease: Duration::from_secs(15),
+        renewal: Renewal { life: Duration::from_secs(30 * 24 * 3600), after: None },
         log_format: Format::Text,
         log_level: tracing::Level::INFO,
     };
@@ -68,6 +69,8 @@ fn every_setting_is_taken_from_every_place() {
         ("listen", "127.0.0.1:0"),
         ("mirror", "env in (prod)"),
         ("leader-lease", "3"),
+        ("token-life", "600"),
+        ("renew-token-after", "10"),
         ("log-format", "json"),
         ("log-level", "trace"),
     ];
@@ -79,6 +82,7 @@ fn every_setting_is_taken_from_every_place() {
         listen: Some("127.0.0.1:0".parse().unwrap()),
         mirror: Scope::Selected(Selector::parse("env in (prod)").unwrap()),
         leader_lease: Duration::from_secs(3),
+        renewal: Renewal { life: Duration::from_secs(600), after: Some(Duration::from_secs(10)) },
         log_format: Format::Json,
         log_level: tracing::Level::TRACE,
     };

@@ -16,6 +16,8 @@ pub const POLICY_SET: &str = "muster-policies";
 pub const MADE_FOR: &str = "multicluster.coreos.com/made-for";
 /// Label of a Secret in a replica that keeps the values of the Secrets of a Work, beside its record: the UID of the Work.
 pub const VALUES_OF: &str = "multicluster.coreos.com/values-of";
+/// Annotation of the Secret with a renewed credential: the digest of what people gave, from which it was renewed.
+pub const RENEWED_FROM: &str = "multicluster.coreos.com/renewed-from";
 /// Annotation by which the owner of a replica stops all writes; on the local report. Any value but `false` counts.
 pub const PAUSE: &str = "multicluster.coreos.com/pause";
 /// Annotation by which the owner of a replica makes it leave the directory; on the local report, with the value `true`.

@@ -75,6 +75,8 @@ metrics! {
         "When the credential for the directory ends, in seconds since 1970; 0 where it cannot be told.";
     Rotations: Counter "muster_rotations_total" ["result"]
         "New kubeconfigs that were tried, by what came of them.";
+    Renewals: Counter "muster_renewals_total" ["result"]
+        "Renewals of the credential for the directory that were tried, by what came of them.";
     Requests: Counter "muster_requests_total" ["side", "verb", "result"]
         "Requests to the API servers.";
     WatchErrors: Counter "muster_watch_errors_total" ["source", "category"]

@@ -30,6 +30,8 @@ pub const VIEW_BINDING: &str = "muster-view-clusters-";
 /// What the name begins with of the Role in [`AGENTS_NAMESPACE`], and of the binding to it, with which an agent renews its
 /// own token; the name of the cluster follows.
 pub const TOKEN_ROLE: &str = "muster-token-";
+/// The Secret with the credential that the agent renewed.
+pub const RENEWED_SECRET: &str = "directory-sync-renewed";
 /// The `ConfigMap` with what the agent must remember: the pin above all.
 pub const STATE_CONFIG_MAP: &str = "muster-agent-state";
 /// The namespace whose UID stands for a cluster.

@@ -79,6 +79,9 @@ pub struct CredentialReport {
     /// When it ends. Absent where it cannot be told, as with an opaque token, or where it never does.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expires: Option<Time>,
+    /// When the agent last renewed it. Absent while it uses the one that people gave it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub renewed: Option<Time>,
 }
 
 /// The cluster that the agent serves.

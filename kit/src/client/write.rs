@@ -157,6 +157,22 @@ impl Client {
         self.ask(call.json(body), |_, _| Ok(())).await
     }
 
+    /// Posts to a subresource of an object what is answered and never stored, such as a `TokenRequest`.
+    ///
+    /// # Errors
+    /// See [`CallError`].
+    pub async fn create_sub(
+        &self,
+        resource: &Resource,
+        namespace: &str,
+        name: &str,
+        subresource: &str,
+        body: Vec<u8>,
+    ) -> Result<Box<RawValue>, CallError> {
+        let call = Call::new("create", Method::POST, resource, Some(namespace)).named(name);
+        self.ask(call.sub(Some(subresource)).json(body), answer::json).await
+    }
+
     /// Posts a question that is answered and never stored, such as a `SelfSubjectAccessReview`.
     ///
     /// # Errors

@@ -229,3 +229,23 @@ users:
         assert_eq!(accepted(&file).warnings(), [], "{file}");
     }
 }
+
+#[test]
+fn another_token_takes_the_place_of_any_credential() {
+    let token = SecretString::from("canary-renewed");
+    for given in [
+        document(),
+        document().replace(SERVER, &format!("{SERVER}\n    tls-server-name: canary.example.com")),
+    ] {
+        let before = Kubeconfig::parse(given.as_bytes()).unwrap().endpoint();
+        let renewed = Kubeconfig::with_token(given.as_bytes(), &token).unwrap();
+        let after = Kubeconfig::parse(renewed.expose_secret().as_bytes()).unwrap().endpoint();
+        assert_eq!(before.server(), after.server());
+        assert_eq!(before.ca(), after.ca());
+        assert_eq!(before.tls_server_name(), after.tls_server_name());
+        let Credential::Token(kept) = after.credential() else { panic!("{after:?}") };
+        assert_eq!(kept.expose_secret(), "canary-renewed");
+        assert!(!renewed.expose_secret().contains("canary-token"));
+    }
+    assert!(Kubeconfig::with_token(b"{}", &token).is_err());
+}

@@ -7,10 +7,13 @@ use serde_json::json;
 use super::{ControlPlane, PlaneError};
 use crate::{api::Api, kubeconfig::Credential, pki::Identity};
 
+/// How long a token lives where nothing is said.
+const LIFE: Duration = Duration::from_secs(24 * 3600);
+
 /// What a `TokenRequest` asks for.
 #[derive(Clone, Debug, Default)]
 pub struct TokenOptions {
-    /// Lifetime; the server refuses less than ten minutes. `None`: the server's own, an hour.
+    /// Lifetime; the server refuses less than ten minutes. `None`: a day, so that no agent renews it in a test.
     pub expiration: Option<Duration>,
     /// Audience; `None`: the API server's own.
     pub audience: Option<String>,
@@ -29,9 +32,7 @@ impl ControlPlane {
         options: &TokenOptions,
     ) -> Result<String, PlaneError> {
         let mut spec = json!({});
-        if let Some(expiration) = options.expiration {
-            spec["expirationSeconds"] = expiration.as_secs().into();
-        }
+        spec["expirationSeconds"] = options.expiration.unwrap_or(LIFE).as_secs().into();
         if let Some(audience) = &options.audience {
             spec["audiences"] = json!([audience]);
         }
