@@ -159,7 +159,7 @@ impl Actor {
             }
             Step::Seal { work, key, keep, add } => self.seal(&work, &key, &keep, &add).await,
             Step::Discard { work } => self.discard(&work).await,
-            Step::Forget { ledger, uid } => self.forget(&ledger, &uid).await,
+            Step::Forget { ledger, uid, version } => self.forget(&ledger, &uid, &version).await,
             Step::Report { name, version, status } => self.report(&name, &version, &status).await,
             Step::Finalize { name, uid, version, finalizers } => {
                 self.finalize(&name, &uid, &version, &finalizers).await
@@ -244,8 +244,8 @@ impl Actor {
         }
     }
 
-    async fn forget(&self, ledger: &str, uid: &str) -> StepOutcome {
-        let forgotten = ledgers::forget(&self.replica, ledger, uid).await;
+    async fn forget(&self, ledger: &str, uid: &str, version: &str) -> StepOutcome {
+        let forgotten = ledgers::forget(&self.replica, ledger, uid, version).await;
         self.account("delete", &forgotten);
         match forgotten {
             Ok(()) => {

@@ -187,12 +187,14 @@ pub async fn recall(client: &Client, name: &str, work: &str) -> Result<Kept, Led
     }
 }
 
-/// Removes the ledger that is kept under a name, if it is the one of this UID. One that is gone already counts as removed.
+/// Removes the ledger that is kept under a name, if it is the one of this UID and as it was seen. One that is gone already
+/// counts as removed.
 ///
 /// # Errors
 /// Where it is still there, or another one is.
-pub async fn forget(client: &Client, name: &str, uid: &str) -> Result<(), CallError> {
-    let preconditions = Preconditions { uid: Some(uid.to_owned()), resource_version: None };
+pub async fn forget(client: &Client, name: &str, uid: &str, version: &str) -> Result<(), CallError> {
+    let preconditions =
+        Preconditions { uid: Some(uid.to_owned()), resource_version: Some(version.to_owned()) };
     match client.delete(&APPLIED_WORKS, None, name, &preconditions).await {
         Err(error) if error.proves_absence() => Ok(()),
         outcome => outcome,

@@ -14,6 +14,7 @@ use crate::plan::Cause;
 const ATTEMPTS: u32 = 4;
 
 /// All that is known of one object of the replica.
+#[allow(clippy::struct_excessive_bools)] // each is a fact of its own
 #[derive(Debug, Default)]
 pub(crate) struct Live {
     /// The object that is there.
@@ -29,8 +30,10 @@ pub(crate) struct Live {
     pub(crate) absent: bool,
     /// What stands under its name, bears no label of Muster's, and is not Muster's: no watch shows it.
     pub(crate) foreign: bool,
-    /// When a live read last showed how it stands, where no watch does.
-    pub(crate) seen: Option<Duration>,
+    /// Whether it was shown once how it stands, where no watch does it.
+    pub(crate) seen: bool,
+    /// When a live read was last to show that.
+    pub(crate) looked: Option<Duration>,
     /// What was found in a namespace that is to go, and when.
     pub(crate) inspected: Option<(Result<(), String>, Duration)>,
     /// The digest of the fields that the ledger records turned out to be out of date.

@@ -83,6 +83,12 @@ impl Pace {
         self.retry_at = now + backoff(self.failures, FIRST_WAIT, LONGEST_WAIT, salt);
     }
 
+    /// Nothing is to be done before then, though nothing failed.
+    pub fn wait(&mut self, until: Duration) {
+        self.failures = self.failures.max(1);
+        self.retry_at = until;
+    }
+
     /// Whether somebody else keeps changing what is put right: there are pauses in between by now.
     #[must_use]
     pub fn is_braked(&self) -> bool {

@@ -139,6 +139,8 @@ pub enum Step {
         ledger: String,
         /// UID of the object that keeps the ledger.
         uid: String,
+        /// The resourceVersion in which it was seen: what somebody changed since does not go.
+        version: String,
     },
     /// Read a Work's ledger, live, for the bodies of its manifests.
     Recall {

@@ -22,7 +22,7 @@
 //!   about them;
 //! - `clear`: what becomes of what is wanted no more; `beside`: whether another Work may want it; `heritage`: what another
 //!   Work of the name takes over;
-//! - `wakes`: when what was refused is tried again;
+//! - `wakes`: what was refused and is tried again when something changes, `rounds` when;
 //! - `outcome`: what came of it; `status`: what people are told, `remains` of what is to go.
 
 mod beside;
@@ -45,6 +45,7 @@ mod planning;
 mod recording;
 mod remains;
 mod replacing;
+mod rounds;
 mod safe;
 mod status;
 mod turns;
@@ -123,12 +124,16 @@ pub struct Works {
     live: BTreeMap<Target, Object>,
     /// Changes that the replica refused, of what is to be made anew then.
     refused: BTreeMap<Target, Refused>,
+    /// Of what is to go, that of which the kind is neither served nor defined, and since when that is known.
+    unserved: BTreeMap<Target, Duration>,
     /// What is to go, to be made anew.
     replacements: BTreeMap<Target, Replacement>,
     /// The Works whose ledgers record an object, by UID.
     claims: BTreeMap<Target, BTreeSet<String>>,
     /// What is claimed, by kind.
     kinds: Kinds,
+    /// How many objects no watch shows: one that several Works have counts as often.
+    blind: usize,
     /// The Works that have a ledger: UIDs by the name that ledger and Work have.
     names: BTreeMap<String, String>,
     /// The nonces by which marks are known.

@@ -160,7 +160,7 @@ impl Engine {
             ReplicaWatch::Report => self.report_changed(change),
             ReplicaWatch::Applied(kind) => {
                 if let (Kind::Namespace, Change::Applied(object) | Change::Listed(object)) = (kind, &change) {
-                    self.works.namespace_shown(object);
+                    self.works.namespace_shown(object, now.mono);
                 }
                 self.policies.objects_changed(kind, change);
             }

@@ -241,8 +241,9 @@ impl Policies {
         let spare = left && kept.ledger.deletes_namespaces();
         if kept.ledger.phase == Phase::Deleting && !again && !spare {
             self.removals.set(uid, false, context.now);
-            let (ledger, object) = (format!("{POLICY_LEDGER}{uid}"), kept.uid.clone());
-            return self.clear_all(uid, context, steps).then_some(Step::Forget { ledger, uid: object });
+            let ledger = format!("{POLICY_LEDGER}{uid}");
+            let forget = Step::Forget { ledger, uid: kept.uid.clone(), version: kept.version.clone() };
+            return self.clear_all(uid, context, steps).then_some(forget);
         }
         // The policy may be back since it was looked into.
         let revoked = matches!(demand, Demand::Nothing)

@@ -108,17 +108,17 @@ impl Works {
                 if let Some(claims) = self.claims.get_mut(target)
                     && claims.remove(uid)
                 {
-                    self.kinds.remove(target, account(brief));
                     if claims.is_empty() {
                         self.claims.remove(target);
                     }
+                    self.remove_object(target, account(brief));
                 }
             }
         }
         if let Some(brief) = now {
             for target in brief.targets() {
                 if self.claims.entry(target.clone()).or_default().insert(uid.to_owned()) {
-                    self.kinds.add(target, account(brief));
+                    self.add_object(target, account(brief));
                 }
             }
         }
@@ -131,6 +131,7 @@ impl Works {
                 self.live.remove(target);
                 self.refused.remove(target);
                 self.replacements.remove(target);
+                self.unserved.remove(target);
             }
             self.stir_claimants(target);
         }

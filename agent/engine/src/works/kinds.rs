@@ -45,15 +45,15 @@ impl Kinds {
         }
     }
 
-    /// A Work has an object no more.
-    pub(super) fn remove(&mut self, target: &Target, account: Option<&str>) {
+    /// A Work has an object no more. Returns whether it had it.
+    pub(super) fn remove(&mut self, target: &Target, account: Option<&str>) -> bool {
         let account: Account = account.map(Box::from);
-        let Some(Places(places)) = self.places.get_mut(&target.resource) else { return };
-        let Some(accounts) = places.get_mut(&target.namespace) else { return };
-        let Some(number) = accounts.get_mut(&account) else { return };
+        let Some(Places(places)) = self.places.get_mut(&target.resource) else { return false };
+        let Some(accounts) = places.get_mut(&target.namespace) else { return false };
+        let Some(number) = accounts.get_mut(&account) else { return false };
         *number -= 1;
         if *number > 0 {
-            return;
+            return true;
         }
         self.edition += 1;
         accounts.remove(&account);
@@ -64,6 +64,7 @@ impl Kinds {
             self.places.remove(&target.resource);
             self.valued.remove(&target.resource);
         }
+        true
     }
 
     /// A Work asks for values of objects of a kind.
@@ -89,9 +90,12 @@ impl Kinds {
 
     /// How many objects of a kind there are, of all namespaces or of one: one that several Works have counts as often.
     pub(super) fn count(&self, resource: &Resource, namespace: Option<&str>) -> usize {
-        let places = self.places.get(resource).into_iter().flat_map(|Places(places)| places);
-        let within = places.filter(|(place, _)| namespace.is_none() || place.as_deref() == namespace);
-        within.flat_map(|(_, accounts)| accounts.values()).sum()
+        let Some(Places(places)) = self.places.get(resource) else { return 0 };
+        let numbers = |accounts: &BTreeMap<Account, usize>| accounts.values().sum::<usize>();
+        match namespace {
+            None => places.values().map(numbers).sum(),
+            Some(_) => places.get(&namespace.map(str::to_owned)).map_or(0, numbers),
+        }
     }
 }
 

@@ -129,8 +129,11 @@ impl Works {
         let known = self.slots.get(target).is_some_and(|slot| slot.known.is_some());
         let observed = self.slots.get(target).and_then(|slot| slot.observed.clone());
         let Some(observed) = observed else {
-            if known && (self.is_unseen(target) || self.is_unread(target)) {
+            if known && self.is_unseen(target) {
                 return State::Unseen;
+            }
+            if known && self.is_unread(target) {
+                return self.unread_state(target, now);
             }
             if let Some(waits) = self.waits(brief, target, first, now) {
                 return waits;

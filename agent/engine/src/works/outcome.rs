@@ -15,11 +15,21 @@ use crate::pin::{Pin, Reading};
 use crate::target::Target;
 use crate::time::salt;
 
+/// How long a kind must have been neither served nor defined, before its objects count as gone with it.
+const CERTAIN: Duration = Duration::from_secs(10);
+
 impl Works {
     /// A plan ended. Returns whether it put right what somebody else had changed.
     pub fn done(&mut self, task: Task, outcome: StepOutcome, now: Duration) -> bool {
         self.steps = self.steps.saturating_sub(1);
         self.count_ended(&task, &outcome);
+        if let (
+            Task::Write { target, .. } | Task::Rehearse { target, .. },
+            StepOutcome::Failed(failure, message),
+        ) = (&task, &outcome)
+        {
+            self.note_place(target, *failure, message);
+        }
         let mut corrected = false;
         match task {
             Task::Write { work, target, cause, mark, before } => {
@@ -77,6 +87,7 @@ impl Works {
             StepOutcome::Present(object) => Some(self.read(target, object)),
             _ => None,
         };
+        let unserved = self.confirm_unserved(target, &outcome, now);
         let nonces = &self.nonces;
         let failed = matches!(outcome, StepOutcome::Failed(..));
         let slot = self.slots.entry(target.clone()).or_default();
@@ -124,9 +135,10 @@ impl Works {
                 slot.failure = Some((failure, message));
             }
             // With the definition of a kind all objects of it go.
-            StepOutcome::Served(None) => {
-                (slot.observed, slot.failure, slot.absent) = (None, None, true);
-            }
+            StepOutcome::Served(None) => match unserved {
+                Ok(()) => (slot.observed, slot.failure, slot.absent) = (None, None, true),
+                Err(due) => slot.clearing.wait(due),
+            },
             StepOutcome::Served(Some(_)) => {
                 slot.failure = None;
                 slot.clearing.failed(now, salt(target));
@@ -137,6 +149,29 @@ impl Works {
         if due > now {
             self.later(due, work);
         }
+    }
+
+    /// Whether it is certain that a kind is neither served nor defined: a server that just began, or one in front of
+    /// another, may answer so for a moment. `Err`: it is to be asked again, then.
+    fn confirm_unserved(
+        &mut self,
+        target: &Target,
+        outcome: &StepOutcome,
+        now: Duration,
+    ) -> Result<(), Duration> {
+        match outcome {
+            StepOutcome::Served(None) if self.claims.contains_key(target) => {
+                let due = *self.unserved.entry(target.clone()).or_insert(now) + CERTAIN;
+                if due > now {
+                    return Err(due);
+                }
+                self.unserved.remove(target);
+            }
+            // Nobody answered.
+            StepOutcome::Failed(failure, _) if failure.may_pass() => {}
+            _ => drop(self.unserved.remove(target)),
+        }
+        Ok(())
     }
 
     fn ledger_done(&mut self, work: &str, outcome: StepOutcome, now: Duration) {

@@ -62,7 +62,9 @@ impl Works {
                 let ledger = Box::new(brief.ledger(items));
                 (Step::Record { ledger, before }, Trying::Record(Box::new(brief)))
             }
-            (Next::Forget, Some((object, _))) => (Step::Forget { ledger: name, uid: object }, Trying::Forget),
+            (Next::Forget, Some((uid, version))) => {
+                (Step::Forget { ledger: name, uid, version }, Trying::Forget)
+            }
             (Next::Forget, None) => return,
         };
         self.ledger_step(uid, step, Some(trying), context, steps);
@@ -265,6 +267,10 @@ impl Works {
                         recorded(target).is_some_and(|it| it.uid == observed.uid && it.fields != fields);
                     reassured |= wanted.is_some() && slot.reassured || wanted.is_some_and(reports) && stale;
                     applied.insert(target.clone(), Applied { uid: observed.uid.clone(), fields });
+                }
+                // Nobody could tell yet how it stands.
+                None if slot.known.is_some() && self.is_unread(target) => {
+                    applied.extend(recorded(target).map(|it| (target.clone(), it.clone())));
                 }
                 // Somebody deleted it, and it is left so.
                 None if wanted.is_some_and(reports) && slot.known.is_some() => {

@@ -2,6 +2,7 @@
 //! that are at hand since something of them is still to be written.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::brief::Brief;
@@ -71,10 +72,13 @@ impl Safe {
         values::open(item, &self.values)
     }
 
-    /// Whether values that an item refers to are neither at hand nor beside the ledger, as that was last read.
+    /// Whether an item that cannot be opened stays so, whatever is read once more: values that it refers to are neither at
+    /// hand nor beside the ledger, as that was last read, or something else stands in the place of one.
     pub(super) fn has_lost(&self, item: &Item) -> bool {
+        let references = values::references(item);
+        let lost = |digest: &Digest| !self.holds(digest) && !self.has(digest);
         self.key.is_some()
-            && values::references(item).iter().any(|digest| !self.holds(digest) && !self.has(digest))
+            && (references.iter().any(lost) || references.iter().all(|digest| self.has(digest)))
     }
 
     fn holds(&self, digest: &Digest) -> bool {
@@ -177,8 +181,9 @@ impl Safe {
         (self.busy, self.failure) = (false, None);
     }
 
-    /// What lies beside the ledger was read. Of the values, those that are asked for are kept at hand.
-    pub(super) fn unlocked(&mut self, vault: Vault, asked: &BTreeSet<Digest>, now: Duration, salt: u64) {
+    /// What lies beside the ledger was read. Of the values, those that these items refer to are kept at hand.
+    pub(super) fn unlocked(&mut self, vault: Vault, items: &[Arc<Item>], now: Duration, salt: u64) {
+        let asked: BTreeSet<Digest> = items.iter().flat_map(|item| values::references(item)).collect();
         let Vault { key, mut values, there } = vault;
         (self.wants_values, self.gone) = (false, !there);
         let own = self.key.get_or_insert_with(|| key.clone());
@@ -189,7 +194,8 @@ impl Safe {
         self.held = values.digests().cloned().collect();
         values.retain(|digest| asked.contains(digest));
         self.values.extend(values);
-        if asked.iter().all(|digest| self.has(digest)) {
+        // What cannot be opened now is not read again and again.
+        if items.iter().all(|item| self.open(item).is_some()) {
             self.pace.succeeded();
         } else {
             self.pace.failed(now, salt);
@@ -227,9 +233,11 @@ impl Bundle {
         self.states.iter().any(|(target, state)| *state == State::ValuesLost && wants(target))
     }
 
-    /// The digests of the values of what is still to be written.
-    pub(super) fn needed_values(&self) -> BTreeSet<Digest> {
-        self.bodies.values().flat_map(|item| values::references(item)).collect()
+    /// The Secrets that are still to be written, or compared with what is there.
+    pub(super) fn needed_secrets(&self) -> Vec<Arc<Item>> {
+        let planned = self.demand.iter().filter(|_| self.is_planning()).flat_map(|demand| &demand.items);
+        let all = self.bodies.values().chain(planned);
+        all.filter(|item| values::may_have(&item.target)).cloned().collect()
     }
 
     /// Values that nothing needs any more are kept in memory no longer.
@@ -237,7 +245,8 @@ impl Bundle {
         if self.safe.values.is_empty() {
             return;
         }
-        let needed = self.needed_values();
+        let needed = self.needed_secrets();
+        let needed: BTreeSet<Digest> = needed.iter().flat_map(|item| values::references(item)).collect();
         let asked = self.demand.as_ref().map(|demand| &demand.brief.references);
         let keeps =
             |digest: &str| needed.contains(digest) || asked.is_some_and(|asked| asked.contains(digest));

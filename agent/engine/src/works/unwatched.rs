@@ -3,8 +3,11 @@
 
 use std::time::Duration;
 
+use muster_api::Resource;
+
 use super::Works;
 use super::due::{Steps, Task};
+use super::objects::State;
 use crate::event::StepOutcome;
 use crate::failure::Failure;
 use crate::plan::Step;
@@ -21,10 +24,10 @@ const EACH: Duration = Duration::from_millis(100);
 impl Works {
     /// The looks at unwatched objects that are due for one Work.
     pub(super) fn unwatched_due(&mut self, uid: &str, now: Duration, steps: &mut Steps) {
-        let blind = self.blind();
-        if blind == 0 {
+        if self.blind == 0 {
             return;
         }
+        let blind = u32::try_from(self.blind).unwrap_or(u32::MAX);
         let Some(brief) = self.bundles.get(uid).and_then(|bundle| bundle.ledger()).cloned() else { return };
         let mut next: Option<Duration> = None;
         for target in brief.targets() {
@@ -35,10 +38,11 @@ impl Works {
             let due = match &slot.observed {
                 Some(observed) => {
                     let soon = observed.deleting || self.readiness.contains_key(target);
-                    *slot.seen.get_or_insert(now) + spread(every(soon, blind), target)
+                    slot.seen = true;
+                    *slot.looked.get_or_insert(now) + spread(every(soon, blind), target)
                 }
                 // What a ledger records, and this process never saw.
-                None if slot.known.is_some() && slot.seen.is_none() => now,
+                None if slot.known.is_some() && !slot.seen => slot.pace.due(false, salt(target)),
                 None => continue,
             };
             if due > now {
@@ -55,9 +59,12 @@ impl Works {
 
     /// A look ended. Nearly always it shows what was known: then it waits for others to be looked through with.
     pub(super) fn seen_live(&mut self, work: &str, target: &Target, outcome: &StepOutcome, now: Duration) {
-        let known =
-            |works: &Self| works.slots.get(target).map(|slot| (slot.seen.is_some(), slot.observed.clone()));
+        let known = |works: &Self| {
+            let slot = works.slots.get(target);
+            slot.map(|slot| (slot.seen, slot.observed.clone(), slot.failure.is_some()))
+        };
         let before = known(self);
+        let first = self.is_unread(target);
         match outcome {
             StepOutcome::Present(object) => self.observe(target, object, false),
             StepOutcome::Missing => {
@@ -74,7 +81,21 @@ impl Works {
             _ => {} // it is looked at again
         }
         if let Some(slot) = self.slots.get_mut(target) {
-            slot.seen = Some(now);
+            slot.looked = Some(now);
+            match outcome {
+                // Nobody told how it stands: it is asked again, in its time, and nothing is written before.
+                StepOutcome::Failed(failure, message) if *failure != Failure::NotServed => {
+                    if first {
+                        slot.failed(*failure, message.clone(), now, salt(target));
+                    }
+                }
+                _ if first => {
+                    slot.seen = true;
+                    slot.pace.succeeded();
+                    slot.failure = None;
+                }
+                _ => slot.seen = true,
+            }
         }
         if before == known(self) {
             self.later(together(now), work);
@@ -86,7 +107,17 @@ impl Works {
 
     /// Whether an object is still to be looked at for the first time.
     pub(super) fn is_unread(&self, target: &Target) -> bool {
-        self.is_blind(target) && self.slots.get(target).is_some_and(|slot| slot.seen.is_none())
+        self.is_blind(target) && self.slots.get(target).is_some_and(|slot| !slot.seen)
+    }
+
+    /// How it stands with an object that is still to be looked at for the first time.
+    pub(super) fn unread_state(&self, target: &Target, now: Duration) -> State {
+        let Some(slot) = self.slots.get(target) else { return State::Unseen };
+        let due = slot.pace.due(false, salt(target));
+        match &slot.failure {
+            Some((failure, message)) if due > now => State::Failed(*failure, message.clone(), due),
+            _ => State::Unseen,
+        }
     }
 
     /// What people are told of how an object that is right is seen: nothing, where that is as it should be.
@@ -103,12 +134,35 @@ impl Works {
             .then(|| format!("{why}, so {plural}{place} are listed now and then: changes by others are noticed within minutes"))
     }
 
-    /// How many objects no watch shows.
-    fn blind(&self) -> u32 {
-        let blind = self.views.iter().flat_map(|(resource, views)| {
-            views.blind().map(move |namespace| self.kinds.count(resource, namespace))
-        });
-        u32::try_from(blind.sum::<usize>()).unwrap_or(u32::MAX)
+    /// A view may show less than before, or more. `before`: whether it showed nothing.
+    pub(super) fn view_changed(&mut self, resource: &Resource, namespace: Option<&str>, before: bool) {
+        let after = self.shows_nothing(resource, namespace);
+        if before != after {
+            let there = self.kinds.count(resource, namespace);
+            self.blind = if after { self.blind + there } else { self.blind.saturating_sub(there) };
+        }
+    }
+
+    /// A Work has an object more.
+    pub(super) fn add_object(&mut self, target: &Target, account: Option<&str>) {
+        self.kinds.add(target, account);
+        self.blind += self.blind_views(target);
+    }
+
+    /// A Work has an object less.
+    pub(super) fn remove_object(&mut self, target: &Target, account: Option<&str>) {
+        if self.kinds.remove(target, account) {
+            self.blind = self.blind.saturating_sub(self.blind_views(target));
+        }
+    }
+
+    /// Whether it is known right how many objects no watch shows.
+    #[cfg(test)]
+    pub(crate) fn counts_right(&self) -> bool {
+        let blind = |(resource, views): (&Resource, &super::views::Views)| -> usize {
+            views.blind().map(|namespace| self.kinds.count(resource, namespace)).sum()
+        };
+        self.blind == self.views.iter().map(blind).sum::<usize>()
     }
 }
 

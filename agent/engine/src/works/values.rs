@@ -126,7 +126,7 @@ impl Works {
     pub(super) fn values_done(&mut self, uid: &str, outcome: StepOutcome, now: Duration) {
         let Some(bundle) = self.bundles.get_mut(uid) else { return };
         self.turns.push(uid);
-        let needed = bundle.needed_values();
+        let needed = bundle.needed_secrets();
         let safe = &mut bundle.safe;
         safe.ended();
         match outcome {

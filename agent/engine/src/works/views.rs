@@ -49,7 +49,15 @@ impl Views {
         }
     }
 
+    fn get(&self, namespace: Option<&str>) -> Option<&View> {
+        match namespace {
+            None => self.wide.as_ref(),
+            Some(namespace) => self.narrow.get(namespace),
+        }
+    }
+
     /// The namespaces of which nothing may be seen; `None` for all of them.
+    #[cfg(test)]
     pub(super) fn blind(&self) -> impl Iterator<Item = Option<&str>> {
         let narrow = self.narrow.iter().map(|(namespace, view)| (Some(namespace.as_str()), view));
         let all = self.wide.iter().map(|view| (None, view)).chain(narrow);
@@ -67,6 +75,12 @@ impl View {
 impl Works {
     /// A change of the objects of a kind, as a view of all namespaces or of one shows it.
     pub fn objects_changed(&mut self, resource: &Resource, namespace: Option<&str>, change: Change) {
+        let before = self.shows_nothing(resource, namespace);
+        self.take_in(resource, namespace, change);
+        self.view_changed(resource, namespace, before);
+    }
+
+    fn take_in(&mut self, resource: &Resource, namespace: Option<&str>, change: Change) {
         let view = self.views.entry(resource.clone()).or_default().make(namespace);
         match change {
             Change::Failed(failure, message) => {
@@ -102,10 +116,8 @@ impl Works {
             Change::ListComplete => {
                 view.listing.completed();
                 let shown = std::mem::take(&mut view.shown);
-                let missed: Vec<(Target, String)> = self
-                    .slots
-                    .iter()
-                    .filter(|(target, _)| is_within(target, resource, namespace) && !shown.contains(*target))
+                let missed: Vec<(Target, String)> = within(&self.slots, resource, namespace)
+                    .filter(|(target, _)| !shown.contains(*target))
                     .filter_map(|(target, slot)| Some((target.clone(), slot.observed.as_ref()?.uid.clone())))
                     .collect();
                 for (target, uid) in missed {
@@ -129,6 +141,7 @@ impl Works {
 
     /// There is no view any more.
     pub fn unwatched(&mut self, resource: &Resource, namespace: Option<&str>) {
+        let before = self.shows_nothing(resource, namespace);
         let Some(views) = self.views.get_mut(resource) else { return };
         match namespace {
             None => views.wide = None,
@@ -137,11 +150,12 @@ impl Works {
         if views.wide.is_none() && views.narrow.is_empty() {
             self.views.remove(resource);
         }
+        self.view_changed(resource, namespace, before);
     }
 
     /// The Works that have objects of a kind, there, want attention.
     fn stir_kind(&mut self, resource: &Resource, namespace: Option<&str>) {
-        let waiting = self.claims.iter().filter(|(target, _)| is_within(target, resource, namespace));
+        let waiting = within(&self.claims, resource, namespace);
         waiting.flat_map(|(_, claims)| claims).for_each(|uid| self.turns.push(uid));
     }
 
@@ -233,15 +247,34 @@ impl Works {
         !self.sees(target) && self.views_of(target).any(View::is_blind)
     }
 
+    /// How many views show nothing of what there is where an object is, since nobody may see it.
+    pub(super) fn blind_views(&self, target: &Target) -> usize {
+        self.views_of(target).filter(|view| view.is_blind()).count()
+    }
+
+    /// Whether a view shows nothing, since nobody may see it.
+    pub(super) fn shows_nothing(&self, resource: &Resource, namespace: Option<&str>) -> bool {
+        self.views.get(resource).and_then(|views| views.get(namespace)).is_some_and(View::is_blind)
+    }
+
     /// Whether an object is seen now and then, and not at once.
     pub(super) fn is_paced(&self, target: &Target) -> bool {
         self.views_of(target).any(|view| view.paced)
     }
 }
 
-/// Whether an object is one of a view.
-fn is_within(target: &Target, resource: &Resource, namespace: Option<&str>) -> bool {
-    target.resource == *resource && (namespace.is_none() || target.namespace.as_deref() == namespace)
+/// What there is about the objects of a view: there may be many views, and no other objects are looked through for one.
+fn within<'a, V>(
+    all: &'a BTreeMap<Target, V>,
+    resource: &'a Resource,
+    namespace: Option<&'a str>,
+) -> impl Iterator<Item = (&'a Target, &'a V)> {
+    let first =
+        Target { resource: resource.clone(), namespace: namespace.map(str::to_owned), name: String::new() };
+    let is_within = move |target: &Target| {
+        target.resource == *resource && (namespace.is_none() || target.namespace.as_deref() == namespace)
+    };
+    all.range(first..).take_while(move |(target, _)| is_within(target))
 }
 
 fn target(resource: &Resource, object: &Object) -> Target {

@@ -1,6 +1,9 @@
 //! What a Work asks for comes about: in order, once, and as far as it can.
 
+use std::time::Duration;
+
 use super::*;
+use crate::event::Event;
 use crate::failure::Failure;
 
 #[test]
@@ -145,7 +148,9 @@ fn a_namespace_that_appears_wakes_what_waits() {
     world.tick(600);
     world.forget();
     world.make(&world::namespace_named("later"), &json!({}));
-    assert_eq!(world.written()[0], "create ConfigMap later/a");
+    world.now += Duration::from_millis(50);
+    world.send(Event::Tick);
+    assert_eq!(world.written(), ["create ConfigMap later/a", "settle app"]);
 }
 
 #[test]

@@ -1,8 +1,11 @@
 //! Whatever is in doubt deletes nothing.
 
+use muster_api::Resource;
+
 use super::super::landmark;
 use super::*;
 use crate::pin::{Found, Reading};
+use crate::plan::Step;
 
 const DOUBTS: [(&str, Act, Act); 9] = [
     ("the definition of Works was replaced", |world| world.landmarks.works_crd = landmark("other"), whole),
@@ -211,5 +214,67 @@ fn a_work_that_went_unseen_before_it_was_held_leaves_no_ledger_in_the_way_of_the
         assert_eq!(world.gone(), [""; 0]);
         assert_eq!(world.there().len(), usize::from(again));
         assert_eq!(world.ledgers.len(), usize::from(again));
+    }
+}
+
+#[test]
+fn a_record_that_somebody_changed_meanwhile_is_read_again_before_it_goes() {
+    let mut world = WorkWorld::in_step(&[("app", &[config("a")])]);
+    world.deferring = true;
+    world.delete_work("app");
+    let forgets = |world: &WorkWorld| {
+        let steps = world.plans.iter().flat_map(|plan| &plan.steps);
+        steps.into_iter().any(|step| matches!(step, Step::Forget { .. }))
+    };
+    for _ in 0..50 {
+        match world.plans.is_empty() {
+            _ if forgets(&world) => break,
+            true => world.tick(1),
+            false => world.carry_next(),
+        }
+    }
+    assert!(forgets(&world) && world.there().is_empty());
+    world.edit_ledger("app", |_| {});
+    world.deferring = false;
+    world.run();
+    assert_eq!(world.log.last().map(String::as_str), Some("refused forget app"));
+    assert!(world.ledgers.contains_key("app"));
+    world.tick(5);
+    assert_eq!(world.log.last().map(String::as_str), Some("forget app"));
+    assert!(world.ledgers.is_empty());
+}
+
+#[test]
+fn a_kind_that_is_away_for_a_moment_takes_nothing_with_it() {
+    let text = |text: &'static str| std::borrow::Cow::Borrowed(text);
+    // Of an API server behind the replica's own: nothing there defines it.
+    let gauges = Resource {
+        group: text("metering.example.com"),
+        version: text("v1"),
+        kind: text("Gauge"),
+        plural: text("gauges"),
+        scope: muster_api::Scope::Namespaced,
+    };
+    let gauge = json!({"apiVersion": "metering.example.com/v1", "kind": "Gauge",
+        "metadata": {"name": "one", "namespace": "web"}});
+    for back in [true, false] {
+        let mut world = WorkWorld::new();
+        world.served.insert(gauges.clone());
+        world.work("app", &[gauge.clone(), config("a")]);
+        world.start(true);
+        world.tick(1);
+        world.served.remove(&gauges);
+        world.delete_work("app");
+        world.tick(9);
+        let seeks = |world: &WorkWorld| world.reads.iter().filter(|read| *read == "seek gauges").count();
+        assert_eq!(seeks(&world), 1);
+        assert!(world.is_held("app") && world.ledgers.contains_key("app"), "it may come back");
+        if back {
+            world.served.insert(gauges.clone());
+        }
+        world.tick(30);
+        assert_eq!(world.gone().contains(&"delete Gauge web/one"), back, "{:#?}", world.log);
+        assert!(world.works.is_empty() && world.ledgers.is_empty(), "{:#?}", world.log);
+        assert_eq!(seeks(&world), 2);
     }
 }

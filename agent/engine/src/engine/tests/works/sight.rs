@@ -7,6 +7,7 @@ use super::world::config_named;
 use super::*;
 use crate::event::{Change, Event};
 use crate::failure::Failure;
+use crate::refusal::Awaited;
 
 /// The longest time from one look to the next.
 const LOOK: u64 = 72;
@@ -214,4 +215,65 @@ fn what_may_have_been_made_goes_with_the_work_though_nobody_saw_it() {
     world.tick(120);
     assert_eq!(world.there(), [""; 0], "{:#?}", world.log);
     assert!(world.works.is_empty());
+}
+
+#[test]
+fn a_first_look_that_fails_says_nothing_of_an_object_and_is_made_again_with_pauses() {
+    for (failure, reason) in [(Failure::Unavailable, "Retrying"), (Failure::Forbidden, "Forbidden")] {
+        let mut world = world(&[]);
+        world.dead = true;
+        world.edit(&config_named("a"), |value| value["data"] = json!({}));
+        world.refused.insert("look".into(), failure);
+        world.restart(true);
+        world.tick(60);
+        let looks = looks(&world);
+        assert!((8..=20).contains(&looks), "{looks} looks at two objects in a minute");
+        assert_eq!(world.written(), [""; 0], "nobody knows what is there");
+        assert_eq!(told(&world, 0).0, reason);
+        world.refused.clear();
+        world.tell_awaited(Awaited::Rights, Some("web"));
+        world.tick(if failure == Failure::Forbidden { 2 } else { 61 });
+        assert_eq!(world.written(), ["update ConfigMap web/a"], "{failure:?}");
+        assert_eq!(told(&world, 0).0, "Applied");
+    }
+}
+
+#[test]
+fn a_look_that_fails_later_is_made_again_at_its_time_and_forgets_nothing() {
+    let mut world = world(&[]);
+    world.refused.insert("look".into(), Failure::Unavailable);
+    world.tick(600);
+    let looks = looks(&world);
+    assert!((16..=26).contains(&looks), "{looks} looks at two objects in ten minutes");
+    assert_eq!(world.written(), [""; 0]);
+    assert_eq!(told(&world, 0).0, "Applied");
+}
+
+#[test]
+fn it_is_known_how_many_objects_no_watch_shows_however_views_come_and_go() {
+    let within = |namespace: u32| {
+        json!({"apiVersion": "v1", "kind": "ConfigMap",
+            "metadata": {"name": "a", "namespace": format!("n{namespace}")}})
+    };
+    let all = |from: u32, to: u32| (from..to).map(within).collect::<Vec<_>>();
+    let mut world = WorkWorld::new();
+    world.work("app", &all(0, 30));
+    world.start(true);
+    // The world looks at each event whether the number is right.
+    for step in 0..600_u32 {
+        let namespace = (step % 7 != 0).then(|| format!("n{}", (step * 17) % 40));
+        let resource = CONFIG_MAPS;
+        world.send(match step % 5 {
+            0 | 1 => {
+                let change = Change::Failed(Failure::Forbidden, "no".into());
+                Event::Objects { resource, namespace, change }
+            }
+            2 => Event::Objects { resource, namespace, change: Change::ListBegan },
+            3 => Event::Objects { resource, namespace, change: Change::ListComplete },
+            _ => Event::Unwatched { resource, namespace },
+        });
+        if step % 11 == 0 {
+            world.work(if step % 2 == 0 { "app" } else { "other" }, &all(step % 20, 40 - step % 13));
+        }
+    }
 }

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::*;
+use crate::event::Event;
 use crate::failure::Failure;
 use crate::refusal::Awaited;
 
@@ -54,21 +55,131 @@ fn a_grant_elsewhere_and_a_change_of_something_else_are_no_reason_to_try() {
     assert!(world.written().len() <= 1, "one may be due for the time");
 }
 
+/// Something happens ten times a second, for so many seconds.
+fn all_the_time(world: &mut WorkWorld, seconds: u64, act: impl Fn(&mut WorkWorld, u64)) {
+    for step in 0..seconds * 10 {
+        act(world, step);
+        world.now += Duration::from_millis(50);
+        world.send(Event::Tick);
+        world.now += Duration::from_millis(50);
+        world.send(Event::Tick);
+    }
+}
+
 #[test]
-fn what_changes_all_the_time_costs_few_attempts() {
+fn what_changes_all_the_time_costs_each_object_an_attempt_a_second_at_most() {
+    for (names, namespace) in [(1, None), (20, Some("web")), (60, None)] {
+        let mut world = WorkWorld::new();
+        world.refused.insert("ConfigMap".into(), Failure::Forbidden);
+        let many: Vec<_> = (0..names).map(|number| config(&format!("c{number}"))).collect();
+        world.work("app", &many);
+        world.start(true);
+        world.tick(130);
+        world.forget();
+        all_the_time(&mut world, 30, |world, _| world.tell_awaited(Awaited::Rights, namespace));
+        let attempts = world.written().len();
+        assert!((names * 15..=names * 36).contains(&attempts), "{attempts} in 30 s for {names} objects");
+    }
+}
+
+#[test]
+fn what_changes_all_the_time_elsewhere_delays_nothing_and_costs_nothing_here() {
+    let mut world = refused();
+    all_the_time(&mut world, 60, |world, _| world.tell_awaited(Awaited::Rights, Some("web")));
+    assert!(world.written().len() <= 2, "those for the time");
+    world.refused.clear();
+    world.tell_awaited(Awaited::Rights, Some("team"));
+    world.now += Duration::from_millis(50);
+    world.send(Event::Tick);
+    assert_eq!(world.written(), ["create Role team/reader", "settle app"]);
+}
+
+/// A Work of which the one object is refused for the sake of its namespace, and has been for minutes.
+fn refused_in(failure: Failure, why: &'static str) -> WorkWorld {
     let mut world = WorkWorld::new();
-    world.refused.insert("ConfigMap".into(), Failure::Forbidden);
-    let many: Vec<_> = (0..20).map(|number| config(&format!("c{number}"))).collect();
-    world.work("app", &many);
+    world.refused.insert("ConfigMap".into(), failure);
+    world.why = why;
+    world.work("app", &[config("a")]);
     world.start(true);
     world.tick(400);
     world.forget();
-    for _ in 0..100 {
-        world.tell_awaited(Awaited::Rights, None);
-        world.now += Duration::from_millis(100);
+    world
+}
+
+const POLICY: &str = "ValidatingAdmissionPolicy 'few' with binding 'few' denied request: no";
+const TERMINATING: &str =
+    "is forbidden: unable to create new content in namespace web because it is being terminated";
+/// What is refused for the sake of a namespace, and whether its labels count.
+const OF_NAMESPACES: [(Failure, &str, bool); 3] = [
+    (Failure::Absent, "namespaces \"web\" not found", false),
+    (Failure::Forbidden, TERMINATING, false),
+    (Failure::Invalid, POLICY, true),
+];
+
+/// A label or an annotation of the namespace is set.
+fn set(world: &mut WorkWorld, what: &str, value: u64) {
+    let value = value.to_string();
+    world.edit(&world::namespace_named("web"), |it| it["metadata"][what] = json!({"example.com/a": value}));
+}
+
+#[test]
+fn a_namespace_that_changes_all_the_time_costs_few_attempts() {
+    for (failure, why, by_labels) in OF_NAMESPACES {
+        for what in ["annotations", "labels"] {
+            let mut world = refused_in(failure, why);
+            all_the_time(&mut world, 60, |world, step| set(world, what, step));
+            let attempts = world.written().len();
+            // When it is shown for the first time since, nobody knows whether its labels are others.
+            let expected = if by_labels && what == "labels" { 55..=66 } else { 4..=6 };
+            assert!(expected.contains(&attempts), "{why} {what}: {attempts} in 60 s");
+        }
     }
-    let attempts = world.written().len();
-    assert!((20..=600).contains(&attempts), "{attempts} attempts in 10 s for 20 objects");
+}
+
+#[test]
+fn what_a_policy_refuses_is_tried_as_soon_as_the_labels_of_its_namespace_change() {
+    let mut world = refused_in(Failure::Invalid, POLICY);
+    set(&mut world, "annotations", 1);
+    world.tick(60);
+    world.forget();
+    let before = timers(&world);
+    world.refused.clear();
+    set(&mut world, "annotations", 2);
+    world.tick(1);
+    assert_eq!(world.written(), [""; 0], "these do not count");
+    set(&mut world, "labels", 1);
+    world.now += Duration::from_millis(50);
+    world.send(Event::Tick);
+    assert_eq!(world.written(), ["create ConfigMap web/a", "settle app"]);
+    assert_eq!(timers(&world), before);
+}
+
+#[test]
+fn a_namespace_that_is_made_anew_wakes_what_waits_for_it_however_often_it_changed_before() {
+    for (failure, why, _) in OF_NAMESPACES {
+        for noisy in [false, true] {
+            let mut world = refused_in(failure, why);
+            if noisy {
+                all_the_time(&mut world, 30, |world, step| set(world, "labels", step));
+                world.tick(120);
+            }
+            world.edit(&world::namespace_named("web"), |it| {
+                it["metadata"]["deletionTimestamp"] = "2026-01-01T00:00:00Z".into();
+                it["metadata"]["finalizers"] = json!(["example.com/hold"]);
+            });
+            world.tick(30);
+            world.remove(&world::namespace_named("web"));
+            world.tick(120);
+            world.forget();
+            let before = timers(&world);
+            world.refused.clear();
+            world.make(&world::namespace_named("web"), &json!({}));
+            world.now += Duration::from_millis(50);
+            world.send(Event::Tick);
+            assert_eq!(world.written(), ["create ConfigMap web/a", "settle app"], "{why} {noisy}");
+            assert_eq!(timers(&world), before);
+        }
+    }
 }
 
 #[test]

@@ -10,7 +10,7 @@ mod vaults;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use jiff::Timestamp;
-use muster_api::{Resource, marks};
+use muster_api::Resource;
 use serde_json::{Value, json};
 
 pub(super) use self::replica::{config_named, namespace as namespace_named};
@@ -63,6 +63,8 @@ pub(super) struct WorkWorld {
     paused: bool,
     /// Why writes of the objects of this kind, or of ledgers, fail.
     pub(super) refused: BTreeMap<String, Failure>,
+    /// What the server says then.
+    pub(super) why: &'static str,
     // === what is under way ===
     events: VecDeque<Event>,
     pub(super) plans: VecDeque<Plan>,
@@ -126,6 +128,7 @@ impl WorkWorld {
             memory: None,
             paused: false,
             refused: BTreeMap::new(),
+            why: "no",
             events: VecDeque::new(),
             plans: VecDeque::new(),
             watching: BTreeSet::new(),
@@ -284,6 +287,7 @@ impl WorkWorld {
     fn take_in(&mut self, event: Event) {
         let now = Now { mono: self.now, wall: Timestamp::UNIX_EPOCH };
         let plans = self.engine.on(event, now);
+        assert!(self.engine.works.counts_right(), "objects that no watch shows");
         let of_works = |plan: &&Plan| plan.source == Source::Works;
         assert!(!self.paused || plans.is_empty(), "while paused: {plans:?}");
         for step in plans.iter().flat_map(|plan| &plan.steps) {
@@ -376,15 +380,6 @@ impl WorkWorld {
             self.forlorn.insert(uid.to_owned());
         }
         self.tell_work(Change::Gone(object(&work)));
-    }
-
-    pub(super) fn uid(&self, work: &str) -> String {
-        self.works[work]["metadata"]["uid"].as_str().unwrap().to_owned()
-    }
-
-    pub(super) fn is_held(&self, work: &str) -> bool {
-        let finalizers = self.works[work]["metadata"]["finalizers"].as_array();
-        finalizers.is_some_and(|finalizers| finalizers.iter().any(|it| it == marks::WORK_FINALIZER))
     }
 
     /// The directory is listed anew.

@@ -139,10 +139,15 @@ impl PolicyWorld {
             }
             Step::Record { ledger, before } => self.record(*ledger, before),
             Step::Settle { kept, applied } => self.settle(&kept, applied),
-            Step::Forget { ledger, uid } => {
+            Step::Forget { ledger, uid, version } => {
                 let policy = ledger.strip_prefix(POLICY_LEDGER).unwrap();
                 let Some(kept) = self.ledgers.get(policy) else { return StepOutcome::Deleted };
                 assert_eq!(kept.uid, uid);
+                if kept.version != version {
+                    let name = kept.ledger.maker.name.clone();
+                    self.note(format!("refused forget {name}"));
+                    return StepOutcome::Failed(Failure::Conflict, "no".into());
+                }
                 self.note(format!("forget {}", kept.ledger.maker.name));
                 let kept = self.ledgers.remove(policy).unwrap();
                 self.show(Event::Ledgers(Change::Gone(kept)));

@@ -116,3 +116,57 @@ fn values_that_were_recorded_are_not_lost_to_a_change_that_is_never_made() {
     assert_eq!(Key::new([1; 32]), world.vault("app").unwrap().key);
     assert_ne!(world.vault("app").unwrap().values, Values::default());
 }
+
+fn unlocks(world: &WorkWorld) -> usize {
+    world.reads.iter().filter(|read| read.starts_with("unlock")).count()
+}
+
+#[test]
+fn lost_values_are_looked_for_with_pauses() {
+    for (harm, act) in HARMS {
+        for restarts in [true, false] {
+            let mut world = in_step();
+            act(&mut world);
+            if restarts {
+                world.restart(false);
+            } else {
+                world.disconnect();
+            }
+            edit(&mut world);
+            world.tick(120);
+            let unlocks = unlocks(&world);
+            assert!((3..=10).contains(&unlocks), "{harm}: {unlocks} in two minutes");
+        }
+    }
+}
+
+#[test]
+fn a_record_with_something_else_in_the_place_of_a_reference_is_read_with_pauses_and_followed_in_nothing() {
+    for whole in [true, false] {
+        let mut world = in_step();
+        for item in &mut world.ledgers.get_mut("app").unwrap().ledger.items {
+            if item.target.resource.kind == "Secret" {
+                let mut data: Value = serde_json::from_str(item.content.field("data").unwrap()).unwrap();
+                data["user"] = "YWRtaW4=".into();
+                if whole {
+                    data["password"] = "eA==".into();
+                }
+                *item = std::sync::Arc::new((**item).clone().with("data", data));
+            }
+        }
+        world.restart(false);
+        edit(&mut world);
+        world.tick(120);
+        let login = login(&world);
+        // Where it refers to nothing, nothing is kept for it.
+        let expected = if whole { vec!["discard app"] } else { vec![] };
+        assert_eq!(world.written(), expected);
+        assert_eq!(password(&world, &login), "x");
+        world.tick(120);
+        let unlocks = unlocks(&world);
+        assert!((1..=5).contains(&unlocks), "{unlocks} in two minutes");
+        world.connect();
+        world.tick(30);
+        assert_eq!(password(&world, &login), "canary-1", "{:#?}", world.log);
+    }
+}

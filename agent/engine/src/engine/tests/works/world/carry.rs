@@ -84,7 +84,7 @@ impl WorkWorld {
                 match self.refused.get(&*target.resource.kind).copied() {
                     Some(failure) => {
                         self.log.push(format!("failed {}", say(&target)));
-                        failed(failure)
+                        StepOutcome::Failed(failure, self.why.into())
                     }
                     None if self.is_fixed(&target, &body) => {
                         self.log.push(format!("immutable {}", say(&target)));
@@ -120,6 +120,9 @@ impl WorkWorld {
             }
             Step::Look(target) => {
                 self.reads.push(format!("look {}", say(&target)));
+                if let Some(failure) = self.refused.get("look").copied() {
+                    return failed(failure);
+                }
                 if !self.served.contains(&target.resource) {
                     return failed(Failure::NotServed);
                 }
@@ -138,14 +141,7 @@ impl WorkWorld {
             }
             Step::Record { ledger, before } => self.record(*ledger, before),
             Step::Settle { kept, applied } => self.settle(&kept, applied),
-            Step::Forget { ledger, uid } => {
-                let Some(kept) = self.ledgers.get(&ledger) else { return StepOutcome::Deleted };
-                assert_eq!(kept.uid, uid);
-                self.log.push(format!("forget {ledger}"));
-                let kept = self.ledgers.remove(&ledger).unwrap();
-                self.events.push_back(Event::Ledgers(Change::Gone(kept)));
-                StepOutcome::Deleted
-            }
+            Step::Forget { ledger, uid, version } => self.forget_ledger(&ledger, &uid, &version),
             Step::Recall { ledger, uid } => {
                 self.reads.push(format!("recall {ledger}"));
                 match self.ledgers.get(&ledger).filter(|kept| kept.ledger.maker.uid == uid) {
@@ -330,6 +326,19 @@ impl WorkWorld {
         there.version = self.next_version();
         self.keep(there.clone());
         StepOutcome::Recorded(Box::new(there))
+    }
+
+    fn forget_ledger(&mut self, name: &str, uid: &str, version: &str) -> StepOutcome {
+        let Some(kept) = self.ledgers.get(name) else { return StepOutcome::Deleted };
+        assert_eq!(kept.uid, uid);
+        if kept.version != version {
+            self.log.push(format!("refused forget {name}"));
+            return failed(Failure::Conflict);
+        }
+        self.log.push(format!("forget {name}"));
+        let kept = self.ledgers.remove(name).unwrap();
+        self.events.push_back(Event::Ledgers(Change::Gone(kept)));
+        StepOutcome::Deleted
     }
 
     pub(in super::super) fn edit_ledger(&mut self, name: &str, edit: impl FnOnce(&mut Ledger)) {

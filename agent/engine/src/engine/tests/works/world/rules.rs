@@ -69,6 +69,15 @@ impl WorkWorld {
         }
     }
 
+    pub(in super::super) fn uid(&self, work: &str) -> String {
+        self.works[work]["metadata"]["uid"].as_str().unwrap().to_owned()
+    }
+
+    pub(in super::super) fn is_held(&self, work: &str) -> bool {
+        let finalizers = self.works[work]["metadata"]["finalizers"].as_array();
+        finalizers.is_some_and(|finalizers| finalizers.iter().any(|it| it == marks::WORK_FINALIZER))
+    }
+
     fn ledger_of(&self, uid: &str) -> Option<&Kept> {
         self.ledgers.values().find(|kept| kept.ledger.maker.uid == uid)
     }
