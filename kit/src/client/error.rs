@@ -1,5 +1,6 @@
 //! What can go wrong with a call, in terms that decisions and metrics can use.
 
+mod values;
 mod words;
 
 use std::fmt;
@@ -289,9 +290,10 @@ impl Status {
     ) -> CallError {
         let attempt = Box::new(attempt);
         let details = self.details.unwrap_or_default();
-        // Validation errors quote values.
+        // Validation errors quote values. They are taken out before anything is cut: half of one would not be found.
         let secret = resource.group.is_empty() && resource.plural == "secrets";
-        let harmless = if secret { words::harmless(&self.message) } else { Some(self.message.clone()) };
+        let harmless =
+            if secret { words::harmless(&self.message) } else { Some(values::without_values(&self.message)) };
         let said = harmless.filter(|said| !said.is_empty()).unwrap_or_else(|| self.reason.clone());
         let message = if said.is_empty() { format!("status {}", code.as_u16()) } else { ends(&said) };
         if details.causes.iter().any(|cause| cause.reason == "ResourceVersionTooLarge") {

@@ -7,7 +7,6 @@ use super::brief::Brief;
 use super::bundle::Bundle;
 use crate::ledger::Phase;
 use crate::protected;
-use crate::refusal::without_values;
 use crate::target::Target;
 use crate::work::Deletion;
 
@@ -92,7 +91,7 @@ impl Works {
                 Some(observed) if observed.deleting => None,
                 _ if slot.clearing.failures() > 0 => {
                     let (_, message) = slot.failure.as_ref()?;
-                    Some(format!("{target}: {}", without_values(message)))
+                    Some(format!("{target}: {message}"))
                 }
                 _ => None,
             }

@@ -15,7 +15,7 @@ use crate::failure::Failure;
 use crate::ledger::Phase;
 use crate::plan::Step;
 use crate::readiness::Readiness;
-use crate::refusal::{Refusal, without_values};
+use crate::refusal::Refusal;
 use crate::target::Target;
 use crate::time::salt;
 use crate::work::{Apply, Flaw, WorkError};
@@ -162,7 +162,7 @@ impl Works {
                 Failure::TooLarge => work::Applied::TooLarge,
                 _ => work::Applied::LedgerUnusable,
             };
-            return say(reason, without_values(message));
+            return say(reason, message.to_owned());
         }
         if let Some(before) = self.predecessor(bundle) {
             let remaining = before.believed().map(|brief| self.remaining(before, brief));
@@ -298,7 +298,7 @@ fn failed(target: &Target, failure: Failure, message: &str) -> (manifest::Applie
     let message = match refusal {
         Refusal::NoNamespace => format!("namespace {namespace} is not there"),
         Refusal::Terminating => format!("namespace {namespace} is being deleted"),
-        _ => without_values(message),
+        _ => message.to_owned(),
     };
     (refusal.reason(), message)
 }
@@ -320,7 +320,7 @@ fn refused(flawed: &Flawed) -> ObjectState {
             let why = "the replica does not serve this kind: install its definition, or correct apiVersion and kind";
             (Reason::UnknownKind, why.to_owned())
         }
-        Why::Undiscovered(message) => (Reason::Retrying, without_values(message)),
+        Why::Undiscovered(message) => (Reason::Retrying, message.clone()),
         Why::Unsupported(why) => (Reason::Unsupported, (*why).to_owned()),
     };
     ObjectState {

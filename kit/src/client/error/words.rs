@@ -33,7 +33,10 @@ const IMMUTABLE: [&str; 2] = ["field is immutable when `immutable` is set", "fie
 
 /// As much of a message as repeats no value. `None`: nothing.
 pub(super) fn harmless(message: &str) -> Option<String> {
-    if let Some(words) = OTHERS.iter().find_map(|others| until(message, others)) {
+    // Those that stand first: what follows them may hold any words.
+    if let Some(words) =
+        OTHERS.iter().filter_map(|others| until(message, others)).min_by_key(|words| words.len())
+    {
         return Some(words.to_owned());
     }
     if let Some(start) = until(message, "\" is invalid: ") {
@@ -88,6 +91,14 @@ mod tests {
                 Some(
                     "secrets \"a\" is forbidden: ValidatingAdmissionPolicy 'p' with binding 'b' denied request",
                 ),
+            ),
+            (
+                "admission webhook \"w\" denied request: canary, which \"x\" denied the request",
+                Some("admission webhook \"w\" denied request"),
+            ),
+            (
+                "failed calling webhook \"w\": canary: denied request: canary denied the request",
+                Some("failed calling webhook"),
             ),
             ("namespaces \"web\" not found", Some("namespaces \"web\" not found")),
             (

@@ -207,3 +207,23 @@ async fn a_watch_and_a_list_ask_for_the_form_that_is_wanted() {
             soon("a call", async { tokio::join!(client.page(&SECRETS, None, &query, form), asked) }).await;
     }
 }
+
+#[tokio::test]
+async fn a_value_is_taken_out_of_a_message_before_that_is_cut() {
+    for length in [10, 150, 170, 240, 300, 2_000] {
+        let value = "s3cret ".repeat(length / 7);
+        for (value, why) in
+            [(format!("{value:?}"), ": must be shorter"), (format!("{{\"a\":{value:?}}}"), "")]
+        {
+            let mut refused = status(422, "Invalid", &json!({}));
+            let fields = format!("spec.{}: Invalid value: {value}{why}", "long".repeat(40));
+            refused["message"] = json!(format!("Cluster \"east\" is invalid: {fields}"));
+            let error = got(reply(422, &refused)).await.unwrap_err();
+            assert!(!format!("{error:?}").contains("s3cret"), "{error:?}");
+            assert!(
+                error.to_string().ends_with(&format!("Invalid value: {}", why.trim_start_matches(": "))),
+                "{error}"
+            );
+        }
+    }
+}

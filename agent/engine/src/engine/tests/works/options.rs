@@ -278,7 +278,7 @@ fn what_cannot_be_changed_is_made_anew_where_the_work_says_so() {
 }
 
 #[test]
-fn what_cannot_be_changed_is_told_without_values_and_tried_calmly_where_the_work_says_nothing() {
+fn what_cannot_be_changed_is_told_and_tried_calmly_where_the_work_says_nothing() {
     let plain = |role: &str| with(bound_to(role), "apply", "apply");
     let mut world = WorkWorld::in_step(&[("app", &[plain("one")])]);
     world.work("app", &[plain("two")]);

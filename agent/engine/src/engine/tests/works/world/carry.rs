@@ -88,7 +88,7 @@ impl WorkWorld {
                     }
                     None if self.is_fixed(&target, &body) => {
                         self.log.push(format!("immutable {}", say(&target)));
-                        let why = "x is invalid: roleRef: Invalid value: rbac.RoleRef{Name:\"hunter2\"}: cannot change roleRef";
+                        let why = "x is invalid: roleRef: Invalid value: cannot change roleRef";
                         StepOutcome::Failed(Failure::Invalid, why.into())
                     }
                     None if self.refused.contains_key("answers") => {
