@@ -4,7 +4,8 @@
 //! binaries ──▶ keeper ──▶ plane (etcd, kube-apiserver, kube-controller-manager)
 //!                │          ├── api, kubectl, accounts, audit     what a test asks it
 //!                │          ├── pool                              planes shared between tests
-//!                │          └── proxy                             faults between it and a client
+//!                │          ├── proxy                             faults between it and a client
+//!                │          └── webhook                           what an API server asks before it stores an object
 //!                └──────▶ agent, directory (the product's own binaries)
 //! ```
 //!
@@ -24,6 +25,7 @@ pub mod process;
 pub mod proxy;
 pub mod scratch;
 pub mod wait;
+pub mod webhook;
 
 mod etcd;
 mod ports;

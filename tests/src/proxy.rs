@@ -22,6 +22,7 @@ use http::Method;
 use tokio::sync::watch;
 
 pub use rules::{Action, Rule, RuleId};
+pub(crate) use serve::acceptor;
 
 use crate::{
     kubeconfig::{KubeconfigError, readdress},

@@ -10,6 +10,8 @@ mod drift;
 mod ending;
 mod enduring;
 mod fights;
+mod judged;
+mod mending;
 mod options;
 mod secrets;
 mod standard;

@@ -24,7 +24,7 @@ use super::{Mode, Shared, forward};
 use crate::pki::{self, Identity, PkiError};
 
 /// TLS as a server: HTTP/2 where the client offers it.
-pub(super) fn acceptor(identity: &Identity) -> Result<TlsAcceptor, PkiError> {
+pub(crate) fn acceptor(identity: &Identity) -> Result<TlsAcceptor, PkiError> {
     let certificate = CertificateDer::from_pem_slice(identity.certificate.as_bytes())?;
     let key = PrivateKeyDer::from_pem_slice(identity.key.as_bytes())?;
     let mut config = ServerConfig::builder_with_provider(pki::provider())

@@ -13,9 +13,17 @@ use crate::trail;
 
 /// Within this, what waits for something that can be watched is there after it came.
 const SOON: Duration = Duration::from_secs(2);
+/// How much longer it may take on a busy machine.
+const PATIENCE: u32 = 10;
 
 /// Waits until an object is there, and is Muster's; says how long that took since its cause was mended.
-fn heals(fleet: &Fleet, agent: &AgentProcess, what: &str, path: &str, mended: Instant) -> Duration {
+pub(super) fn heals(
+    fleet: &Fleet,
+    agent: &AgentProcess,
+    what: &str,
+    path: &str,
+    mended: Instant,
+) -> Duration {
     until(agent, &format!("healed: {what}"), || {
         let seen = fleet.replica.api().get(path).map_err(|error| error.to_string())?;
         if seen["metadata"]["labels"]["applyset.kubernetes.io/part-of"].is_null() {
@@ -26,12 +34,18 @@ fn heals(fleet: &Fleet, agent: &AgentProcess, what: &str, path: &str, mended: In
     mended.elapsed()
 }
 
-fn config_path(within: &str, name: &str) -> String {
+/// What heals because a watch shows that its cause is gone does so soon after that.
+pub(super) fn in_time(what: &str, took: Duration) {
+    println!("{what}: healed after {took:?}, figure {SOON:?}");
+    assert!(took < SOON * PATIENCE, "{what}: {took:?}");
+}
+
+pub(super) fn config_path(within: &str, name: &str) -> String {
     format!("/api/v1/namespaces/{within}/configmaps/{name}")
 }
 
 /// Reason and message of each manifest, once the Work says that it is not applied as a whole.
-fn verdicts(fleet: &Fleet, agent: &AgentProcess, name: &str, expected: &[(&str, &str)]) {
+pub(super) fn verdicts(fleet: &Fleet, agent: &AgentProcess, name: &str, expected: &[(&str, &str)]) {
     let mut told = Value::Null;
     until(agent, &format!("what is said of {name}"), || {
         told = super::work(fleet, name);
@@ -176,8 +190,7 @@ fn what_is_refused_fails_alone_and_is_written_within_two_seconds_of_the_change_t
     put_work(&fleet, "mixed", &mixed(&theirs));
     verdicts(&fleet, &agent, "mixed", &VERDICTS);
     let heals = |what: &str, path: &str| {
-        let took = heals(&fleet, &agent, what, path, Instant::now());
-        println!("{what}: healed after {took:?}, figure {SOON:?}");
+        in_time(what, heals(&fleet, &agent, what, path, Instant::now()));
     };
     let admission = "/apis/admissionregistration.k8s.io/v1";
 
@@ -225,11 +238,11 @@ fn what_a_right_is_missing_for_is_written_as_soon_as_it_is_granted() {
     let grant = json!({"subjects": subjects, "roleRef": role});
     fleet.replica.apply(&manifest(rbac, "RoleBinding", "team", "team", grant.clone()).to_string()).unwrap();
     let took = heals(&fleet, &agent, "granted in the namespace", &config_path("team", "a"), Instant::now());
-    println!("a RoleBinding: healed after {took:?}, figure {SOON:?}");
+    in_time("a RoleBinding", took);
     verdicts(&fleet, &agent, "team", &[("Applied", ""), ("Forbidden", patch)]);
     fleet.replica.apply(&manifest(rbac, "ClusterRoleBinding", "", "team", grant).to_string()).unwrap();
     let took = heals(&fleet, &agent, "granted in the cluster", &config_path("default", "b"), Instant::now());
-    println!("a ClusterRoleBinding: healed after {took:?}, figure {SOON:?}");
+    in_time("a ClusterRoleBinding", took);
     until_told(&fleet, &agent, "team", "Applied", "Applied");
     // The log has a watch when it has ended.
     until(&agent, "the bindings watched, and no more", || {

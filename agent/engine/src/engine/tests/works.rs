@@ -15,6 +15,7 @@ mod secrets;
 mod sharing;
 mod sight;
 mod spoiling;
+mod unclear;
 mod waking;
 mod world;
 

@@ -32,6 +32,13 @@ impl WorkWorld {
         self.run();
     }
 
+    /// What waits longest is carried out, and what came of it is not heard yet: it is given, to be sent later.
+    pub(in super::super) fn carry_unheard(&mut self) -> Event {
+        let plan = self.plans.pop_front().expect("nothing waits");
+        self.carry_out(plan);
+        self.events.pop_back().expect("nothing came of it")
+    }
+
     pub(super) fn carry_out(&mut self, plan: Plan) {
         if self.hangs && matches!(&plan.steps[..], [Step::Discover { group, .. }] if !group.is_empty()) {
             return self.hanging.push_back(plan);
