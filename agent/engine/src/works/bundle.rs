@@ -13,6 +13,7 @@ use super::brief::Brief;
 use super::catalog::GroupVersion;
 use super::looks::Look;
 use super::objects::State;
+use super::recording::options_now;
 use super::safe::Safe;
 use crate::applyset;
 use crate::evidence::Ending;
@@ -356,13 +357,21 @@ impl Bundle {
 
     /// Whether what the Work says of an object that is to go is not known yet, or cannot be followed: then it stays.
     pub(super) fn leaves_open(&self, target: &Target) -> bool {
-        let going = self.lost.is_some() || self.is_deleting();
-        let unrecorded = !going && (self.demand.is_some() || self.keeper.is_busy());
         let unclear = self
             .flaws
             .iter()
             .any(|flawed| matches!(flawed.why, Why::Flaw(Flaw::Option(_))) && flawed.named.may_be(target));
-        self.is_unclear() || unrecorded || unclear
+        self.is_unclear() || !self.has_recorded(target) || unclear
+    }
+
+    /// Whether its ledger says of an object that is to go what the Work says of it now. Of a Work that goes nothing else
+    /// is recorded any more.
+    fn has_recorded(&self, target: &Target) -> bool {
+        let Some(brief) = self.ledger().filter(|_| !self.keeper.is_busy()) else { return false };
+        let going = self.lost.is_some() || self.is_deleting();
+        let Some(Demand { brief: asked, .. }) = &self.demand else { return true };
+        let same = |recorded| options_now(asked, target, recorded) == *recorded;
+        going && brief.left.get(target).is_none_or(same)
     }
 }
 

@@ -318,10 +318,15 @@ fn with_options(brief: &Brief, demand: Option<&Demand>) -> Brief {
         }
     }
     for (target, options) in &mut brief.left {
-        *options = match asked.wants(target) {
-            Some(now) => Arc::clone(&now.options),
-            None => of_the_work(options, &asked.options),
-        };
+        *options = options_now(asked, target, options);
     }
     brief
+}
+
+/// The options of an object that a Work made and that is to go, with what the Work asks for now.
+pub(super) fn options_now(asked: &Brief, target: &Target, recorded: &Arc<Options>) -> Arc<Options> {
+    match asked.wants(target) {
+        Some(now) => Arc::clone(&now.options),
+        None => of_the_work(recorded, &asked.options),
+    }
 }

@@ -97,3 +97,18 @@ fn what_was_read_before_a_work_was_last_shown_proves_nothing() {
     );
     assert!(world.works.is_empty() && world.ledgers.is_empty());
 }
+
+#[test]
+fn what_a_work_that_goes_says_at_the_end_is_recorded_before_anything_goes_by_it() {
+    for undone in [0, 1, 2, 5, 9, 20, 31, 60] {
+        let mut world = WorkWorld::in_step(&[("app", &[config("a"), config("b")])]);
+        world.undeletable = Some(crate::Failure::Unavailable);
+        world.delete_work("app");
+        world.tick(undone);
+        world.undeletable = None;
+        world.annotate("app", "deletion", &"orphan".into());
+        world.tick(90);
+        let gone = sorted(world.gone().into_iter().map(str::to_owned).collect());
+        assert_eq!(gone, ["unmark ConfigMap web/a", "unmark ConfigMap web/b"], "{undone}");
+    }
+}
