@@ -339,7 +339,7 @@ impl Works {
                 continue; // it was read before what the watch has shown since
             }
             match findings.judge_work(pin, &brief, tombstone) {
-                WorkVerdict::Ended(ending) => bundle.ending = Some((ending, now)),
+                WorkVerdict::Ended(ending) => (bundle.ending, bundle.doubt) = (Some((ending, now)), None),
                 WorkVerdict::Stands => bundle.doubt = None,
                 WorkVerdict::Unproven(why) => bundle.doubt = Some(why),
             }

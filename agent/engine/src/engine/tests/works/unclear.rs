@@ -2,7 +2,10 @@
 
 use std::collections::VecDeque;
 
+use super::world::config_named;
 use super::*;
+use crate::event::Event;
+use crate::failure::Failure;
 use crate::plan::{Plan, Step};
 
 /// A Work that had two objects asks for one of them by now, in a way that cannot be followed.
@@ -67,23 +70,27 @@ fn while_it_is_not_known_what_a_work_asks_for_nothing_goes_by_what_it_said_befor
     assert!(world.works.is_empty() && world.ledgers.is_empty());
 }
 
-#[test]
-fn what_was_read_before_a_work_was_last_shown_proves_nothing() {
+/// A Work that dropped an object, and what was read of it since then: nobody heard of that yet.
+fn read_and_not_heard() -> (WorkWorld, Event) {
     let mut world = WorkWorld::in_step(&[("app", &[config("a"), config("b")])]);
     world.deferring = true;
     world.work("app", &[config("a")]);
-    let next = |world: &WorkWorld| matches!(world.plans[0].steps[0], Step::Examine(_));
     for _ in 0..100 {
-        if world.plans.is_empty() {
-            world.tick(1);
-        } else if next(&world) {
-            break;
-        } else {
-            world.carry_next();
+        match world.plans.front().map(|plan| &plan.steps[0]) {
+            None => world.tick(1),
+            Some(Step::Examine(_)) => {
+                let read = world.carry_unheard();
+                return (world, read);
+            }
+            Some(_) => world.carry_next(),
         }
     }
-    assert!(next(&world));
-    let read = world.carry_unheard();
+    panic!("nothing is read: {:#?}", world.log);
+}
+
+#[test]
+fn what_was_read_before_a_work_was_last_shown_proves_nothing() {
+    let (mut world, read) = read_and_not_heard();
     // Since then somebody said that all is to stay, and deleted the Work.
     world.annotate("app", "deletion", &"orphan".into());
     world.delete_work("app");
@@ -91,22 +98,64 @@ fn what_was_read_before_a_work_was_last_shown_proves_nothing() {
     world.deferring = false;
     world.run();
     world.tick(60);
-    assert_eq!(
-        sorted(world.gone().into_iter().map(str::to_owned).collect()),
-        ["unmark ConfigMap web/a", "unmark ConfigMap web/b"]
-    );
+    let gone = sorted(world.gone().into_iter().map(str::to_owned).collect());
+    assert_eq!(gone, ["unmark ConfigMap web/a", "unmark ConfigMap web/b"]);
     assert!(world.works.is_empty() && world.ledgers.is_empty());
+}
+
+#[test]
+fn what_was_read_before_a_work_was_last_shown_is_not_told_as_a_doubt() {
+    let (mut world, read) = read_and_not_heard();
+    // Since then the Work asks for something else, and that is recorded.
+    world.work("app", &[config_of("a", "2")]);
+    world.deferring = false;
+    world.run();
+    world.deferring = true;
+    world.send(read);
+    while !world.plans.is_empty() && !matches!(world.plans[0].steps[0], Step::Examine(_)) {
+        world.carry_next();
+    }
+    let told = world.works["app"]["status"].to_string();
+    assert!(!told.contains("older generation"), "{told}");
+    world.deferring = false;
+    world.run();
+    world.tick(60);
+    assert_eq!(world.gone(), ["delete ConfigMap web/b"]);
+}
+
+#[test]
+fn a_doubt_that_passed_is_told_no_more() {
+    let mut world = WorkWorld::in_step(&[("app", &[config("a")])]);
+    world.unreadable = true;
+    world.edit(&config_named("a"), |value| value["metadata"]["finalizers"] = json!(["example.com/slow"]));
+    world.delete_work("app");
+    world.tick(60);
+    let told = |world: &WorkWorld| {
+        let conditions = world.works["app"]["status"]["conditions"].as_array().unwrap();
+        let applied = conditions.iter().find(|condition| condition["type"] == "Applied").unwrap();
+        applied["message"].as_str().unwrap().to_owned()
+    };
+    assert!(told(&world).starts_with("everything stays: "), "{}", told(&world));
+    world.unreadable = false;
+    world.tick(60);
+    assert_eq!(world.gone(), ["delete ConfigMap web/a"]);
+    assert!(told(&world).contains("waits for its finalizers example.com/slow"), "{}", told(&world));
 }
 
 #[test]
 fn what_a_work_that_goes_says_at_the_end_is_recorded_before_anything_goes_by_it() {
     for undone in [0, 1, 2, 5, 9, 20, 31, 60] {
         let mut world = WorkWorld::in_step(&[("app", &[config("a"), config("b")])]);
-        world.undeletable = Some(crate::Failure::Unavailable);
+        world.undeletable = Some(Failure::Unavailable);
         world.delete_work("app");
         world.tick(undone);
+        // Also where it cannot be recorded for a while.
+        world.refused.insert("AppliedWork".into(), Failure::Unavailable);
         world.undeletable = None;
         world.annotate("app", "deletion", &"orphan".into());
+        world.tick(90);
+        assert_eq!(world.gone(), [""; 0], "{undone}");
+        world.refused.clear();
         world.tick(90);
         let gone = sorted(world.gone().into_iter().map(str::to_owned).collect());
         assert_eq!(gone, ["unmark ConfigMap web/a", "unmark ConfigMap web/b"], "{undone}");
