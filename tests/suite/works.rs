@@ -6,6 +6,7 @@ mod bench;
 pub(crate) mod burst;
 mod changes;
 mod crashes;
+mod defining;
 mod drift;
 mod ending;
 mod enduring;
