@@ -1,12 +1,10 @@
 //! What a Work says last counts, or nothing: what goes does not go by what it said before.
 
-use std::collections::VecDeque;
-
 use super::world::config_named;
 use super::*;
 use crate::event::Event;
 use crate::failure::Failure;
-use crate::plan::{Plan, Step};
+use crate::plan::Step;
 
 /// A Work that had two objects asks for one of them by now, in a way that cannot be followed.
 fn one_is_wrong() -> WorkWorld {
@@ -50,21 +48,13 @@ fn an_object_whose_manifest_has_a_wrong_option_stays_when_its_work_is_gone() {
 #[test]
 fn while_it_is_not_known_what_a_work_asks_for_nothing_goes_by_what_it_said_before() {
     let mut world = WorkWorld::in_step(&[("app", &[config("a")])]);
-    world.deferring = true;
+    world.hangs = true;
     world.annotate("app", "deletion", &"orphan".into());
     world.work("app", &[config("a"), widget("web", "x")]);
     world.delete_work("app");
-    // Whether the kind is served is answered late.
-    let asks = |plan: &Plan| plan.steps.iter().any(|step| matches!(step, Step::Discover { .. }));
-    let (late, now): (VecDeque<Plan>, VecDeque<Plan>) = world.plans.drain(..).partition(asks);
-    assert_eq!(late.len(), 1, "{late:?}");
-    world.plans = now;
-    world.deferring = false;
-    world.run();
     world.tick(60);
     assert_eq!(world.gone(), [""; 0]);
-    world.plans.extend(late);
-    world.run();
+    world.answer();
     world.tick(60);
     assert_eq!(world.gone(), ["unmark ConfigMap web/a"]);
     assert!(world.works.is_empty() && world.ledgers.is_empty());
