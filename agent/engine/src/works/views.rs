@@ -13,6 +13,7 @@ use crate::listing::Listing;
 use crate::mark::Mark;
 use crate::observed::Observed;
 use crate::readiness::{self, Readiness};
+use crate::refusal::Refusal;
 use crate::target::Target;
 
 /// The views of one kind of objects in the replica.
@@ -210,6 +211,11 @@ impl Works {
     fn miss(&mut self, target: &Target, uid: &str) {
         if let Some(slot) = self.slots.get_mut(target) {
             slot.miss(uid);
+            // What could not be changed may be made anew as it is wanted.
+            let fixed = slot.failure.as_ref().map(|(failure, message)| Refusal::of(*failure, message));
+            if fixed == Some(Refusal::Immutable) {
+                slot.pace.hurry();
+            }
         }
         self.stir_claimants(target);
     }

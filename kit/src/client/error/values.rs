@@ -87,7 +87,7 @@ mod tests {
             ),
             (
                 r#"failed to create typed patch object (web/a; /v1, Kind=ConfigMap): .data.a: expected string, got &value.valueUnstructured{Value:"s3cret"}"#,
-                r#"failed to create typed patch object (web/a; /v1, Kind=ConfigMap): .data.a: expected string"#,
+                "failed to create typed patch object (web/a; /v1, Kind=ConfigMap): .data.a: expected string",
             ),
             (
                 "Pod \"a\" is invalid: spec: Forbidden: pod updates may not change fields other than `spec.x`\n  core.PodSpec{\n- \tValue: \"s3cret\"",

@@ -294,6 +294,22 @@ fn what_cannot_be_changed_is_told_and_tried_calmly_where_the_work_says_nothing()
 }
 
 #[test]
+fn what_cannot_be_changed_and_is_deleted_by_hand_is_made_at_once_as_it_is_wanted() {
+    let plain = |role: &str| with(bound_to(role), "apply", "apply");
+    for waited in [1, 30, 300] {
+        let mut world = WorkWorld::in_step(&[("app", &[plain("one")])]);
+        world.work("app", &[plain("two")]);
+        world.tick(waited);
+        assert_eq!(says(&world, "Applied").0, "Immutable");
+        let target = world.find("RoleBinding web/readers");
+        world.remove(&target);
+        world.tick(1);
+        assert!(world.objects.contains_key(&target), "after {waited} s: {:#?}", world.log);
+        assert_eq!(world.objects[&target]["roleRef"]["name"], "two");
+    }
+}
+
+#[test]
 fn what_could_not_come_back_does_not_go() {
     let mut world = WorkWorld::in_step(&[("app", &[bound_to("one")])]);
     world.refused.insert("new".into(), crate::failure::Failure::Invalid);
