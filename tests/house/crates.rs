@@ -60,6 +60,32 @@ fn the_engine_has_neither_a_client_nor_a_runtime() {
     assert!(agent.contains("tokio") && agent.contains("kube-core"), "{agent:?}");
 }
 
+/// All Rust sources under a folder.
+fn sources(folder: &Path, found: &mut Vec<std::path::PathBuf>) {
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            sources(&path, found);
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            found.push(path);
+        }
+    }
+}
+
+#[test]
+fn the_decisions_of_the_controller_have_neither_a_client_nor_a_runtime() {
+    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("../directory/src");
+    let mut found = vec![source.join("fleet.rs")];
+    sources(&source.join("fleet"), &mut found);
+    assert!(found.len() > 8, "{found:?}");
+    for path in found {
+        let text = std::fs::read_to_string(&path).unwrap();
+        for word in ["muster_kit", "tokio", "kube::", "k8s_openapi", "Instant", "SystemTime", "async "] {
+            assert!(!text.contains(word), "{} must stay pure, and has {word}", path.display());
+        }
+    }
+}
+
 #[test]
 fn every_crate_is_under_the_lints_of_the_workspace() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");

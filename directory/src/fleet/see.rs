@@ -118,6 +118,10 @@ impl Fleet {
         self.members.remove(name);
         self.by_namespace.remove(&names::execution_namespace(name));
         self.looks.remove(name);
+        // The next entry of this name begins with a Lease of its own.
+        if self.seen(Part::Lease, name).is_none() {
+            self.beats.remove(name);
+        }
     }
 
     fn part(&mut self, part: Part, object: &Object, now: Duration) {

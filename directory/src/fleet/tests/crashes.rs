@@ -1,0 +1,160 @@
+//! A controller that is ended after each of its writes comes to the same end.
+
+use serde_json::{Value, json};
+
+use super::world::{ID, World};
+use crate::fleet::part::Part;
+
+/// A directory whose controller crashes, and a cluster that reported.
+fn joined(crash: bool) -> World {
+    let mut world = World::new();
+    world.crash = crash;
+    world.enter("east");
+    world.settle();
+    world.report("east", ID);
+    world.beat("east", ID);
+    world.settle();
+    // A controller that began since waits for the next beat.
+    world.beat("east", ID);
+    world.settle();
+    assert_eq!(world.reason("east", "Enrolled"), "Enrolled");
+    assert_eq!(world.reason("east", "Ready"), "Reporting");
+    world
+}
+
+fn is_gone(world: &World, but: &[Part]) {
+    assert_eq!(world.entry("east"), None);
+    for part in Part::ALL.into_iter().filter(|part| !but.contains(part)) {
+        assert_eq!(world.part(part, "east"), Value::Null, "{part:?}");
+    }
+}
+
+#[test]
+fn whoever_says_that_it_left_is_not_waited_for() {
+    for crash in [false, true] {
+        let mut world = joined(crash);
+        world.delete("east");
+        world.settle();
+        assert_eq!(world.reason("east", "Deregistering"), "Waiting");
+        world.say_left("east");
+        world.pass(1);
+        is_gone(&world, &[]);
+    }
+}
+
+#[test]
+fn what_grants_goes_first_and_the_entry_last() {
+    let mut world = joined(false);
+    world.written.clear();
+    world.delete("east");
+    world.say_left("east");
+    world.pass(1);
+    let expected = [
+        "status",
+        "remove AgentBinding",
+        "remove ViewBinding",
+        "remove TokenBinding",
+        "remove TokenRole",
+        "remove Account",
+        "remove Lease",
+        "remove Report",
+        "allow",
+        "remove Namespace",
+        "finalize",
+    ];
+    assert_eq!(world.written, expected);
+}
+
+#[test]
+fn a_live_one_is_waited_for_five_minutes_and_a_silent_one_for_one() {
+    let mut world = joined(false);
+    world.delete("east");
+    for _ in 0..29 {
+        world.beat("east", ID);
+        world.pass(10);
+        assert_eq!(world.reason("east", "Deregistering"), "Waiting");
+    }
+    world.pass(12);
+    is_gone(&world, &[]);
+
+    let mut world = joined(false);
+    world.pass(45);
+    assert_eq!(world.reason("east", "Ready"), "HeartbeatLost");
+    world.delete("east");
+    world.pass(59);
+    assert_eq!(world.reason("east", "Deregistering"), "Waiting");
+    world.pass(2);
+    is_gone(&world, &[]);
+}
+
+#[test]
+fn the_wait_goes_on_through_restarts() {
+    let mut world = joined(false);
+    world.pass(45);
+    world.delete("east");
+    for _ in 0..5 {
+        world.pass(10);
+        assert_eq!(world.reason("east", "Deregistering"), "Waiting");
+        world.restart();
+    }
+    // A Lease that a new controller has just seen may be alive.
+    world.pass(45);
+    is_gone(&world, &[]);
+}
+
+#[test]
+fn one_that_never_came_is_not_waited_for() {
+    for crash in [false, true] {
+        let mut world = World::new();
+        world.crash = crash;
+        world.enter("east");
+        world.settle();
+        world.delete("east");
+        world.pass(1);
+        is_gone(&world, &[]);
+    }
+}
+
+#[test]
+fn works_stay_with_their_namespace_unless_they_are_to_go() {
+    for crash in [false, true] {
+        for deletes in [false, true] {
+            let mut world = joined(crash);
+            let mode = if deletes { "Delete" } else { "Keep" };
+            world.change("east", &json!({"spec": {"deregistration": mode}}));
+            world.work("east", "one");
+            world.work("east", "two");
+            world.delete("east");
+            world.say_left("east");
+            world.pass(1);
+            is_gone(&world, &[Part::Namespace]);
+            let namespace = world.part(Part::Namespace, "east");
+            assert_eq!(namespace.is_null(), deletes, "{crash} {mode}");
+            let works = muster_api::resource::WORKS;
+            for name in ["one", "two"] {
+                let work = world.get(&works, Some("muster-cluster-east"), name);
+                assert_eq!(work.is_none(), deletes);
+                assert!(work.is_none_or(|work| work["metadata"]["finalizers"] == json!([])));
+            }
+            assert_eq!(namespace["metadata"]["annotations"], Value::Null);
+        }
+    }
+}
+
+#[test]
+fn the_next_entry_of_a_name_inherits_nothing() {
+    let mut world = joined(false);
+    world.work("east", "one");
+    world.delete("east");
+    world.say_left("east");
+    world.pass(1);
+    is_gone(&world, &[Part::Namespace]);
+    world.enter("east");
+    world.settle();
+    assert_eq!(world.reason("east", "Enrolled"), "Enrolled");
+    assert_eq!(world.status("east")["id"], Value::Null);
+    assert_eq!(world.reason("east", "Ready"), "NeverReported");
+    world.delete("east");
+    world.pass(1);
+    is_gone(&world, &[Part::Namespace]);
+}

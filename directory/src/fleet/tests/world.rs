@@ -1,0 +1,356 @@
+//! A directory in memory.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use muster_api::clock::Now;
+use muster_api::events::controller::EventReason;
+use muster_api::names::execution_namespace;
+use muster_api::resource::{CLUSTERS, NAMESPACES, WORKS};
+use muster_api::{Object, Resource};
+use serde_json::value::RawValue;
+use serde_json::{Value, json};
+
+use crate::fleet::part::Part;
+use crate::fleet::plan::{Failure, FailureKind, Outcome, Plan, Step, Work};
+use crate::fleet::{Change, Event, Fleet, Source};
+
+pub(super) const LEASE: Duration = Duration::from_secs(40);
+/// An identity of a cluster.
+pub(super) const ID: &str = "11111111-0000-4000-8000-000000000000";
+
+type Key = (String, String, String);
+
+/// A directory, its controller, and the time.
+pub(super) struct World {
+    pub(super) fleet: Fleet,
+    objects: BTreeMap<Key, Value>,
+    version: u64,
+    pub(super) mono: Duration,
+    /// What was written, by the words of plans.
+    pub(super) written: Vec<String>,
+    /// What the server refuses, and how often it did.
+    pub(super) refuse: Option<&'static str>,
+    pub(super) refused: usize,
+    /// The controller is ended after each write.
+    pub(super) crash: bool,
+    told: Vec<EventReason>,
+}
+
+fn object(value: &Value) -> Object {
+    Object::parse(RawValue::from_string(value.to_string()).unwrap()).unwrap()
+}
+
+fn key(resource: &Resource, namespace: Option<&str>, name: &str) -> Key {
+    (resource.full_name(), namespace.unwrap_or_default().to_owned(), name.to_owned())
+}
+
+fn merge(into: &mut Value, patch: &Value) {
+    match (into, patch) {
+        (Value::Object(into), Value::Object(patch)) => {
+            for (key, value) in patch {
+                merge(into.entry(key.clone()).or_insert_with(|| json!({})), value);
+            }
+        }
+        (into, patch) => *into = patch.clone(),
+    }
+}
+
+impl World {
+    pub(super) fn new() -> Self {
+        let mono = Duration::from_secs(1000);
+        let mut world = Self {
+            fleet: Fleet::new(LEASE, mono),
+            objects: BTreeMap::new(),
+            version: 1,
+            mono,
+            written: Vec::new(),
+            refuse: None,
+            refused: 0,
+            crash: false,
+            told: Vec::new(),
+        };
+        world.restart();
+        world
+    }
+
+    pub(super) fn now(&self) -> Now {
+        let wall = jiff::Timestamp::from_second(1_800_000_000).unwrap();
+        Now { mono: self.mono, wall: wall + jiff::SignedDuration::try_from(self.mono).unwrap() }
+    }
+
+    /// Time goes by, second by second.
+    pub(super) fn pass(&mut self, seconds: u64) {
+        for _ in 0..seconds {
+            self.mono += Duration::from_secs(1);
+            self.settle();
+        }
+    }
+
+    /// Another controller begins.
+    pub(super) fn restart(&mut self) {
+        self.fleet = Fleet::new(LEASE, self.mono);
+        self.begin_lists();
+        self.end_lists();
+    }
+
+    pub(super) fn begin_lists(&mut self) {
+        for source in Source::all() {
+            self.watch(source, Change::ListBegan);
+            let all: Vec<_> =
+                self.objects.iter().filter(|(key, _)| of(source, key)).map(|(_, v)| v.clone()).collect();
+            for found in all {
+                self.watch(source, Change::Listed(object(&found)));
+            }
+        }
+    }
+
+    pub(super) fn end_lists(&mut self) {
+        for source in Source::all() {
+            self.watch(source, Change::ListComplete);
+        }
+    }
+
+    pub(super) fn watch(&mut self, source: Source, change: Change) {
+        let now = self.now();
+        self.fleet.on(Event::Watch(source, change), now);
+    }
+
+    fn show(&mut self, key: &Key, value: &Value, gone: bool) {
+        for source in Source::all().filter(|source| of(*source, key)) {
+            let object = object(value);
+            self.watch(source, if gone { Change::Gone(object) } else { Change::Applied(object) });
+        }
+    }
+
+    /// Stores an object, and lets watches show it.
+    pub(super) fn put(&mut self, resource: &Resource, mut value: Value) -> Value {
+        self.version += 1;
+        let meta = value["metadata"].clone();
+        let key = key(resource, meta["namespace"].as_str(), meta["name"].as_str().unwrap());
+        let uid = self
+            .objects
+            .get(&key)
+            .map_or(json!(format!("{:08x}", self.version)), |old| old["metadata"]["uid"].clone());
+        value["metadata"]["uid"] = uid;
+        value["metadata"]["resourceVersion"] = json!(self.version.to_string());
+        let finalizers = value["metadata"]["finalizers"].as_array().is_none_or(Vec::is_empty);
+        if finalizers && value["metadata"]["deletionTimestamp"].is_string() {
+            self.objects.remove(&key);
+            self.show(&key, &value, true);
+        } else {
+            self.objects.insert(key.clone(), value.clone());
+            self.show(&key, &value, false);
+        }
+        value
+    }
+
+    fn patch(
+        &mut self,
+        resource: &Resource,
+        namespace: Option<&str>,
+        name: &str,
+        patch: &Value,
+    ) -> Option<Value> {
+        let mut value = self.get(resource, namespace, name)?;
+        merge(&mut value, patch);
+        Some(self.put(resource, value))
+    }
+
+    /// Deletes an object; with a namespace goes what is in it.
+    fn remove(&mut self, resource: &Resource, namespace: Option<&str>, name: &str) -> bool {
+        if *resource == NAMESPACES {
+            let inside: Vec<_> = self.objects.keys().filter(|key| key.1 == name).cloned().collect();
+            for key in inside {
+                let value = self.objects.remove(&key).unwrap();
+                assert!(
+                    value["metadata"]["finalizers"].is_null() || value["metadata"]["finalizers"] == json!([])
+                );
+                self.show(&key, &value, true);
+            }
+        }
+        let goes = json!({"metadata": {"deletionTimestamp": "2026-11-22T00:00:00Z"}});
+        self.patch(resource, namespace, name, &goes).is_some()
+    }
+
+    pub(super) fn get(&self, resource: &Resource, namespace: Option<&str>, name: &str) -> Option<Value> {
+        self.objects.get(&key(resource, namespace, name)).cloned()
+    }
+
+    /// A part of a cluster; null where it is not there.
+    pub(super) fn part(&self, part: Part, cluster: &str) -> Value {
+        let namespace = part.namespace(cluster);
+        self.get(&part.resource(), namespace.as_deref(), &part.name(cluster)).unwrap_or_default()
+    }
+
+    pub(super) fn entry(&self, name: &str) -> Option<Value> {
+        self.get(&CLUSTERS, None, name)
+    }
+
+    pub(super) fn status(&self, name: &str) -> Value {
+        self.entry(name).map(|entry| entry["status"].clone()).unwrap_or_default()
+    }
+
+    pub(super) fn reason(&self, name: &str, condition: &str) -> String {
+        let status = self.status(name);
+        let all = status["conditions"].as_array().cloned().unwrap_or_default();
+        let found = all.iter().find(|found| found["type"] == condition);
+        found.and_then(|found| found["reason"].as_str()).unwrap_or_default().to_owned()
+    }
+
+    pub(super) fn told(&mut self) -> Vec<EventReason> {
+        std::mem::take(&mut self.told)
+    }
+
+    pub(super) fn enter(&mut self, name: &str) {
+        let entry = json!({
+            "apiVersion": "multicluster.coreos.com/v1", "kind": "Cluster", "metadata": {"name": name},
+        });
+        self.put(&CLUSTERS, entry);
+    }
+
+    pub(super) fn change(&mut self, name: &str, patch: &Value) {
+        self.patch(&CLUSTERS, None, name, patch).unwrap();
+    }
+
+    pub(super) fn delete(&mut self, name: &str) {
+        self.remove(&CLUSTERS, None, name);
+    }
+
+    pub(super) fn beat(&mut self, name: &str, id: &str) {
+        let renewed = format!("t{}", self.version);
+        let spec = json!({"spec": {"holderIdentity": format!("{id}/i"), "renewTime": renewed}});
+        let namespace = execution_namespace(name);
+        self.patch(&Part::Lease.resource(), Some(&namespace), name, &spec).unwrap();
+    }
+
+    pub(super) fn report(&mut self, name: &str, id: &str) {
+        let status = json!({"status": {
+            "conditions": [], "replica": {"id": id, "version": "v1"}, "agent": {"version": "1", "mode": "Pull"},
+        }});
+        let namespace = execution_namespace(name);
+        self.patch(&Part::Report.resource(), Some(&namespace), name, &status).unwrap();
+    }
+
+    pub(super) fn say_left(&mut self, name: &str) {
+        let left = json!({"status": {"conditions": [{
+            "type": "Deregistered", "status": "True", "reason": "EntryDeleted", "message": "",
+            "lastTransitionTime": "2026-11-22T00:00:00Z",
+        }]}});
+        let namespace = execution_namespace(name);
+        self.patch(&Part::Report.resource(), Some(&namespace), name, &left).unwrap();
+    }
+
+    /// A Work with Muster's finalizer.
+    pub(super) fn work(&mut self, cluster: &str, name: &str) {
+        let work = json!({"metadata": {
+            "name": name, "namespace": execution_namespace(cluster),
+            "finalizers": ["multicluster.x-k8s.io/work-cleanup"],
+        }});
+        self.put(&WORKS, work);
+    }
+
+    pub(super) fn decide(&mut self) -> Vec<Plan> {
+        let now = self.now();
+        self.fleet.decide(now)
+    }
+
+    /// Carries out what is decided until nothing is.
+    pub(super) fn settle(&mut self) {
+        for _ in 0..10_000 {
+            let plans = self.decide();
+            self.told.extend(self.fleet.notices().into_iter().map(|notice| notice.reason));
+            if plans.is_empty() {
+                return;
+            }
+            for plan in plans {
+                let writes = !matches!(plan.step, Step::Look | Step::List);
+                let outcome = self.carry_out(&plan);
+                if self.crash && writes {
+                    self.restart(); // the outcome is never told
+                    break;
+                }
+                let now = self.now();
+                self.fleet.on(Event::Done { cluster: plan.cluster, plan: plan.id, outcome }, now);
+            }
+        }
+        panic!("it never settles: {:?}", self.written.iter().rev().take(20).collect::<Vec<_>>());
+    }
+
+    fn carry_out(&mut self, plan: &Plan) -> Outcome {
+        let word = match &plan.step {
+            Step::Make { part, .. } => format!("make {part:?}"),
+            Step::Remove { part, .. } => format!("remove {part:?}"),
+            other => other.label().to_owned(),
+        };
+        if self.refuse == Some(word.as_str()) {
+            self.refused += 1;
+            let message = "no".to_owned();
+            return Outcome::Failed(Failure { kind: FailureKind::Refused, message });
+        }
+        if !matches!(plan.step, Step::Look | Step::List) {
+            self.written.push(word);
+        }
+        let cluster = plan.cluster.as_str();
+        let written = match &plan.step {
+            Step::Finalize { finalizers, .. } => {
+                self.patch(&CLUSTERS, None, cluster, &json!({"metadata": {"finalizers": finalizers}}))
+            }
+            Step::Status { status, .. } => self.get(&CLUSTERS, None, cluster).map(|mut entry| {
+                entry["status"] = json!(status);
+                self.put(&CLUSTERS, entry)
+            }),
+            Step::Make { part, body, .. } => {
+                let mut value = self.part(*part, cluster);
+                if value.is_null() {
+                    value = json!({});
+                }
+                merge(&mut value, body);
+                Some(self.put(&part.resource(), value))
+            }
+            Step::Remove { part, uid } => {
+                assert_eq!(self.part(*part, cluster)["metadata"]["uid"], *uid);
+                let namespace = part.namespace(cluster);
+                let there = self.remove(&part.resource(), namespace.as_deref(), &part.name(cluster));
+                return if there { Outcome::Removed } else { Outcome::Absent };
+            }
+            Step::Look => Some(self.part(Part::Lease, cluster)).filter(|lease| !lease.is_null()),
+            Step::List => {
+                let namespace = execution_namespace(cluster);
+                let works =
+                    self.objects.iter().filter(|(key, _)| key.0 == WORKS.full_name() && key.1 == namespace);
+                let works = works.map(|(key, work)| Work {
+                    name: key.2.clone(),
+                    resource_version: String::new(),
+                    finalizers: serde_json::from_value(work["metadata"]["finalizers"].clone())
+                        .unwrap_or_default(),
+                });
+                return Outcome::Works(works.collect());
+            }
+            Step::Release(work) => {
+                let namespace = execution_namespace(cluster);
+                self.patch(&WORKS, Some(&namespace), &work.name, &json!({"metadata": {"finalizers": []}}))
+            }
+            Step::Allow { .. } => {
+                let allow =
+                    json!({"metadata": {"annotations": {"multicluster.coreos.com/allow-deletion": "true"}}});
+                self.patch(&NAMESPACES, None, &execution_namespace(cluster), &allow)
+            }
+        };
+        written.map_or(Outcome::Absent, |value| Outcome::Object(object(&value)))
+    }
+}
+
+/// Whether a watch shows an object.
+fn of(source: Source, (plural, namespace, name): &Key) -> bool {
+    let resource = match source {
+        Source::Entries => CLUSTERS,
+        Source::Of(part) => part.resource(),
+    };
+    let placed = match source {
+        Source::Of(Part::TokenBinding) => namespace == "muster-agents",
+        Source::Of(Part::AgentBinding) => name == "muster-agent",
+        _ => true,
+    };
+    *plural == resource.full_name() && placed
+}
