@@ -26,7 +26,7 @@ FEATURES := --features muster-api/schema
 
 ## test: run all tests; a test's name as T=NAME runs those alone
 test: planes static
-	cargo build --locked --package muster-agent
+	cargo build --locked --package muster-agent --package muster-directory
 	cargo test --locked --workspace $(FEATURES) --doc
 	cargo test --locked --workspace $(FEATURES) --tests -- --test-threads=$(TEST_THREADS) $(T)
 
@@ -98,19 +98,23 @@ crds:
 	cargo run --quiet --locked --package muster-api --features schema --example generate
 	cargo run --quiet --locked --package muster-tests --bin bundle
 
-# The image has no C library: the binary brings its own. With a target named, RUSTFLAGS leave build scripts and macros alone.
+# The images have no C library: the binaries bring their own. With a target named, RUSTFLAGS leave build scripts and macros alone.
 STATIC := target/$(STATIC_TARGET)/release/muster-agent
-IMAGE := target/muster-agent.tar
+CONTROLLER := target/$(STATIC_TARGET)/release/muster-directory
 
-.PHONY: static static-path image
+.PHONY: static static-path controller-path image
 
-## static: build the static agent
+## static: build the static programs
 static:
-	RUSTFLAGS='-C target-feature=+crt-static' cargo build --release --locked --package muster-agent --bin muster-agent --target $(STATIC_TARGET)
+	RUSTFLAGS='-C target-feature=+crt-static' cargo build --release --locked --package muster-agent --package muster-directory --bins --target $(STATIC_TARGET)
 
 static-path:
 	@echo $(STATIC)
 
-## image: pack the static agent as an image, without a container engine
+controller-path:
+	@echo $(CONTROLLER)
+
+## image: pack the static programs as images, without a container engine
 image: static
-	cargo run --quiet --locked --package muster-tests --bin image -- $(STATIC) $(IMAGE)
+	cargo run --quiet --locked --package muster-tests --bin image -- $(STATIC) target/muster-agent.tar
+	cargo run --quiet --locked --package muster-tests --bin image -- $(CONTROLLER) target/muster-directory.tar

@@ -1,9 +1,11 @@
 //! The directory's controller on a real API server: what it makes, watches over and removes.
 
 mod enrolment;
+mod joined;
 mod leaving;
 mod liveness;
 mod rights;
+mod scale;
 
 use std::time::Duration;
 

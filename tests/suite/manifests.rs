@@ -270,7 +270,8 @@ fn heartbeats_have_seats_of_their_own() {
 fn enrolment_by_hand_uses_the_names_that_the_agent_expects() {
     let plane = plane();
     let unedited = plane.kubectl_with(&["apply", "-f", "-"], &manifest("enrol-by-hand.yaml")).unwrap();
-    assert_eq!(unedited.stdout, "", "something of the unedited file was applied");
+    let role = "role.rbac.authorization.k8s.io/muster-token-CLUSTER_NAME created\n";
+    assert_eq!(unedited.stdout, role, "something else of the unedited file was applied");
     assert!(unedited.stderr.contains("\"muster-cluster-CLUSTER_NAME\" is invalid"), "{}", unedited.stderr);
 
     let namespace = enrol(plane, "east");

@@ -15,7 +15,7 @@ impl Fleet {
             if !entry.is_held() {
                 let mut finalizers = entry.finalizers.clone();
                 finalizers.push(ENTRY_FINALIZER.to_owned());
-                return Some(self.finalize(member, finalizers));
+                return Some(member.finalize(finalizers));
             }
             if let Some(step) = self.part_to_make(name) {
                 return Some(step);
@@ -24,23 +24,11 @@ impl Fleet {
                 return Some(Step::Look);
             }
         }
-        if member.tell > now.mono || !entry.is_held() && member.trouble.is_none() {
+        if member.tell_due > now.mono || !entry.is_held() && member.trouble.is_none() {
             return None;
         }
         let status = self.status(name, member, now);
-        (status != entry.status).then(|| Step::Status {
-            resource_version: entry.resource_version.clone(),
-            status: Box::new(status),
-        })
-    }
-
-    #[allow(clippy::unused_self)] // beside its siblings
-    pub(super) fn finalize(&self, member: &Member, finalizers: Vec<String>) -> Step {
-        Step::Finalize {
-            uid: member.entry.uid.clone(),
-            resource_version: member.entry.resource_version.clone(),
-            finalizers,
-        }
+        (status != entry.status).then(|| member.tell(status))
     }
 
     /// The first part that is missing, or not as it is to be. Into a namespace that is not Muster's, or that goes,

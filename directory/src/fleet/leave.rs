@@ -29,32 +29,13 @@ impl Fleet {
     /// The next step, if there is any.
     pub(super) fn leave(&self, name: &str, member: &Member, now: Now) -> Option<Step> {
         let stage = stage(member);
-        let next = match stage {
-            None if self.is_waited_for(name, member, now) => Some(Deregistering::Waiting),
-            None => Some(Deregistering::Removing),
-            Some(Deregistering::Waiting) if self.is_waited_for(name, member, now) => None,
-            Some(Deregistering::Waiting) => Some(Deregistering::Removing),
-            Some(_) => return self.remove(name, member, stage, now),
-        };
-        self.tell(name, member, next?, now)
-    }
-
-    fn tell(&self, name: &str, member: &Member, reason: Deregistering, now: Now) -> Option<Step> {
-        if member.tell > now.mono {
-            return None;
-        }
-        let mut status = member.entry.status.clone();
-        let message = match reason {
-            Deregistering::Retained => {
-                format!("namespace {} holds Works, and stays", names::execution_namespace(name))
+        match stage {
+            None | Some(Deregistering::Waiting) if self.is_waited_for(name, member, now) => {
+                stage.is_none().then(|| tell(name, member, Deregistering::Waiting, now))?
             }
-            _ => String::new(),
-        };
-        put(&mut status, reason, message, now);
-        Some(Step::Status {
-            resource_version: member.entry.resource_version.clone(),
-            status: Box::new(status),
-        })
+            None | Some(Deregistering::Waiting) => tell(name, member, Deregistering::Removing, now),
+            Some(_) => self.remove(name, member, stage, now),
+        }
     }
 
     /// Whether the agent may still take away what is the directory's in its cluster.
@@ -95,7 +76,7 @@ impl Fleet {
             return next.map(|(part, seen)| Step::Remove { part, uid: seen.uid.clone() });
         }
         let Some(namespace) = self.seen(Part::Namespace, name).filter(|seen| seen.ours) else {
-            return self.let_go(member);
+            return Some(let_go(member));
         };
         let Some(left) = &member.left else { return Some(Step::List) };
         if let Some(work) = left.held.first() {
@@ -105,20 +86,34 @@ impl Fleet {
             return None; // its end is seen
         }
         match stage {
-            Some(Deregistering::Retained) => self.let_go(member),
-            _ if left.any && !member.entry.deletes_works => {
-                self.tell(name, member, Deregistering::Retained, now)
-            }
+            Some(Deregistering::Retained) => Some(let_go(member)),
+            _ if left.any && !member.entry.deletes_works => tell(name, member, Deregistering::Retained, now),
             _ if !namespace.may_go => Some(Step::Allow { uid: namespace.uid.clone() }),
             _ => Some(Step::Remove { part: Part::Namespace, uid: namespace.uid.clone() }),
         }
     }
+}
 
-    #[allow(clippy::unnecessary_wraps)] // as its callers return it
-    fn let_go(&self, member: &Member) -> Option<Step> {
-        let others = member.entry.finalizers.iter().filter(|name| *name != ENTRY_FINALIZER);
-        Some(self.finalize(member, others.cloned().collect()))
+/// The entry says how far it has come.
+fn tell(name: &str, member: &Member, reason: Deregistering, now: Now) -> Option<Step> {
+    if member.tell_due > now.mono {
+        return None;
     }
+    let mut status = member.entry.status.clone();
+    let message = match reason {
+        Deregistering::Retained => {
+            format!("namespace {} holds Works, and stays", names::execution_namespace(name))
+        }
+        _ => String::new(),
+    };
+    put(&mut status, reason, message, now);
+    Some(member.tell(status))
+}
+
+/// Muster's finalizer goes, and with it the entry.
+fn let_go(member: &Member) -> Step {
+    let others = member.entry.finalizers.iter().filter(|name| *name != ENTRY_FINALIZER);
+    member.finalize(others.cloned().collect())
 }
 
 /// How far it has come, by what the entry says.

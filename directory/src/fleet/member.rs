@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use muster_api::clock::backoff;
+use muster_api::cluster::ClusterStatus;
 use muster_api::conditions::cluster::Enrolled;
 
 use super::entry::Entry;
@@ -30,7 +31,7 @@ pub(super) struct Member {
     /// Nothing is done before, but that the status is written.
     pub(super) due: Duration,
     /// The status is not written before.
-    pub(super) tell: Duration,
+    pub(super) tell_due: Duration,
     /// What cannot be made.
     pub(super) trouble: Option<(Enrolled, String)>,
     /// The identity that it is bound to: the one of the status, also while that is being written.
@@ -49,7 +50,7 @@ impl Member {
             doing: None,
             failures: 0,
             due: Duration::ZERO,
-            tell: Duration::ZERO,
+            tell_due: Duration::ZERO,
             trouble: None,
             bound,
             leaving,
@@ -76,11 +77,25 @@ impl Member {
         self.entry = entry;
     }
 
+    /// The finalizers of the entry become these.
+    pub(super) fn finalize(&self, finalizers: Vec<String>) -> Step {
+        Step::Finalize {
+            uid: self.entry.uid.clone(),
+            resource_version: self.entry.resource_version.clone(),
+            finalizers,
+        }
+    }
+
+    /// The status of the entry becomes this.
+    pub(super) fn tell(&self, status: ClusterStatus) -> Step {
+        Step::Status { resource_version: self.entry.resource_version.clone(), status: Box::new(status) }
+    }
+
     /// A step succeeded.
     pub(super) fn succeeded(&mut self, step: &Step) {
         self.failures = 0;
         if matches!(step, Step::Status { .. }) {
-            self.tell = Duration::ZERO;
+            self.tell_due = Duration::ZERO;
         } else {
             (self.due, self.trouble) = (Duration::ZERO, None);
         }
@@ -92,7 +107,7 @@ impl Member {
         let salt = u64::from_str_radix(self.entry.uid.get(..8).unwrap_or_default(), 16).unwrap_or_default();
         let due = now + backoff(self.failures, FIRST_WAIT, LONGEST_WAIT, salt);
         if matches!(step, Step::Status { .. }) {
-            self.tell = due;
+            self.tell_due = due;
             return;
         }
         self.due = due;
@@ -109,6 +124,6 @@ impl Member {
     /// When something is to be done that waits.
     pub(super) fn is_due(&self, now: Duration) -> bool {
         let over = |due: Duration| due > Duration::ZERO && due <= now;
-        over(self.due) || over(self.tell)
+        over(self.due) || over(self.tell_due)
     }
 }

@@ -204,12 +204,16 @@ impl Fleet {
             Source::Entries => {
                 let gone: Vec<_> =
                     self.members.keys().filter(|name| !shown.contains(*name)).cloned().collect();
-                gone.iter().for_each(|name| self.forget(name));
+                for name in gone {
+                    self.forget(&name);
+                }
             }
             Source::Of(part) => {
                 let of_part = self.parts.keys().filter(|(kind, slot)| *kind == part && !shown.contains(slot));
                 let gone: Vec<_> = of_part.map(|(_, slot)| slot.clone()).collect();
-                gone.iter().for_each(|slot| self.lose(part, slot));
+                for slot in gone {
+                    self.lose(part, &slot);
+                }
             }
         }
     }

@@ -69,7 +69,8 @@ fn work(directory: &Leased) -> String {
 
 /// Waits until the entry is gone, and then nothing is left of the cluster but `left`.
 fn gone(directory: &Leased, controller: &DirectoryProcess, left: &[String]) -> Duration {
-    let (_, took) = until(controller, "the entry gone", DEADLINE * 3, || is_absent(entry(directory, "east")));
+    let ((), took) =
+        until(controller, "the entry gone", DEADLINE * 3, || is_absent(entry(directory, "east")));
     for path in parts("east").iter().filter(|path| !left.contains(path)) {
         is_absent(directory.api().get(path)).unwrap_or_else(|error| panic!("{path}: {error}"));
     }

@@ -124,7 +124,9 @@ fn many_that_fall_silent_at_once_are_put_down_to_the_directory() {
     let controller = controller(&directory, &["--heartbeat-lease=6"]);
     let names: Vec<String> = (0..12).map(|n| format!("c{n:02}")).collect();
     let id = |n: usize| format!("{n:08}-0000-4000-8000-000000000000");
-    names.iter().for_each(|name| drop(enter(&directory, name)));
+    for name in &names {
+        enter(&directory, name);
+    }
     for (n, name) in names.iter().enumerate() {
         reason(&directory, &controller, name, "Enrolled", "Enrolled");
         report(&directory, name, &id(n), &json!([]));

@@ -285,11 +285,11 @@ fn the_agent_may_do_this_in_the_directory_and_nothing_else() {
     let (own, other) = (enrol(plane, "rights"), enrol(plane, "neighbour"));
     let api = account(plane, names::AGENTS_NAMESPACE, "rights");
     assert_eq!(rights(&api, &own), sorted(&[&ANYONE, &VIEWER, &EXECUTION]));
-    for namespace in
-        [other.as_str(), "default", "kube-system", names::AGENTS_NAMESPACE, names::SYSTEM_NAMESPACE]
-    {
+    for namespace in [other.as_str(), "default", "kube-system", names::SYSTEM_NAMESPACE] {
         assert_eq!(rights(&api, namespace), sorted(&[&ANYONE, &VIEWER]), "{namespace}");
     }
+    let own_token = ["create serviceaccounts/token rights"];
+    assert_eq!(rights(&api, names::AGENTS_NAMESPACE), sorted(&[&ANYONE, &VIEWER, &own_token]));
     let lease = |namespace: &str, name: &str| {
         format!("/apis/coordination.k8s.io/v1/namespaces/{namespace}/leases{name}")
     };

@@ -131,7 +131,7 @@ impl World {
         let uid = self
             .objects
             .get(&key)
-            .map_or(json!(format!("{:08x}", self.version)), |old| old["metadata"]["uid"].clone());
+            .map_or_else(|| json!(format!("{:08x}", self.version)), |old| old["metadata"]["uid"].clone());
         value["metadata"]["uid"] = uid;
         value["metadata"]["resourceVersion"] = json!(self.version.to_string());
         let finalizers = value["metadata"]["finalizers"].as_array().is_none_or(Vec::is_empty);
@@ -278,18 +278,18 @@ impl World {
     }
 
     fn carry_out(&mut self, plan: &Plan) -> Outcome {
-        let word = match &plan.step {
+        let label = match &plan.step {
             Step::Make { part, .. } => format!("make {part:?}"),
             Step::Remove { part, .. } => format!("remove {part:?}"),
             other => other.label().to_owned(),
         };
-        if self.refuse == Some(word.as_str()) {
+        if self.refuse == Some(label.as_str()) {
             self.refused += 1;
             let message = "no".to_owned();
             return Outcome::Failed(Failure { kind: FailureKind::Refused, message });
         }
         if !matches!(plan.step, Step::Look | Step::List) {
-            self.written.push(word);
+            self.written.push(label);
         }
         let cluster = plan.cluster.as_str();
         let written = match &plan.step {

@@ -1,7 +1,7 @@
 //! `make image`: packs a static binary as a docker-archive, without a container engine.
 //!
-//! What the image is called stands in `manifests/multicluster.yaml`, what it runs and as whom in the last stage of the
-//! `Dockerfile`: this program follows both, so that neither way of building can drift from the other. The same binary
+//! What the image is called stands in the manifest that runs it, what it runs and as whom in the last stage of its
+//! Dockerfile: this program follows both, so that neither way of building can drift from the other. The same binary
 //! gives the same bytes.
 
 mod archive;
@@ -13,12 +13,22 @@ use std::path::Path;
 
 use anyhow::{Context, Result, bail};
 
+/// The programs that have images, with the manifest and the Dockerfile of each.
+const PROGRAMS: [(&str, &str, &str); 2] = [
+    ("muster-agent", "manifests/multicluster.yaml", "Dockerfile"),
+    ("muster-directory", "manifests/directory.yaml", "Dockerfile.directory"),
+];
+
 fn main() -> Result<()> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let [binary, output] = arguments.as_slice() else { bail!("usage: image BINARY OUTPUT") };
     let repository = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
-    let recipe = dockerfile::last_stage(&read(&repository.join("Dockerfile"))?)?;
-    let name = image_name(&read(&repository.join("manifests/multicluster.yaml"))?)?;
+    let program = Path::new(binary).file_name().and_then(|name| name.to_str()).unwrap_or_default();
+    let Some((_, manifest, stages)) = PROGRAMS.into_iter().find(|(known, ..)| *known == program) else {
+        bail!("unable to pack {binary}: it is none of Muster's programs");
+    };
+    let recipe = dockerfile::last_stage(&read(&repository.join(stages))?)?;
+    let name = image_name(&read(&repository.join(manifest))?)?;
 
     let program = fs::read(binary).with_context(|| format!("unable to read {binary}"))?;
     let architecture = binary::architecture(&program).with_context(|| format!("unable to pack {binary}"))?;
@@ -44,7 +54,7 @@ fn image_name(manifest: &str) -> Result<String> {
     let mut names = manifest.lines().filter_map(|line| line.trim_start().strip_prefix("image: "));
     match (names.next(), names.next()) {
         (Some(name), None) => Ok(name.trim().to_owned()),
-        _ => bail!("unable to tell the image's name: multicluster.yaml must have one line \"image:\""),
+        _ => bail!("unable to tell the image's name: its manifest must have one line \"image:\""),
     }
 }
 
@@ -54,10 +64,13 @@ mod tests {
 
     #[test]
     fn the_manifest_names_one_image_of_this_version() {
-        let manifest =
-            read(&Path::new(env!("CARGO_MANIFEST_DIR")).join("../manifests/multicluster.yaml")).unwrap();
-        let name = image_name(&manifest).unwrap();
-        assert!(name.ends_with(concat!("/muster-agent:v", env!("CARGO_PKG_VERSION"))), "{name}");
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+        for (program, manifest, stages) in PROGRAMS {
+            let name = image_name(&read(&root.join(manifest)).unwrap()).unwrap();
+            assert!(name.ends_with(&format!("/{program}:v{}", env!("CARGO_PKG_VERSION"))), "{name}");
+            let recipe = dockerfile::last_stage(&read(&root.join(stages)).unwrap()).unwrap();
+            assert_eq!(recipe.destination, program);
+        }
         assert!(image_name("image: a\nimage: b").is_err());
         assert!(image_name("kind: Pod").is_err());
     }
