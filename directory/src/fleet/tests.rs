@@ -108,7 +108,29 @@ fn a_cluster_is_bound_to_the_first_that_reports() {
     world.delete("east");
     world.say_left("east");
     world.settle();
-    world.beat("twin", ID);
-    world.settle();
     assert_eq!(world.reason("twin", "Ready"), "Reporting");
+}
+
+#[test]
+fn a_report_counts_that_is_of_the_cluster_that_beats() {
+    let mut world = World::new();
+    world.enter("east");
+    world.settle();
+    world.report("east", "other");
+    world.beat("east", ID);
+    world.settle();
+    assert_eq!(world.reason("east", "Ready"), "NeverReported");
+    world.report("east", ID);
+    world.settle();
+    assert_eq!(world.reason("east", "Ready"), "Reporting");
+}
+
+#[test]
+fn a_status_that_is_refused_is_not_written_again_and_again() {
+    let mut world = World::new();
+    world.refuse = Some("status");
+    world.enter("east");
+    world.settle();
+    world.pass(100);
+    assert!((4..20).contains(&world.refused), "{} attempts", world.refused);
 }

@@ -60,7 +60,7 @@ fn a_cluster_joins_falls_silent_comes_back_and_leaves() {
 #[test]
 fn another_controller_takes_over_and_goes_on() {
     let fleet = Fleet::bare();
-    let args = ["--leader-lease=3"];
+    let args = ["--leader-lease=10"];
     let mut first = DirectoryProcess::start(&fleet.directory, &args).unwrap();
     fleet.entries();
     reason(&fleet, &first, "Enrolled", "Enrolled");
@@ -75,7 +75,7 @@ fn another_controller_takes_over_and_goes_on() {
     });
     assert!(leads(&second).is_err(), "one acts");
     first.signal(Signal::KILL).unwrap();
-    until(&second, "the second to act", DEADLINE, || leads(&second));
+    until(&second, "the second to act", DEADLINE * 2, || leads(&second));
     fleet.entry("north", &serde_json::json!({}));
     until(&second, "north enrolled", DEADLINE, || {
         let north =

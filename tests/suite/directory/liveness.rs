@@ -193,3 +193,54 @@ fn an_entry_stands_for_one_cluster() {
     reason(&directory, &controller, "twin", "Ready", "Reporting");
     assert_eq!(entry(&directory, "twin").unwrap()["status"]["id"], ONE);
 }
+
+/// Clusters that beat as agents do, until told to stop: whoever is refused or not heard tries again.
+fn beating<T>(directory: &Leased, names: &[String], ids: &[String], meanwhile: impl FnOnce() -> T) -> T {
+    let stop = std::sync::atomic::AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            while !stop.load(std::sync::atomic::Ordering::Relaxed) {
+                for (name, id) in names.iter().zip(ids) {
+                    let now = jiff::Timestamp::now();
+                    let spec = json!({"holderIdentity": format!("{id}/i"), "renewTime": format!("{now:.6}")});
+                    let _ = directory.api().patch(&leases(name), MERGE_PATCH, &json!({ "spec": spec }));
+                }
+            }
+        });
+        let outcome = std::panic::catch_unwind(std::panic::AssertUnwindSafe(meanwhile));
+        stop.store(true, std::sync::atomic::Ordering::Relaxed);
+        outcome.unwrap_or_else(|panicked| std::panic::resume_unwind(panicked))
+    })
+}
+
+#[test]
+fn an_api_server_that_is_away_makes_no_cluster_unknown() {
+    let directory = directory();
+    let controller = controller(&directory, &["--heartbeat-lease=6"]);
+    let names: Vec<String> = (0..15).map(|n| format!("c{n:02}")).collect();
+    let ids: Vec<String> = (0..15).map(|n| format!("{n:08}-0000-4000-8000-000000000000")).collect();
+    for (name, id) in names.iter().zip(&ids) {
+        enter(&directory, name);
+        reason(&directory, &controller, name, "Enrolled", "Enrolled");
+        report(&directory, name, id, &json!([]));
+    }
+    beating(&directory, &names, &ids, || {
+        for name in &names {
+            reason(&directory, &controller, name, "Ready", "Reporting");
+        }
+        let transitions = || -> Vec<Value> {
+            let list = directory.api().get(CLUSTERS).unwrap();
+            let entries = list["items"].as_array().unwrap().iter();
+            entries.map(|entry| entry["status"]["conditions"].clone()).collect()
+        };
+        let before = transitions();
+        directory.kill_apiserver().unwrap();
+        std::thread::sleep(Duration::from_secs(8)); // longer than the Lease: what is tested is an outage of this length
+        directory.restart().unwrap();
+        throughout("no transition", Duration::from_secs(20), || {
+            let now = transitions();
+            if now == before { Ok(()) } else { Err(format!("{now:?}\n{}", controller.log())) }
+        })
+        .unwrap();
+    });
+}

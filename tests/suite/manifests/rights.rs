@@ -328,7 +328,7 @@ fn the_agent_may_do_this_in_the_directory_and_nothing_else() {
             (Method::POST, &format!("/api/v1/namespaces/{own}/pods")),
             (
                 Method::POST,
-                &format!("/api/v1/namespaces/{}/serviceaccounts/rights/token", names::AGENTS_NAMESPACE),
+                &format!("/api/v1/namespaces/{}/serviceaccounts/neighbour/token", names::AGENTS_NAMESPACE),
             ),
             (Method::GET, &format!("/api/v1/namespaces/{}/secrets", names::AGENTS_NAMESPACE)),
             (Method::GET, &format!("/api/v1/namespaces/{other}")),

@@ -158,3 +158,24 @@ fn the_next_entry_of_a_name_inherits_nothing() {
     world.pass(1);
     is_gone(&world, &[Part::Namespace]);
 }
+
+#[test]
+fn the_word_of_another_cluster_ends_no_wait() {
+    let mut world = joined(false);
+    world.delete("east");
+    world.report("east", "other");
+    world.say_left("east");
+    world.pass(5);
+    assert_eq!(world.reason("east", "Deregistering"), "Waiting");
+}
+
+#[test]
+fn a_work_that_comes_late_keeps_the_namespace() {
+    let mut world = joined(false);
+    world.late_work = true;
+    world.delete("east");
+    world.say_left("east");
+    world.pass(1);
+    is_gone(&world, &[Part::Namespace]);
+    assert!(!world.part(Part::Namespace, "east").is_null());
+}

@@ -122,3 +122,26 @@ fn many_that_come_back_in_time_turn_nothing() {
     let after: Vec<_> = names.iter().map(|name| world.status(name)).collect();
     assert_eq!(after, before);
 }
+
+#[test]
+fn a_lease_that_is_made_anew_is_no_heartbeat() {
+    let (mut world, names) = fleet(1);
+    world.pass(30);
+    world.take(Part::Lease, &names[0]);
+    world.settle();
+    assert!(world.part(Part::Lease, &names[0])["spec"]["holderIdentity"].is_null(), "made anew");
+    world.pass(12);
+    assert_eq!(world.reason(&names[0], "Ready"), "HeartbeatLost");
+}
+
+#[test]
+fn those_that_were_lost_before_do_not_blind_the_next_controller() {
+    let (mut world, names) = fleet(40);
+    pass(&mut world, &names, 20, 140);
+    assert_eq!(silent(&world, &names), 20);
+    world.told();
+    world.restart();
+    pass(&mut world, &names, 20, 100);
+    assert!(!world.fleet.is_blind());
+    assert_eq!((silent(&world, &names), world.told()), (20, vec![]));
+}

@@ -34,6 +34,8 @@ pub(super) struct World {
     pub(super) refused: usize,
     /// The controller is ended after each write.
     pub(super) crash: bool,
+    /// Somebody makes a Work as soon as a namespace may go.
+    pub(super) late_work: bool,
     told: Vec<EventReason>,
 }
 
@@ -68,6 +70,7 @@ impl World {
             refuse: None,
             refused: 0,
             crash: false,
+            late_work: false,
             told: Vec::new(),
         };
         world.restart();
@@ -217,6 +220,12 @@ impl World {
         self.remove(&CLUSTERS, None, name);
     }
 
+    /// Somebody deletes a part.
+    pub(super) fn take(&mut self, part: Part, cluster: &str) {
+        let namespace = part.namespace(cluster);
+        assert!(self.remove(&part.resource(), namespace.as_deref(), &part.name(cluster)));
+    }
+
     pub(super) fn beat(&mut self, name: &str, id: &str) {
         let renewed = format!("t{}", self.version);
         let spec = json!({"spec": {"holderIdentity": format!("{id}/i"), "renewTime": renewed}});
@@ -264,6 +273,9 @@ impl World {
                 return;
             }
             for plan in plans {
+                if self.late_work && matches!(plan.step, Step::Allow { .. }) {
+                    self.work(&plan.cluster, "late");
+                }
                 let writes = !matches!(plan.step, Step::Look | Step::List);
                 let outcome = self.carry_out(&plan);
                 if self.crash && writes {
