@@ -15,6 +15,7 @@
 pub mod agent;
 pub mod api;
 pub mod binaries;
+pub mod cli;
 pub mod directory;
 pub mod keeper;
 pub mod kubeconfig;

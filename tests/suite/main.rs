@@ -5,6 +5,8 @@ mod admin;
 #[cfg(test)]
 mod api;
 #[cfg(test)]
+mod cli;
+#[cfg(test)]
 mod directory;
 #[cfg(test)]
 mod faults;

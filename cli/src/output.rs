@@ -1,0 +1,66 @@
+//! What is printed: results on stdout, everything else on stderr.
+
+use std::io::{self, Write as _};
+
+use serde_json::Value;
+
+use crate::failure::Failure;
+
+/// Prints a line on stderr. Where that is closed, nobody reads it.
+pub(crate) fn note(line: &str) {
+    let _ = writeln!(io::stderr(), "{line}");
+}
+
+/// Prints a result on stdout, as it is.
+///
+/// # Errors
+/// Where it cannot be written, unless the reader went away: it has read what it wanted.
+pub(crate) fn print(text: &str) -> Result<(), Failure> {
+    let mut out = io::stdout().lock();
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(Failure::new(
+            "unable to write to stdout",
+            error.to_string(),
+            "write it to a place with room, and run the command again",
+        )),
+        _ => Ok(()),
+    }
+}
+
+/// An object as YAML, without the fields of the server that nobody reads.
+pub(crate) fn yaml(object: &Value) -> String {
+    let mut object = object.clone();
+    if let Some(metadata) = object.get_mut("metadata").and_then(Value::as_object_mut) {
+        metadata.remove("managedFields");
+    }
+    serde_saphyr::to_string(&object).unwrap_or_else(|_| object.to_string())
+}
+
+/// A table as `kubectl` prints it: columns as wide as they need to be, three blanks between them.
+pub(crate) fn table(heads: &[&str], rows: &[Vec<String>]) -> String {
+    let width = |column: usize| {
+        let cells = rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.chars().count());
+        cells.chain(heads.get(column).map(|head| head.chars().count())).max().unwrap_or_default()
+    };
+    let widths: Vec<usize> = (0..heads.len()).map(width).collect();
+    let line = |cells: &mut dyn Iterator<Item = &str>| {
+        let padded: Vec<String> = cells.zip(&widths).map(|(cell, width)| format!("{cell:width$}")).collect();
+        format!("{}\n", padded.join("   ").trim_end())
+    };
+    let mut text = line(&mut heads.iter().copied());
+    for row in rows {
+        text.push_str(&line(&mut row.iter().map(String::as_str)));
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_table_is_as_wide_as_its_widest_cells() {
+        let rows = [vec!["east".to_owned(), String::new(), "x".to_owned()], vec!["w".to_owned()]];
+        assert_eq!(table(&["NAME", "READY", "N"], &rows), "NAME   READY   N\neast           x\nw\n");
+    }
+}

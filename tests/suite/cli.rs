@@ -1,0 +1,37 @@
+//! `kubectl muster`, the built binary against real API servers: what it prints, what it writes, and how it ends.
+//!
+//! Where no controller runs, `enrol-by-hand.yaml` stands for it: it makes the same.
+
+mod joining;
+
+use std::path::{Path, PathBuf};
+
+use muster_tests::ControlPlane;
+use muster_tests::cli;
+use muster_tests::plane::Output;
+
+/// Runs the tool as the admin of a plane.
+pub(crate) fn muster(plane: &ControlPlane, args: &[&str]) -> Output {
+    muster_as(&plane.admin_kubeconfig(), args)
+}
+
+/// Runs the tool with a kubeconfig.
+pub(crate) fn muster_as(kubeconfig: &Path, args: &[&str]) -> Output {
+    let output = cli::run(args, &[("KUBECONFIG", kubeconfig)]).unwrap();
+    println!("$ kubectl muster {}\n{}-> {:?}", args.join(" "), output.stderr, output.code);
+    output
+}
+
+/// The same, which must succeed; what it printed on stdout.
+pub(crate) fn done(plane: &ControlPlane, args: &[&str]) -> String {
+    let output = muster(plane, args);
+    assert_eq!(output.code, Some(0), "kubectl muster {}: {}", args.join(" "), output.stderr);
+    output.stdout
+}
+
+/// A kubeconfig for a plane with a token, as a file in its folder.
+pub(crate) fn kubeconfig_file(plane: &ControlPlane, name: &str, content: &str) -> PathBuf {
+    let path = plane.folder().join(format!("{name}.kubeconfig"));
+    std::fs::write(&path, content).unwrap();
+    path
+}
