@@ -207,16 +207,17 @@ impl Api {
         self.send(Method::PATCH, &path, JSON, Some((MERGE_PATCH, change))).await
     }
 
-    /// Server-side apply. Fields of others are not taken over.
+    /// Server-side apply. Fields of others are taken over only with `force`.
     pub(crate) async fn apply(
         &self,
         resource: &Resource,
         namespace: Option<&str>,
         name: &str,
         object: &Value,
+        force: bool,
     ) -> Result<Value, CallError> {
         let path = resource.path(namespace, Some(name));
-        let path = format!("{path}?fieldManager={MANAGER}{}", self.rehearsed());
+        let path = format!("{path}?fieldManager={MANAGER}&force={force}{}", self.rehearsed());
         self.send(Method::PATCH, &path, JSON, Some((APPLY_PATCH, object))).await
     }
 
@@ -263,7 +264,7 @@ impl Api {
                 return serde_json::from_slice(&body)
                     .map_err(|_| CallError::Other("the answer is not JSON".to_owned()));
             }
-            Err(refusal(status, &body))
+            Err(refusal(status, &body, path))
         };
         let late = || CallError::Unreachable(format!("no answer within {} s", DEADLINE.as_secs()));
         tokio::time::timeout(DEADLINE, whole).await.unwrap_or_else(|_| Err(late()))
@@ -335,14 +336,17 @@ fn unreachable(error: &dyn std::error::Error) -> CallError {
     CallError::Unreachable(words.join(": "))
 }
 
-fn refusal(status: StatusCode, body: &[u8]) -> CallError {
+fn refusal(status: StatusCode, body: &[u8], path: &str) -> CallError {
     let told: Value = serde_json::from_slice(body).unwrap_or_default();
     let text = |pointer: &str| told.pointer(pointer).and_then(Value::as_str).unwrap_or_default();
     let message = text("/message");
     let message = if message.is_empty() { status.to_string() } else { message.to_owned() };
     match status {
         StatusCode::NOT_FOUND if text("/details/name").is_empty() => CallError::NotServed,
-        StatusCode::NOT_FOUND if text("/details/kind") == "namespaces" => CallError::NoNamespace,
+        // Of a namespace itself the path ends with its name: /api/v1/namespaces/NAME.
+        StatusCode::NOT_FOUND if text("/details/kind") == "namespaces" && path.split('/').count() > 5 => {
+            CallError::NoNamespace
+        }
         StatusCode::NOT_FOUND => CallError::NotFound,
         StatusCode::UNAUTHORIZED => CallError::Unauthorized,
         StatusCode::FORBIDDEN => CallError::Forbidden(message),

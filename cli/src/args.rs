@@ -60,6 +60,12 @@ pub(crate) enum Verb {
     Tree(Named),
     /// Take a cluster off the list: the others drop their copies, and it drops what policies granted there.
     Unregister(Unregister),
+    /// Judge documents of a file, those of the old registry too, without a server.
+    Lint(Lint),
+    /// Apply the documents of a file, those of the old registry too.
+    Apply(Apply),
+    /// Check what joining needs, each with its remedy.
+    Check(Check),
     /// In a cluster itself: stop all writes of its agent.
     Pause(Replica),
     /// In a cluster itself: let its agent write again.
@@ -174,6 +180,35 @@ pub(crate) struct Unregister {
     pub(crate) timeout: Duration,
     #[command(flatten)]
     pub(crate) writing: Writing,
+}
+
+#[derive(Flags)]
+pub(crate) struct Lint {
+    /// The file, or - for stdin.
+    #[arg(short = 'f', long = "filename", value_name = "FILE")]
+    pub(crate) file: PathBuf,
+    /// Print the documents as they are to be applied.
+    #[arg(short, long, value_name = "FORMAT")]
+    pub(crate) output: Option<Output>,
+}
+
+#[derive(Flags)]
+pub(crate) struct Apply {
+    /// The file, or - for stdin.
+    #[arg(short = 'f', long = "filename", value_name = "FILE")]
+    pub(crate) file: PathBuf,
+    /// Take over fields that others own.
+    #[arg(long)]
+    pub(crate) force_conflicts: bool,
+    #[command(flatten)]
+    pub(crate) writing: Writing,
+}
+
+#[derive(Flags)]
+pub(crate) struct Check {
+    /// The context of a cluster that joined or is to join, to check that too.
+    #[arg(long, value_name = "CONTEXT")]
+    pub(crate) replica: Option<String>,
 }
 
 /// What is said in a replica itself: --context and --kubeconfig name that one then.

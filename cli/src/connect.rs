@@ -36,7 +36,9 @@ pub(crate) async fn connect(target: &Target, dry_run: bool) -> Result<Connection
         .map_err(|error| unusable(&error, context.as_deref(), &kubectl))?;
     let (server, ca) = (config.cluster_url.clone(), config.root_cert.clone());
     let tls_server_name = config.tls_server_name.clone();
-    let client = Client::try_from(config).map_err(|error| no_client(&error, context.as_deref(), &kubectl))?;
+    let plugin = config.auth_info.exec.as_ref().and_then(|exec| exec.command.clone()).unwrap_or_default();
+    let client =
+        Client::try_from(config).map_err(|error| no_client(&error, &plugin, context.as_deref(), &kubectl))?;
     Ok(Connection { api: Api::new(client, kubectl, dry_run), server, ca, tls_server_name })
 }
 
@@ -104,17 +106,17 @@ fn unusable(error: &KubeconfigError, context: Option<&str>, kubectl: &Kubectl) -
     Failure::new(format!("unable to use the context {context}"), why, next)
 }
 
-/// Nothing of what a plugin printed: that is where its token is.
-fn no_client(error: &kube::Error, context: Option<&str>, kubectl: &Kubectl) -> Failure {
+/// Nothing of what a plugin printed, where its token is, and nothing of its arguments.
+fn no_client(error: &kube::Error, plugin: &str, context: Option<&str>, kubectl: &Kubectl) -> Failure {
     let why = match error {
-        kube::Error::Auth(AuthError::AuthExecRun { cmd, out }) => {
-            format!("the plugin {cmd} of the kubeconfig ended with {}", out.status)
+        kube::Error::Auth(AuthError::AuthExecRun { out, .. }) => {
+            format!("the plugin {plugin} of the kubeconfig ended with {}", out.status)
         }
         kube::Error::Auth(AuthError::AuthExecStart(error)) => {
-            format!("a plugin of the kubeconfig does not start: {error}")
+            format!("the plugin {plugin} of the kubeconfig does not start: {error}")
         }
         kube::Error::Auth(AuthError::AuthExecParse(_)) => {
-            "a plugin of the kubeconfig printed no ExecCredential".to_owned()
+            format!("the plugin {plugin} of the kubeconfig printed no ExecCredential")
         }
         other => other.to_string(),
     };

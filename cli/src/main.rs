@@ -8,6 +8,7 @@ mod api;
 mod args;
 mod connect;
 mod credential;
+mod documents;
 mod failure;
 mod fleet;
 mod kubectl;

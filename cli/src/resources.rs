@@ -24,6 +24,10 @@ const fn resource(
 pub(crate) const SERVICE_ACCOUNTS: Resource =
     resource("", "v1", "ServiceAccount", "serviceaccounts", Scope::Namespaced);
 
+/// Where the agent runs.
+pub(crate) const DEPLOYMENTS: Resource =
+    resource("apps", "v1", "Deployment", "deployments", Scope::Namespaced);
+
 /// One object, or a collection, as messages name it.
 pub(crate) fn subject(resource: &Resource, namespace: Option<&str>, name: Option<&str>) -> String {
     let kind = resource.full_name();

@@ -1,6 +1,8 @@
 //! What each verb does.
 
+mod check;
 mod completion;
+mod files;
 mod join;
 mod replica;
 mod revoke;
@@ -35,6 +37,9 @@ pub(crate) async fn run(args: Args) -> Result<(), Failure> {
             Verb::Status(flags) => status::explain(&kubectl, flags),
             Verb::Tree(flags) => tree::explain(&kubectl, flags),
             Verb::Unregister(flags) => unregister::explain(&kubectl, flags),
+            Verb::Lint(flags) => files::explain_lint(flags),
+            Verb::Apply(flags) => files::explain_apply(&kubectl, flags),
+            Verb::Check(flags) => check::explain(&kubectl, flags),
             Verb::Pause(flags) => replica::explain(&kubectl, flags, Some(Word::Pause)),
             Verb::Resume(flags) => replica::explain(&kubectl, flags, Some(Word::Resume)),
             Verb::Leave(flags) => replica::explain(&kubectl, flags, Some(Word::Leave)),
@@ -50,6 +55,9 @@ pub(crate) async fn run(args: Args) -> Result<(), Failure> {
         Verb::Status(flags) => status::run(&target, &flags).await,
         Verb::Tree(flags) => tree::run(&target, &flags).await,
         Verb::Unregister(flags) => unregister::run(&target, &flags).await,
+        Verb::Lint(flags) => files::lint(&flags),
+        Verb::Apply(flags) => files::apply(&target, &flags).await,
+        Verb::Check(flags) => check::run(&target, &flags).await,
         Verb::Pause(flags) => replica::say(&target, &flags, Word::Pause).await,
         Verb::Resume(flags) => replica::say(&target, &flags, Word::Resume).await,
         Verb::Leave(flags) => replica::say(&target, &flags, Word::Leave).await,

@@ -2,7 +2,12 @@
 //!
 //! Where no controller runs, `enrol-by-hand.yaml` stands for it: it makes the same.
 
+mod errors;
+mod files;
 mod joining;
+mod owners;
+mod plain;
+mod seeing;
 
 use std::path::{Path, PathBuf};
 

@@ -106,7 +106,8 @@ pub(super) async fn repin(target: &Target, flags: &Replica) -> Result<(), Failur
     let was = pin.get("directory").and_then(Value::as_str).unwrap_or("unknown");
     note(&format!(
         "configmap/{name} deleted from {namespace}: the agent forgets the directory of identity {was}, and joins the one \
-         that its kubeconfig leads to. Copies of entries that are not there go; objects of Works stay"
+         that its kubeconfig leads to. Copies of entries that are not there go; objects of Works stay. An agent that still reads the \
+         one it joined does so at its next start"
     ));
     super::written(flags.writing, &there)
 }
