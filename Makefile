@@ -26,7 +26,7 @@ FEATURES := --features muster-api/schema
 
 ## test: run all tests; a test's name as T=NAME runs those alone
 test: planes static
-	cargo build --locked --package muster-agent --package muster-directory
+	cargo build --locked --package muster-agent --package muster-directory --package kubectl-muster
 	cargo test --locked --workspace $(FEATURES) --doc
 	cargo test --locked --workspace $(FEATURES) --tests -- --test-threads=$(TEST_THREADS) $(T)
 

@@ -98,7 +98,11 @@ pub(crate) async fn entry(api: &Api, name: &str) -> Result<Value, Failure> {
         CallError::NotFound => Failure::new(
             format!("unable to get clusters.multicluster.coreos.com {name}"),
             "the directory has no entry of this name",
-            format!("{}, or make it: kubectl muster join {name}", api.kubectl().run("get mcl")),
+            format!(
+                "{}, or make it: {}",
+                api.kubectl().run("get mcl"),
+                api.kubectl().muster(&format!("join {name}"))
+            ),
         ),
         error => api.failure(Call::new("get", &CLUSTERS, None, Some(name)), error),
     })

@@ -16,14 +16,19 @@ impl Kubectl {
 
     /// The command with these arguments, which are written as a shell reads them.
     pub(crate) fn run(&self, arguments: &str) -> String {
-        let mut command = "kubectl".to_owned();
-        if let Some(path) = &self.kubeconfig {
-            command = format!("{command} --kubeconfig {}", quoted(&path.to_string_lossy()));
-        }
-        if let Some(context) = &self.context {
-            command = format!("{command} --context {}", quoted(context));
-        }
-        format!("{command} {arguments}")
+        format!("kubectl{} {arguments}", self.flags())
+    }
+
+    /// The command of this tool with these arguments. `kubectl` takes no flags in front of a plugin's name.
+    pub(crate) fn muster(&self, arguments: &str) -> String {
+        format!("kubectl muster {arguments}{}", self.flags())
+    }
+
+    fn flags(&self) -> String {
+        let path =
+            self.kubeconfig.as_ref().map(|path| format!(" --kubeconfig {}", quoted(&path.to_string_lossy())));
+        let context = self.context.as_ref().map(|context| format!(" --context {}", quoted(context)));
+        format!("{}{}", path.unwrap_or_default(), context.unwrap_or_default())
     }
 }
 
@@ -50,5 +55,9 @@ mod tests {
         assert_eq!(quoted("$(x)"), "'$(x)'");
         let kubectl = Kubectl::new(Some("/tmp/a b".into()), Some("admin@east".into()));
         assert_eq!(kubectl.run("get mcl"), "kubectl --kubeconfig '/tmp/a b' --context admin@east get mcl");
+        assert_eq!(
+            kubectl.muster("status"),
+            "kubectl muster status --kubeconfig '/tmp/a b' --context admin@east"
+        );
     }
 }

@@ -45,7 +45,7 @@ pub(super) async fn say(target: &Target, flags: &Replica, word: Word) -> Result<
     note(&match word {
         Word::Pause => format!(
             "paused: no agent writes to this cluster any more, and heartbeats go on. To go on: {}",
-            context.run(&format!("muster resume{}", inside(flags)))
+            context.muster(&format!("resume{}", inside(flags)))
         ),
         Word::Resume => "resumed: the agent puts right what differs".to_owned(),
         Word::Leave => format!(

@@ -24,8 +24,9 @@ pub(super) async fn run(target: &Target, flags: &NamedWriting) -> Result<(), Fai
     if stays {
         note(&format!(
             "the cluster keeps what it has, and its entry stays: a controller makes the account anew, for which the old \
-             tokens are worth nothing. To let it in again: kubectl muster token {name}. To take it off the list: \
-             kubectl muster unregister {name}"
+             tokens are worth nothing. To let it in again: {}. To take it off the list: {}",
+            api.kubectl().muster(&format!("token {name}")),
+            api.kubectl().muster(&format!("unregister {name}")),
         ));
     }
     super::written(flags.writing, &account)
@@ -42,7 +43,7 @@ pub(super) async fn account(api: &Api, name: &str) -> Result<serde_json::Value, 
         CallError::NotFound => Failure::new(
             format!("unable to revoke serviceaccounts {}/{name}", names::AGENTS_NAMESPACE),
             "it does not exist, so no token of it is accepted",
-            "kubectl muster tokens",
+            api.kubectl().muster("tokens"),
         ),
         error => api.failure(call("get"), error),
     })?;

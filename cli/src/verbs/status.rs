@@ -23,9 +23,12 @@ pub(super) async fn run(target: &Target, flags: &Status) -> Result<(), Failure> 
         None => {
             let members = fleet::members(api).await?;
             if members.is_empty() {
-                note("the directory has no clusters yet; the first joins by: kubectl muster join NAME");
+                note(&format!(
+                    "the directory has no clusters yet; the first joins by: {}",
+                    api.kubectl().muster("join NAME")
+                ));
             }
-            print(&overview(&members, api.now()))
+            print(&overview(api.kubectl(), &members, api.now()))
         }
         Some(name) => {
             let member = fleet::member(api, name).await?;
@@ -54,13 +57,13 @@ pub(super) async fn works(api: &Api, member: &Member) -> Result<Vec<(String, Wor
     Ok(listed.into_iter().filter_map(read).collect())
 }
 
-fn overview(members: &[Member], now: Timestamp) -> String {
-    let rows: Vec<Vec<String>> = members.iter().map(|member| row(member, now)).collect();
+fn overview(kubectl: &Kubectl, members: &[Member], now: Timestamp) -> String {
+    let rows: Vec<Vec<String>> = members.iter().map(|member| row(kubectl, member, now)).collect();
     let heads = ["NAME", "READY", "HEARTBEAT", "WORKS", "HELD", "CREDENTIAL ENDS", "VERSION", "NEXT"];
     if rows.is_empty() { String::new() } else { table(&heads, &rows) }
 }
 
-fn row(member: &Member, now: Timestamp) -> Vec<String> {
+fn row(kubectl: &Kubectl, member: &Member, now: Timestamp) -> Vec<String> {
     let works = member.report.as_ref().and_then(|report| report.works.as_ref());
     let version = member
         .status
@@ -75,7 +78,7 @@ fn row(member: &Member, now: Timestamp) -> Vec<String> {
         works.map(|works| works.held.to_string()).unwrap_or_default(),
         member.report.as_ref().and_then(|report| expires(report, now)).unwrap_or_default(),
         version.unwrap_or_default(),
-        next(member, now),
+        next(kubectl, member, now),
     ]
 }
 
@@ -91,13 +94,13 @@ fn silent(member: &Member, now: Timestamp) -> bool {
     member.heartbeat(now).is_some_and(|age| member.lease.as_ref().is_some_and(|lease| age > lease.holds))
 }
 
-fn next(member: &Member, now: Timestamp) -> String {
+fn next(kubectl: &Kubectl, member: &Member, now: Timestamp) -> String {
     if member.leaving {
         "it is leaving".to_owned()
     } else if member.heartbeat(now).is_none() {
-        format!("kubectl muster join {}", member.name)
+        kubectl.muster(&format!("join {}", member.name))
     } else if silent(member, now) || !member.concerns().is_empty() {
-        format!("kubectl muster status {}", member.name)
+        kubectl.muster(&format!("status {}", member.name))
     } else {
         String::new()
     }
@@ -219,7 +222,7 @@ fn to_do(kubectl: &Kubectl, member: &Member, works: &[(String, Work)], now: Time
     } else if member.heartbeat(now).is_none() {
         item(
             "No agent has reported yet.",
-            &format!("{} | kubectl --context {name} apply -f -", kubectl.run(&format!("muster join {name}"))),
+            &format!("{} | kubectl --context {name} apply -f -", kubectl.muster(&format!("join {name}"))),
         );
     } else if silent(member, now) {
         item(
@@ -238,7 +241,7 @@ fn to_do(kubectl: &Kubectl, member: &Member, works: &[(String, Work)], now: Time
             entry.map_or("See docs/conditions.md of the agent's version.", |entry| entry.explanation.remedy);
         item(&what, remedy);
         if condition.type_ == "CredentialsValid" {
-            let command = kubectl.run(&format!("muster token {name}"));
+            let command = kubectl.muster(&format!("token {name}"));
             item(
                 "A new credential for it is printed by this.",
                 &format!("{command} | kubectl --context {name} apply -f -"),
@@ -251,7 +254,7 @@ fn to_do(kubectl: &Kubectl, member: &Member, works: &[(String, Work)], now: Time
         for Concern { condition, .. } in concerns {
             item(
                 &format!("Work {work}, {}: {}", condition.reason, condition.message),
-                &format!("kubectl muster tree {name}"),
+                &kubectl.muster(&format!("tree {name}")),
             );
         }
     }

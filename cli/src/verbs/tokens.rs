@@ -26,8 +26,9 @@ pub(super) async fn run(target: &Target) -> Result<(), Failure> {
         accounts.iter().filter(|account| text(account, "/metadata/name") != "default").collect();
     if accounts.is_empty() {
         note(&format!(
-            "there are no accounts in {}; a cluster gets one by: kubectl muster join NAME",
-            names::AGENTS_NAMESPACE
+            "there are no accounts in {}; a cluster gets one by: {}",
+            names::AGENTS_NAMESPACE,
+            api.kubectl().muster("join NAME")
         ));
         return Ok(());
     }

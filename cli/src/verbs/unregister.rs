@@ -60,8 +60,9 @@ pub(super) async fn run(target: &Target, flags: &Unregister) -> Result<(), Failu
                     flags.timeout.as_secs()
                 ),
                 format!(
-                    "{}; or do not wait for it: kubectl muster unregister {name} --force",
-                    api.kubectl().run(&format!("describe mcl {name}"))
+                    "{}; or do not wait for it: {}",
+                    api.kubectl().run(&format!("describe mcl {name}")),
+                    api.kubectl().muster(&format!("unregister {name} --force"))
                 ),
             ));
         }
@@ -75,7 +76,8 @@ pub(super) async fn run(target: &Target, flags: &Unregister) -> Result<(), Failu
     if api.get(&SERVICE_ACCOUNTS, Some(names::AGENTS_NAMESPACE), name).await.is_ok() {
         note(&format!(
             "its account stays: no controller of the directory removes it. Once the cluster has seen that it is off the \
-             list: kubectl muster revoke {name}"
+             list: {}",
+            api.kubectl().muster(&format!("revoke {name}"))
         ));
     }
     super::written(flags.writing, &entry)

@@ -55,3 +55,11 @@ fn every_verb_is_in_the_help_and_in_what_shells_complete() {
     }
     assert!(printed(&["--version"]).starts_with("kubectl-muster 0."));
 }
+
+#[test]
+fn every_verb_is_in_the_document() {
+    let document = include_str!("../../../docs/kubectl-muster.md");
+    for verb in VERBS {
+        assert!(document.contains(&format!("kubectl muster {}", verb[0])), "{verb:?}");
+    }
+}
