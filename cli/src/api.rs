@@ -270,6 +270,15 @@ impl Api {
         tokio::time::timeout(DEADLINE, whole).await.unwrap_or_else(|_| Err(late()))
     }
 
+    /// What to say of a failed call to a path that is no object's.
+    pub(crate) fn failure_of(&self, path: &str, error: &CallError) -> Failure {
+        let next = match error {
+            CallError::Unauthorized => self.kubectl.run("auth whoami"),
+            _ => self.kubectl.run(&format!("get --raw {path}")),
+        };
+        Failure::new(format!("unable to get {path} of the server"), error.words(), next)
+    }
+
     /// What to say of a failed call.
     pub(crate) fn failure(&self, call: Call<'_>, error: CallError) -> Failure {
         let Call { verb, resource, namespace, name } = call;
@@ -279,7 +288,7 @@ impl Api {
         let inside = namespace.map(|namespace| format!(" -n {namespace}")).unwrap_or_default();
         let get = self.kubectl.run(&format!("get {kind}{inside}"));
         match error {
-            CallError::NotFound => Failure::new(what, "it does not exist", get),
+            CallError::NotFound => Failure::new(what, error.words(), get),
             CallError::NotServed => Failure::new(
                 what,
                 format!("this cluster does not serve {kind}: Muster's definitions are not installed"),
@@ -293,11 +302,7 @@ impl Api {
                     self.kubectl.run(&format!("get namespace {namespace}")),
                 )
             }
-            CallError::Unauthorized => Failure::new(
-                what,
-                "the server does not know your credential: it has ended, or is of another cluster",
-                self.kubectl.run("auth whoami"),
-            ),
+            CallError::Unauthorized => Failure::new(what, error.words(), self.kubectl.run("auth whoami")),
             CallError::Forbidden(why) => {
                 let named = name.map(|name| format!("/{name}")).unwrap_or_default();
                 Failure::new(
@@ -309,9 +314,27 @@ impl Api {
                     ),
                 )
             }
-            CallError::Exists => Failure::new(what, "it is there already", get),
+            CallError::Exists => Failure::new(what, error.words(), get),
             CallError::Refused(why) | CallError::Other(why) => Failure::new(what, why, get),
             CallError::Unreachable(why) => Failure::new(what, why, self.kubectl.run("get --raw /readyz")),
+        }
+    }
+}
+
+impl CallError {
+    /// The cause in a few words.
+    pub(crate) fn words(&self) -> String {
+        match self {
+            Self::NotFound => "it does not exist".to_owned(),
+            Self::NotServed => "the cluster does not serve it".to_owned(),
+            Self::NoNamespace => "its namespace does not exist".to_owned(),
+            Self::Unauthorized => {
+                "the server does not know your credential: it has ended, or is of another cluster".to_owned()
+            }
+            Self::Exists => "it is there already".to_owned(),
+            Self::Forbidden(why) | Self::Refused(why) | Self::Unreachable(why) | Self::Other(why) => {
+                why.clone()
+            }
         }
     }
 }

@@ -60,6 +60,8 @@ pub(crate) enum Verb {
     Tree(Named),
     /// Take a cluster off the list: the others drop their copies, and it drops what policies granted there.
     Unregister(Unregister),
+    /// Let another cluster take the place of the one that an entry stands for, after it was built anew.
+    Rebind(Rebind),
     /// Judge documents of a file, those of the old registry too, without a server.
     Lint(Lint),
     /// Apply the documents of a file, those of the old registry too.
@@ -209,6 +211,19 @@ pub(crate) struct Check {
     /// The context of a cluster that joined or is to join, to check that too.
     #[arg(long, value_name = "CONTEXT")]
     pub(crate) replica: Option<String>,
+}
+
+#[derive(Flags)]
+pub(crate) struct Rebind {
+    /// The cluster's name in the directory.
+    #[arg(value_parser = cluster_name)]
+    pub(crate) name: String,
+    /// The identity of the cluster that takes the place: the UID of its namespace kube-system. Else it is the one that
+    /// reports under this name.
+    #[arg(long, value_name = "UID")]
+    pub(crate) identity: Option<String>,
+    #[command(flatten)]
+    pub(crate) writing: Writing,
 }
 
 /// What is said in a replica itself: --context and --kubeconfig name that one then.

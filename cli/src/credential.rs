@@ -6,6 +6,7 @@ use std::time::Duration;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use jiff::{SignedDuration, Timestamp};
+use muster_api::resource::SERVICE_ACCOUNTS;
 use muster_api::{names, resource};
 use secrecy::{ExposeSecret as _, SecretString};
 use serde_json::{Value, json};
@@ -15,7 +16,6 @@ use crate::api::{Api, Call, CallError};
 use crate::failure::Failure;
 use crate::kubectl::quoted;
 use crate::output::note;
-use crate::resources::SERVICE_ACCOUNTS;
 
 /// How long a joining token lives at most, in seconds.
 const LIFE: u32 = 3600;

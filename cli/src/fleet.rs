@@ -175,7 +175,9 @@ impl Member {
     /// What somebody should look at: conditions whose reason is no normal one.
     pub(crate) fn concerns(&self) -> Vec<Concern<'_>> {
         let told = self.report.iter().flat_map(|report| &report.conditions);
-        concerns("ClusterReport", told)
+        let mut all = concerns("Cluster", &self.status.conditions);
+        all.extend(concerns("ClusterReport", told));
+        all
     }
 }
 

@@ -56,7 +56,54 @@ pub(crate) fn table(heads: &[&str], rows: &[Vec<String>]) -> String {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
+
+    /// `kubectl` reads YAML as its version 1.1 has it.
+    #[test]
+    fn texts_that_look_like_something_else_stay_texts() {
+        let words = [
+            "y",
+            "N",
+            "yes",
+            "On",
+            "true",
+            "~",
+            "null",
+            "",
+            "1",
+            "1.10",
+            "007",
+            "0o7",
+            "0x1F",
+            "1_000",
+            "1e3",
+            ".5",
+            "+1",
+            ".inf",
+            "=",
+            "<<",
+            "- a",
+            "a: b",
+            "a #b",
+            "2026-11-22",
+            "12:30:45",
+            "0b1",
+            " a",
+            "*a",
+            "&a",
+            "!a",
+        ];
+        for word in words {
+            let text = yaml(&json!({"a": word}));
+            assert!(text.starts_with("a: \"") || text.starts_with("a: '"), "{word}: {text}");
+        }
+        for long in ["line\nline\n", "trailing \n\n", &"word ".repeat(60), "\ttab", "é\u{7f}\u{85}"] {
+            let read: Value = serde_saphyr::from_str(&yaml(&json!({"a": long}))).unwrap();
+            assert_eq!(read["a"], long);
+        }
+    }
 
     #[test]
     fn a_table_is_as_wide_as_its_widest_cells() {

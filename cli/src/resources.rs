@@ -20,11 +20,7 @@ const fn resource(
     }
 }
 
-/// Accounts.
-pub(crate) const SERVICE_ACCOUNTS: Resource =
-    resource("", "v1", "ServiceAccount", "serviceaccounts", Scope::Namespaced);
-
-/// Where the agent runs.
+/// Where the agent runs, and the controller.
 pub(crate) const DEPLOYMENTS: Resource =
     resource("apps", "v1", "Deployment", "deployments", Scope::Namespaced);
 

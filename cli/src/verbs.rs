@@ -4,6 +4,7 @@ mod check;
 mod completion;
 mod files;
 mod join;
+mod rebind;
 mod replica;
 mod revoke;
 mod status;
@@ -37,6 +38,7 @@ pub(crate) async fn run(args: Args) -> Result<(), Failure> {
             Verb::Status(flags) => status::explain(&kubectl, flags),
             Verb::Tree(flags) => tree::explain(&kubectl, flags),
             Verb::Unregister(flags) => unregister::explain(&kubectl, flags),
+            Verb::Rebind(flags) => rebind::explain(&kubectl, flags),
             Verb::Lint(flags) => files::explain_lint(flags),
             Verb::Apply(flags) => files::explain_apply(&kubectl, flags),
             Verb::Check(flags) => check::explain(&kubectl, flags),
@@ -55,6 +57,7 @@ pub(crate) async fn run(args: Args) -> Result<(), Failure> {
         Verb::Status(flags) => status::run(&target, &flags).await,
         Verb::Tree(flags) => tree::run(&target, &flags).await,
         Verb::Unregister(flags) => unregister::run(&target, &flags).await,
+        Verb::Rebind(flags) => rebind::run(&target, &flags).await,
         Verb::Lint(flags) => files::lint(&flags),
         Verb::Apply(flags) => files::apply(&target, &flags).await,
         Verb::Check(flags) => check::run(&target, &flags).await,

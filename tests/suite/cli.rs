@@ -2,6 +2,7 @@
 //!
 //! Where no controller runs, `enrol-by-hand.yaml` stands for it: it makes the same.
 
+mod controller;
 mod errors;
 mod files;
 mod joining;

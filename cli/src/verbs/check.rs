@@ -4,15 +4,17 @@ mod directory;
 mod replica;
 
 use muster_api::condition::Status;
+use muster_api::names::SYSTEM_NAMESPACE;
 use muster_api::resource::CRDS;
 use serde_json::Value;
 
-use crate::api::{Api, Call, CallError};
+use crate::api::{Api, CallError};
 use crate::args::{Check, Target};
 use crate::connect::connect;
 use crate::failure::Failure;
 use crate::kubectl::Kubectl;
 use crate::output::print;
+use crate::resources::DEPLOYMENTS;
 
 /// The oldest minor version of Kubernetes that Muster supports.
 const OLDEST: u32 = 33;
@@ -85,7 +87,7 @@ pub(super) async fn run(target: &Target, flags: &Check) -> Result<(), Failure> {
 /// Whether the server answers, and is one that Muster supports.
 async fn version(api: &Api) -> Result<Finding, Failure> {
     let told = api.raw("/version", "application/json").await;
-    let told = told.map_err(|error| api.failure(Call::new("get", &CRDS, None, None), error))?;
+    let told = told.map_err(|error| api.failure_of("/version", &error))?;
     let text = |key: &str| told.get(key).and_then(Value::as_str).unwrap_or_default();
     let minor = text("minor").trim_end_matches(|c: char| !c.is_ascii_digit()).parse::<u32>();
     let version = text("gitVersion");
@@ -130,6 +132,22 @@ async fn present(
     }
 }
 
+/// Whether a Deployment of Muster's runs; where not, what `wrong` makes of that.
+async fn deployment(api: &Api, name: &str, remedy: &str, wrong: fn(String, String) -> Finding) -> Finding {
+    let what = format!("Deployment {SYSTEM_NAMESPACE}/{name}");
+    match api.get(&DEPLOYMENTS, Some(SYSTEM_NAMESPACE), name).await {
+        Ok(deployment) if is_true(&deployment, "Available") => Finding::good(format!("{what} is available")),
+        Ok(_) => wrong(
+            format!("{what} is not available"),
+            api.kubectl().run(&format!("-n {SYSTEM_NAMESPACE} describe pods -l app={name}")),
+        ),
+        Err(CallError::NotFound | CallError::NoNamespace) => {
+            wrong(format!("{what} is missing"), remedy.to_owned())
+        }
+        Err(error) => absent(api, &what, error, remedy),
+    }
+}
+
 /// What could not be read: it is missing, or cannot be told.
 fn absent(api: &Api, what: &str, error: CallError, remedy: &str) -> Finding {
     match error {
@@ -139,9 +157,10 @@ fn absent(api: &Api, what: &str, error: CallError, remedy: &str) -> Finding {
         CallError::Forbidden(_) => {
             Finding::odd(format!("{what} may not be read by you"), api.kubectl().run("auth can-i --list"))
         }
-        error => {
-            Finding::bad(format!("{what} cannot be read: {error:?}"), api.kubectl().run("get --raw /readyz"))
-        }
+        error => Finding::bad(
+            format!("{what} cannot be read: {}", error.words()),
+            api.kubectl().run("get --raw /readyz"),
+        ),
     }
 }
 
@@ -152,12 +171,15 @@ fn is_true(object: &Value, condition: &str) -> bool {
 
 pub(super) fn explain(kubectl: &Kubectl, flags: &Check) -> String {
     let mut text = format!(
-        "{}\n{}\n{}\n{}\n{}\n{}\n",
+        "{}\n{}\n{}\n{}\n{}\n{}\n{}\n",
         kubectl.run("version"),
         kubectl.run("get crd -o name"),
         kubectl.run("get namespace muster-agents"),
         kubectl.run("get clusterrole view-clusters muster-agent"),
-        kubectl.run("get validatingadmissionpolicybinding muster-protect muster-works"),
+        kubectl.run("-n muster-system get deployment muster-directory"),
+        kubectl.run(
+            "get validatingadmissionpolicybinding muster-protect muster-works muster-tokens muster-directory"
+        ),
         kubectl.run("-n muster-agents auth can-i create serviceaccounts --subresource=token"),
     );
     if let Some(context) = &flags.replica {

@@ -92,9 +92,7 @@ async fn served(api: &Api, place: &str, document: &Value) -> Result<Resource, Fa
     let found = match api.raw(&path, "application/json").await {
         Ok(found) => found,
         Err(CallError::NotFound | CallError::NotServed) => Value::Null,
-        Err(error) => {
-            return Err(api.failure(Call::new("get", &muster_api::resource::CRDS, None, None), error));
-        }
+        Err(error) => return Err(api.failure_of(&path, &error)),
     };
     let listed = found.get("resources").and_then(Value::as_array).into_iter().flatten();
     let mut named = listed

@@ -1,7 +1,7 @@
 //! `revoke`: the end of a cluster's credentials.
 
 use muster_api::names;
-use muster_api::resource::{CLUSTERS, SECRETS};
+use muster_api::resource::{CLUSTERS, SECRETS, SERVICE_ACCOUNTS};
 
 use crate::api::{Api, Call, CallError};
 use crate::args::{NamedWriting, Target};
@@ -10,7 +10,6 @@ use crate::credential::joining_secret;
 use crate::failure::Failure;
 use crate::kubectl::Kubectl;
 use crate::output::note;
-use crate::resources::SERVICE_ACCOUNTS;
 
 pub(super) async fn run(target: &Target, flags: &NamedWriting) -> Result<(), Failure> {
     let connection = connect(target, flags.writing.dry_run).await?;

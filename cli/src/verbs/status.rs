@@ -231,15 +231,22 @@ fn to_do(kubectl: &Kubectl, member: &Member, works: &[(String, Work)], now: Time
         );
     }
     for Concern { condition, entry } in member.concerns() {
-        let what = format!(
-            "{} {}: {}",
-            condition.type_,
-            condition.reason,
-            entry.map_or(condition.message.as_str(), |entry| entry.meaning)
-        );
+        // It is said above in more words.
+        if silent(member, now) && condition.reason == "HeartbeatLost" {
+            continue;
+        }
+        let meaning = entry.map_or(condition.message.as_str(), |entry| entry.meaning);
+        let said = match entry {
+            Some(_) if !condition.message.is_empty() => format!(" ({})", condition.message),
+            _ => String::new(),
+        };
+        let what = format!("{} {}: {meaning}{said}", condition.type_, condition.reason);
         let remedy =
             entry.map_or("See docs/conditions.md of the agent's version.", |entry| entry.explanation.remedy);
         item(&what, remedy);
+        if condition.reason == "OtherCluster" {
+            item("If it is to take the place:", &kubectl.muster(&format!("rebind {name}")));
+        }
         if condition.type_ == "CredentialsValid" {
             let command = kubectl.muster(&format!("token {name}"));
             item(

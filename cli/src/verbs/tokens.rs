@@ -3,7 +3,7 @@
 
 use jiff::Timestamp;
 use muster_api::names;
-use muster_api::resource::SECRETS;
+use muster_api::resource::{SECRETS, SERVICE_ACCOUNTS};
 use serde_json::Value;
 
 use crate::api::{Api, Call};
@@ -14,7 +14,6 @@ use crate::failure::Failure;
 use crate::fleet::{self, Member, age, until};
 use crate::kubectl::Kubectl;
 use crate::output::{note, print, table};
-use crate::resources::SERVICE_ACCOUNTS;
 
 pub(super) async fn run(target: &Target) -> Result<(), Failure> {
     let connection = connect(target, false).await?;

@@ -3,16 +3,16 @@
 use std::time::Duration;
 
 use muster_api::names;
-use muster_api::resource::CLUSTERS;
+use muster_api::resource::{CLUSTERS, NAMESPACES, SERVICE_ACCOUNTS};
+use serde_json::Value;
 
-use crate::api::{Call, CallError};
+use crate::api::{Api, Call, CallError};
 use crate::args::{Target, Unregister};
 use crate::connect::connect;
 use crate::failure::Failure;
 use crate::fleet;
 use crate::kubectl::Kubectl;
 use crate::output::note;
-use crate::resources::SERVICE_ACCOUNTS;
 use crate::verbs::revoke;
 
 /// How often it is looked whether the entry is gone.
@@ -80,7 +80,22 @@ pub(super) async fn run(target: &Target, flags: &Unregister) -> Result<(), Failu
             api.kubectl().muster(&format!("revoke {name}"))
         ));
     }
+    retained(api, &entry, name).await;
     super::written(flags.writing, &entry)
+}
+
+/// Says so where the execution namespace outlives the entry.
+async fn retained(api: &Api, entry: &Value, name: &str) {
+    let told = entry.pointer("/status/executionNamespace").and_then(Value::as_str);
+    let namespace = told.map_or_else(|| names::execution_namespace(name), str::to_owned);
+    let Ok(there) = api.metadata(&NAMESPACES, None, &namespace).await else { return };
+    if there.pointer("/metadata/deletionTimestamp").is_none() {
+        note(&format!(
+            "namespace/{namespace} stays: it holds Works, or no controller of the directory removes it. An entry of the \
+             same name finds it again. To see what is in it: {}",
+            api.kubectl().run(&format!("-n {namespace} get works.multicluster.x-k8s.io")),
+        ));
+    }
 }
 
 pub(super) fn explain(kubectl: &Kubectl, flags: &Unregister) -> String {

@@ -5,7 +5,7 @@ use std::path::Path;
 use super::muster_as;
 
 /// All verbs, each with what it needs.
-const VERBS: [&[&str]; 16] = [
+const VERBS: [&[&str]; 18] = [
     &["join", "east", "--labels=a=b", "--server=https://d.example.com"],
     &["token", "east"],
     &["tokens"],
@@ -18,6 +18,8 @@ const VERBS: [&[&str]; 16] = [
     &["lint", "-f", "a b.yaml"],
     &["apply", "-f", "a b.yaml", "--force-conflicts"],
     &["check", "--replica", "east"],
+    &["rebind", "east"],
+    &["rebind", "east", "--identity", "a b"],
     &["pause"],
     &["resume"],
     &["leave"],

@@ -7,7 +7,7 @@ use muster_api::resource::{
 };
 use serde_json::{Value, json};
 
-use super::{Finding, definitions, present, version};
+use super::{Finding, definitions, deployment, present, version};
 use crate::address;
 use crate::api::Api;
 use crate::args::Directory;
@@ -28,10 +28,12 @@ pub(super) async fn look(connection: &Connection) -> Result<Vec<Finding>, Failur
     definitions(api, &DEFINITIONS, &mut findings).await;
     let remedy = api.kubectl().run("apply -f directory.yaml");
     findings.push(present(api, &NAMESPACES, None, AGENTS_NAMESPACE, &remedy).await);
-    for role in ["view-clusters", "muster-agent"] {
+    for role in [names::VIEW_ROLE, names::AGENT_ROLE] {
         findings.push(present(api, &CLUSTER_ROLES, None, role, &remedy).await);
     }
-    for policy in ["muster-protect", "muster-works"] {
+    // Without it clusters can be enrolled by hand.
+    findings.push(deployment(api, names::CONTROLLER, &remedy, Finding::odd).await);
+    for policy in ["muster-protect", "muster-works", "muster-tokens", "muster-directory"] {
         findings.push(present(api, &VALIDATING_POLICY_BINDINGS, None, policy, &remedy).await);
     }
     findings.push(identity(connection).await);

@@ -4,11 +4,10 @@ use muster_api::names::{AGENT, APPLIERS_NAMESPACE, SYSTEM_NAMESPACE};
 use muster_api::report::ClusterReport;
 use muster_api::resource::{CLUSTER_ROLE_BINDINGS, NAMESPACES, REPORTS, SECRETS};
 
-use super::{Finding, absent, definitions, is_true, present, version};
+use super::{Finding, absent, definitions, deployment, present, version};
 use crate::api::{Api, CallError};
 use crate::failure::Failure;
 use crate::fleet::{Concern, concerns};
-use crate::resources::DEPLOYMENTS;
 
 /// The definitions that a replica serves.
 const DEFINITIONS: [&str; 4] = [
@@ -27,7 +26,7 @@ pub(super) async fn look(api: &Api) -> Result<Vec<Finding>, Failure> {
     for namespace in [SYSTEM_NAMESPACE, APPLIERS_NAMESPACE] {
         findings.push(present(api, &NAMESPACES, None, namespace, &remedy).await);
     }
-    findings.push(deployment(api, &remedy).await);
+    findings.push(deployment(api, AGENT, &remedy, Finding::bad).await);
     let secret = format!("in the directory: kubectl muster token NAME | {}", api.kubectl().run("apply -f -"));
     findings.push(present(api, &SECRETS, Some(SYSTEM_NAMESPACE), AGENT, &secret).await);
     if api.metadata(&CLUSTER_ROLE_BINDINGS, None, EVERYTHING).await.is_ok() {
@@ -38,18 +37,6 @@ pub(super) async fn look(api: &Api) -> Result<Vec<Finding>, Failure> {
     }
     report(api, &mut findings).await;
     Ok(findings)
-}
-
-async fn deployment(api: &Api, remedy: &str) -> Finding {
-    let what = format!("Deployment {SYSTEM_NAMESPACE}/{AGENT}");
-    match api.get(&DEPLOYMENTS, Some(SYSTEM_NAMESPACE), AGENT).await {
-        Ok(deployment) if is_true(&deployment, "Available") => Finding::good(format!("{what} is available")),
-        Ok(_) => Finding::bad(
-            format!("{what} is not available"),
-            api.kubectl().run(&format!("-n {SYSTEM_NAMESPACE} describe pods -l app=directory-sync")),
-        ),
-        Err(error) => absent(api, &what, error, remedy),
-    }
 }
 
 async fn report(api: &Api, findings: &mut Vec<Finding>) {

@@ -166,6 +166,13 @@ fn each_step_of_joining_that_fails_says_which_and_what_to_do() {
             &["delete clusters.multicluster.coreos.com west", "forbidden", "auth can-i delete"],
         ),
         (
+            "nobody to take the place",
+            &admin,
+            &["rebind", "east"],
+            1,
+            &["rebind clusters.multicluster.coreos.com east", "no cluster reports", "--identity"],
+        ),
+        (
             "no such account",
             &admin,
             &["revoke", "north"],
