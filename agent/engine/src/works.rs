@@ -229,15 +229,10 @@ impl Works {
     // === what the replica keeps and serves ===
 
     /// A definition of a custom resource came, changed or went.
-    pub fn definition_changed(&mut self, name: &str) {
+    pub fn definition_changed(&mut self, name: &str, now: Duration) {
         let Some((_, group)) = name.split_once('.') else { return };
         self.catalog.forget_group(group);
-        for (target, slot) in self.slots.iter_mut().filter(|(target, _)| target.resource.group == group) {
-            if slot.failure.as_ref().is_some_and(|(failure, _)| *failure == Failure::NotServed) {
-                slot.pace.hurry();
-                self.claims.get(target).into_iter().flatten().for_each(|uid| self.turns.push(uid));
-            }
-        }
+        self.wakes.definition_changed(group, now);
         self.stir_users(group);
     }
 

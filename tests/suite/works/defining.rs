@@ -45,10 +45,11 @@ fn what_a_definition_does_not_allow_is_written_when_it_does() {
     both["spec"]["versions"][0]["schema"]["openAPIV3Schema"]["properties"]["spec"]["properties"]["size"] =
         size;
     let spec = json!({"spec": {"versions": both["spec"]["versions"]}});
+    let changed = Instant::now();
     replica.patch(DEFINITION, MERGE_PATCH, &spec).unwrap();
-    // It is tried again for the time alone, within a minute or so.
     let there = || replica.get(&path("wrong")).map_err(|error| error.to_string());
-    timed("the widget", DEADLINE * 4, there).unwrap_or_else(|late| panic!("{late}\n{}", agent.log()));
+    timed("the widget", DEADLINE, there).unwrap_or_else(|late| panic!("{late}\n{}", agent.log()));
+    in_time("a changed definition", changed.elapsed());
     until_told(&fleet, &agent, "app", "Applied", "Applied");
 }
 

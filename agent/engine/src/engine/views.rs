@@ -166,7 +166,7 @@ impl Engine {
             }
             ReplicaWatch::Definitions => {
                 if let Change::Listed(object) | Change::Applied(object) | Change::Gone(object) = change {
-                    self.works.definition_changed(&object.meta.name);
+                    self.works.definition_changed(&object.meta.name, now.mono);
                 }
             }
             ReplicaWatch::Awaited(awaited) => self.works.awaited_changed(awaited, &change, now.mono),

@@ -29,9 +29,11 @@ pub(super) enum Source {
     Namespace,
     /// The labels of the namespace change: policies of admission may go by them.
     Labels,
+    /// A definition of its group changes.
+    Definition,
 }
 
-/// Where something changed; `None`: where it matters to all.
+/// Where something changed: a namespace, or of a definition the group; `None`: where it matters to all.
 pub(super) type Place = Option<String>;
 
 /// What is tried after which change, and what was tried of late.
@@ -59,12 +61,13 @@ struct Brake(Duration);
 impl Source {
     /// What may mend a refusal; nothing, where no change of something else is watched that could.
     pub(super) fn of(refusal: Refusal) -> impl Iterator<Item = Self> {
-        let namespace = match refusal {
+        let more = match refusal {
             Refusal::NoNamespace | Refusal::Terminating => Some(Self::Namespace),
             Refusal::Policy => Some(Self::Labels),
+            Refusal::NotServed | Refusal::Invalid => Some(Self::Definition),
             _ => None,
         };
-        refusal.awaits().map(Self::Awaited).into_iter().chain(namespace)
+        refusal.awaits().map(Self::Awaited).into_iter().chain(more)
     }
 }
 

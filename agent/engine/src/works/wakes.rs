@@ -83,7 +83,7 @@ impl Works {
     pub fn awaited(&self) -> impl Iterator<Item = Awaited> {
         self.wakes.waiting.keys().filter_map(|source| match source {
             Source::Awaited(awaited) => Some(*awaited),
-            Source::Namespace | Source::Labels => None,
+            Source::Namespace | Source::Labels | Source::Definition => None,
         })
     }
 
@@ -124,7 +124,7 @@ impl Works {
             let failure = self.slots.get(target).and_then(|slot| slot.failure.as_ref());
             failure.is_some_and(|(failure, message)| {
                 let mut sources = Source::of(Refusal::of(*failure, message));
-                sources.any(|other| other == source) && concerns(places, target, message)
+                sources.any(|other| other == source) && concerns(source, places, target, message)
             })
         })
     }
@@ -149,6 +149,13 @@ impl Wakes {
     /// When something is to be tried.
     pub(super) fn next(&self) -> Option<Duration> {
         self.rounds.next()
+    }
+
+    /// A definition of this group came, changed or went.
+    pub(super) fn definition_changed(&mut self, group: &str, now: Duration) {
+        if self.waiting.contains_key(&Source::Definition) {
+            self.changed(Source::Definition, Some(group.to_owned()), now);
+        }
     }
 
     fn note(&mut self, uid: &str, mut waiting: BTreeMap<Source, usize>) {
@@ -188,7 +195,10 @@ fn spacing(waiting: &BTreeMap<Source, BTreeMap<String, usize>>, source: Source) 
 
 /// Whether a change at one of these places can matter to an object. Roles of another namespace say who may act as an
 /// account.
-fn concerns(places: &BTreeSet<Place>, target: &Target, message: &str) -> bool {
+fn concerns(source: Source, places: &BTreeSet<Place>, target: &Target, message: &str) -> bool {
+    if source == Source::Definition {
+        return places.contains(&Some(target.resource.group.to_string()));
+    }
     let own = target.namespace.as_ref().or_else(|| (target.resource == NAMESPACES).then_some(&target.name));
     places.contains(&None)
         || own.is_some_and(|own| places.contains(&Some(own.clone())))

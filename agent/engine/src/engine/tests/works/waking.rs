@@ -248,3 +248,32 @@ fn without_a_failure_nothing_is_done_for_the_time_alone() {
     world.tick(600);
     assert_eq!(world.engine.counted().timers, std::collections::BTreeMap::new());
 }
+
+#[test]
+fn what_a_definition_does_not_allow_is_tried_as_soon_as_a_definition_of_its_group_changes() {
+    let mut world = WorkWorld::in_step(&[("defines", &[definition()])]);
+    world.refused.insert("Widget".into(), Failure::Invalid);
+    world.work("app", &[widget("web", "one"), config("a")]);
+    world.tick(400);
+    let before = timers(&world);
+    let definition = world.find("CustomResourceDefinition widgets.example.com");
+    world.forget();
+    world.edit(&definition, |value| value["metadata"]["annotations"]["changes"] = "1".into());
+    world.tick(2);
+    let tried = world.log.iter().filter(|line| *line == "failed Widget web/one").count();
+    assert!((2..=3).contains(&tried), "the server may act on it a moment later: {:?}", world.log);
+    world.forget();
+    all_the_time(&mut world, 60, |world, step| {
+        world
+            .edit(&definition, |value| value["metadata"]["annotations"]["changes"] = step.to_string().into());
+    });
+    let tried = world.log.iter().filter(|line| *line == "failed Widget web/one").count();
+    assert!((40..=66).contains(&tried), "{tried}");
+    world.tick(400);
+    world.refused.clear();
+    world.forget();
+    world.edit(&definition, |value| value["metadata"]["annotations"]["changes"] = "last".into());
+    world.tick(1);
+    assert!(world.log.contains(&"create Widget web/one".to_owned()), "{:?}", world.log);
+    assert!(timers(&world) > before, "in between, time passed");
+}
