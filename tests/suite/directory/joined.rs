@@ -67,7 +67,7 @@ fn another_controller_takes_over_and_goes_on() {
     let second = DirectoryProcess::start(&fleet.directory, &args).unwrap();
     let leads = |process: &DirectoryProcess| {
         let metrics = process.admin("/metrics").map_err(|error| error.to_string())?.1;
-        if metrics.contains("muster_controller_leader 1") { Ok(()) } else { Err(metrics) }
+        if metrics.contains("\nmuster_controller_leader 1\n") { Ok(()) } else { Err(metrics) }
     };
     leads(&first).unwrap();
     until(&second, "the second alive", DEADLINE, || {

@@ -142,7 +142,7 @@ fn many_that_fall_silent_at_once_are_put_down_to_the_directory() {
     }
     until(&controller, "the suspicion", DEADLINE, || {
         let metrics = controller.admin("/metrics").map_err(|error| error.to_string())?.1;
-        if metrics.contains("muster_controller_blind 1") { Ok(()) } else { Err(metrics) }
+        if metrics.contains("\nmuster_controller_blind 1\n") { Ok(()) } else { Err(metrics) }
     });
     let all = || -> Vec<String> {
         let list = directory.api().get(CLUSTERS).unwrap();
@@ -235,7 +235,12 @@ fn an_api_server_that_is_away_makes_no_cluster_unknown() {
         };
         let before = transitions();
         directory.kill_apiserver().unwrap();
-        std::thread::sleep(Duration::from_secs(8)); // longer than the Lease: what is tested is an outage of this length
+        // Longer than the Lease.
+        throughout("the outage", Duration::from_secs(8), || match directory.api().get(CLUSTERS) {
+            Ok(_) => Err("it answers"),
+            Err(_) => Ok(()),
+        })
+        .unwrap();
         directory.restart().unwrap();
         throughout("no transition", Duration::from_secs(20), || {
             let now = transitions();
