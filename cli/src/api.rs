@@ -288,7 +288,7 @@ impl Api {
         let inside = namespace.map(|namespace| format!(" -n {namespace}")).unwrap_or_default();
         let get = self.kubectl.run(&format!("get {kind}{inside}"));
         match error {
-            CallError::NotFound => Failure::new(what, error.words(), get),
+            CallError::NotFound | CallError::Exists => Failure::new(what, error.words(), get),
             CallError::NotServed => Failure::new(
                 what,
                 format!("this cluster does not serve {kind}: Muster's definitions are not installed"),
@@ -314,7 +314,6 @@ impl Api {
                     ),
                 )
             }
-            CallError::Exists => Failure::new(what, error.words(), get),
             CallError::Refused(why) | CallError::Other(why) => Failure::new(what, why, get),
             CallError::Unreachable(why) => Failure::new(what, why, self.kubectl.run("get --raw /readyz")),
         }

@@ -14,6 +14,7 @@ use serde_json::{Value, json};
 use crate::address::Address;
 use crate::api::{Api, Call, CallError};
 use crate::failure::Failure;
+use crate::fleet;
 use crate::kubectl::quoted;
 use crate::output::note;
 
@@ -67,6 +68,10 @@ pub(crate) async fn account(api: &Api, cluster: &str, patience: Duration) -> Res
             }
             Ok(_) | Err(CallError::NotFound) => {}
             Err(error) => return Err(api.failure(call, error)),
+        }
+        if !told {
+            // For a cluster that is not entered nobody makes one.
+            fleet::entry(api, cluster).await?;
         }
         if began.elapsed() >= patience {
             return Err(late(api, cluster, patience).await);
@@ -261,10 +266,13 @@ pub(crate) fn explain(
             kubectl.run(&format!("config view --raw --minify --flatten -o jsonpath='{{{path}}}'"))
         )
     };
+    let given = server.is_some();
     let server = server.map_or_else(
         || view(".clusters[0].cluster.server"),
         |server| server.to_string().trim_end_matches('/').to_owned(),
     );
+    // In a document of the shell that is expanded.
+    let server = if given { server.replace('$', r"\$").replace('`', r"\`") } else { server };
     let ca = view(".clusters[0].cluster.certificate-authority-data");
     let wait = kubectl.run(&format!("-n {agents} wait --for=create serviceaccount/{cluster} --timeout=60s"));
     let secret = kubectl.run(&format!("-n {agents} create secret generic {joining}"));

@@ -6,9 +6,16 @@ use serde_json::Value;
 
 use crate::failure::Failure;
 
-/// Prints a line on stderr. Where that is closed, nobody reads it.
-pub(crate) fn note(line: &str) {
-    let _ = writeln!(io::stderr(), "{line}");
+/// Prints a line, or lines, on stderr. Where that is closed, nobody reads it.
+pub(crate) fn note(text: &str) {
+    let lines: Vec<String> = text.split('\n').map(plain).collect();
+    let _ = writeln!(io::stderr(), "{}", lines.join("\n"));
+}
+
+/// A text of a server's as one line that a terminal only shows: agents and people write what is in it, and an escape
+/// sequence could make a terminal do more.
+pub(crate) fn plain(text: &str) -> String {
+    text.trim_end().chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
 }
 
 /// Prints a result on stdout, as it is.
@@ -38,6 +45,8 @@ pub(crate) fn yaml(object: &Value) -> String {
 
 /// A table as `kubectl` prints it: columns as wide as they need to be, three blanks between them.
 pub(crate) fn table(heads: &[&str], rows: &[Vec<String>]) -> String {
+    let rows: Vec<Vec<String>> =
+        rows.iter().map(|row| row.iter().map(|cell| plain(cell)).collect()).collect();
     let width = |column: usize| {
         let cells = rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.chars().count());
         cells.chain(heads.get(column).map(|head| head.chars().count())).max().unwrap_or_default()
@@ -48,7 +57,7 @@ pub(crate) fn table(heads: &[&str], rows: &[Vec<String>]) -> String {
         format!("{}\n", padded.join("   ").trim_end())
     };
     let mut text = line(&mut heads.iter().copied());
-    for row in rows {
+    for row in &rows {
         text.push_str(&line(&mut row.iter().map(String::as_str)));
     }
     text
@@ -103,6 +112,13 @@ mod tests {
             let read: Value = serde_saphyr::from_str(&yaml(&json!({"a": long}))).unwrap();
             assert_eq!(read["a"], long);
         }
+    }
+
+    #[test]
+    fn what_a_terminal_would_obey_is_not_shown_to_it() {
+        assert_eq!(plain("a\u{1b}[2Jb\nc\r\u{9b}d\n"), "a [2Jb c  d");
+        let rows = [vec!["a\nb   True".to_owned(), "\u{1b}]0;x\u{7}".to_owned()]];
+        assert_eq!(table(&["A", "B"], &rows), "A            B\na b   True    ]0;x\n");
     }
 
     #[test]

@@ -11,6 +11,7 @@ mod plain;
 mod seeing;
 
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use muster_tests::ControlPlane;
 use muster_tests::cli;
@@ -40,4 +41,20 @@ pub(crate) fn kubeconfig_file(plane: &ControlPlane, name: &str, content: &str) -
     let path = plane.folder().join(format!("{name}.kubeconfig"));
     std::fs::write(&path, content).unwrap();
     path
+}
+
+/// Runs a script in a shell whose kubectl is the admin of a plane, in a folder of that; what it printed on stdout.
+pub(crate) fn shell(plane: &ControlPlane, folder: &Path, script: &str) -> String {
+    let kubectl = &muster_tests::binaries::binaries().unwrap().kubectl;
+    let path = format!("{}:{}", kubectl.parent().unwrap().display(), std::env::var("PATH").unwrap());
+    let output = Command::new("bash")
+        .args(["-euo", "pipefail", "-c", script])
+        .current_dir(folder)
+        .env("PATH", path)
+        .env("KUBECONFIG", plane.admin_kubeconfig())
+        .env("KUBECACHEDIR", folder.join("cache"))
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{script}\n{}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8_lossy(&output.stdout).into_owned()
 }

@@ -13,7 +13,7 @@ use crate::args::{Check, Target};
 use crate::connect::connect;
 use crate::failure::Failure;
 use crate::kubectl::Kubectl;
-use crate::output::print;
+use crate::output::{plain, print};
 use crate::resources::DEPLOYMENTS;
 
 /// The oldest minor version of Kubernetes that Muster supports.
@@ -53,9 +53,12 @@ impl Finding {
             Level::Odd => "warning",
             Level::Bad => "FAILED ",
         };
-        let remedy =
-            if self.remedy.is_empty() { String::new() } else { format!("\n         {}", self.remedy) };
-        format!("{mark}  {}{remedy}\n", self.what)
+        let remedy = if self.remedy.is_empty() {
+            String::new()
+        } else {
+            format!("\n         {}", plain(&self.remedy))
+        };
+        format!("{mark}  {}{remedy}\n", plain(&self.what))
     }
 }
 

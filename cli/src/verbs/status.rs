@@ -14,7 +14,7 @@ use crate::connect::connect;
 use crate::failure::Failure;
 use crate::fleet::{self, Concern, Member, age, until};
 use crate::kubectl::Kubectl;
-use crate::output::{note, print, table};
+use crate::output::{note, plain, print, table};
 
 pub(super) async fn run(target: &Target, flags: &Status) -> Result<(), Failure> {
     let connection = connect(target, false).await?;
@@ -111,7 +111,7 @@ fn detail(api: &Api, member: &Member, works: &[(String, Work)]) -> String {
     let mut text = String::new();
     let mut line = |head: &str, what: &str| {
         if !what.is_empty() {
-            let _ = writeln!(text, "{:13}{what}", format!("{head}:"));
+            let _ = writeln!(text, "{:13}{}", format!("{head}:"), plain(what));
         }
     };
     line("Name", &member.name);
@@ -212,7 +212,7 @@ fn to_do(kubectl: &Kubectl, member: &Member, works: &[(String, Work)], now: Time
     let name = &member.name;
     let mut text = String::new();
     let mut item = |what: &str, how: &str| {
-        let _ = writeln!(text, "- {what}\n  {how}");
+        let _ = writeln!(text, "- {}\n  {}", plain(what), plain(how));
     };
     if member.leaving {
         item(

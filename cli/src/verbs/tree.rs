@@ -9,7 +9,7 @@ use crate::connect::connect;
 use crate::failure::Failure;
 use crate::fleet;
 use crate::kubectl::Kubectl;
-use crate::output::{note, print};
+use crate::output::{note, plain, print};
 use crate::verbs::status::{reason, works};
 
 pub(super) async fn run(target: &Target, flags: &Named) -> Result<(), Failure> {
@@ -27,12 +27,12 @@ fn drawn(cluster: &str, works: &[(String, Work)]) -> String {
     for (place, (name, work)) in works.iter().enumerate() {
         let (branch, below) = arms(place, works.len());
         let state = told(&reason(work, "Applied"), &reason(work, "Available"), "");
-        let _ = writeln!(text, "{branch}Work {name}{state}");
+        let _ = writeln!(text, "{branch}{}", plain(&format!("Work {name}{state}")));
         let manifests =
             work.status.as_ref().map(|status| status.manifest_conditions.as_slice()).unwrap_or_default();
         for (place, manifest) in manifests.iter().enumerate() {
             let (branch, _) = arms(place, manifests.len());
-            let _ = writeln!(text, "{below}{branch}{}", leaf(manifest));
+            let _ = writeln!(text, "{below}{branch}{}", plain(&leaf(manifest)));
         }
     }
     text

@@ -6,7 +6,7 @@ use muster_tests::api::MERGE_PATCH;
 use muster_tests::wait::{DEADLINE, eventually};
 use serde_json::{Value, json};
 
-use super::{done, muster};
+use super::{done, muster, shell};
 use crate::fleet::{CLUSTERS, ENROL, Fleet, OWN, SECRETS};
 
 /// The directory's address, which is this machine: it must be named.
@@ -140,18 +140,7 @@ fn what_explain_prints_does_the_same_in_a_shell() {
     let script = done(&fleet.directory, &["--explain", "join", OWN, "--labels=cloud=aws", &server(&fleet)]);
     assert!(fleet.directory.api().get(&format!("{CLUSTERS}/{OWN}")).is_err(), "it did something");
     fleet.directory.apply(&ENROL.replace("CLUSTER_NAME", OWN)).unwrap();
-    let kubectl = muster_tests::binaries::binaries().unwrap().kubectl.clone();
-    let path = format!("{}:{}", kubectl.parent().unwrap().display(), std::env::var("PATH").unwrap());
-    let output = std::process::Command::new("bash")
-        .args(["-euo", "pipefail", "-c", &script])
-        .current_dir(&folder)
-        .env("PATH", path)
-        .env("KUBECONFIG", fleet.directory.admin_kubeconfig())
-        .env("KUBECACHEDIR", folder.join("cache"))
-        .output()
-        .unwrap();
-    let (stdout, stderr) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
-    assert!(output.status.success(), "{script}\n{stderr}");
+    let stdout = shell(&fleet.directory, &folder, &script);
     fleet.replica.apply(&stdout).unwrap();
     let agent = fleet.agent(&[]);
     fleet.in_step(&agent);

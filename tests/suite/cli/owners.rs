@@ -1,10 +1,11 @@
 //! What people say: in the directory `revoke` and `unregister`, in a cluster itself `pause`, `resume`, `leave`, `repin`.
 
 use http::StatusCode;
+use muster_tests::ControlPlane;
 use muster_tests::wait::{DEADLINE, eventually};
 use serde_json::{Value, json};
 
-use super::{done, muster};
+use super::{done, muster, shell};
 use crate::fleet::{CLUSTERS, Fleet, OWN, REPORT, until};
 
 const ACCOUNT: &str = "/api/v1/namespaces/muster-agents/serviceaccounts/east";
@@ -45,18 +46,33 @@ fn the_owner_of_a_cluster_pauses_resumes_and_leaves() {
 }
 
 #[test]
-fn what_explain_prints_of_a_word_is_what_it_writes() {
+fn what_explain_prints_is_what_a_shell_can_run() {
     let fleet = Fleet::new();
     let _agent = fleet.joined(&[]);
-    let kubectl = |line: &str| {
-        let words: Vec<&str> = line.trim().strip_prefix("kubectl ").unwrap().split(' ').collect();
-        fleet.replica.kubectl_ok(&words).unwrap();
+    let (directory, replica) = (&fleet.directory, &fleet.replica);
+    let explained = |plane: &ControlPlane, args: &[&str]| {
+        let script = done(plane, &[&["--explain"], args].concat());
+        shell(plane, plane.folder(), &script)
     };
-    for (verb, set) in [("pause", Some("true")), ("resume", None)] {
-        let command = done(&fleet.replica, &["--explain", verb]);
-        kubectl(&command);
-        assert_eq!(annotation(&fleet, "pause").as_deref(), set, "{command}");
+    for (verb, name, set) in
+        [("pause", "pause", Some("true")), ("resume", "pause", None), ("leave", "leave", Some("true"))]
+    {
+        explained(replica, &[verb]);
+        assert_eq!(annotation(&fleet, name).as_deref(), set, "{verb}");
     }
+    explained(replica, &["repin"]);
+    assert!(replica.api().get(STATE).is_err());
+    for args in [&["status"][..], &["status", OWN], &["tree", OWN], &["tokens"], &["check"]] {
+        assert_ne!(explained(directory, args), "", "{args:?}");
+    }
+    explained(directory, &["rebind", OWN, "--identity", "another"]);
+    let entry = directory.api().get(&format!("{CLUSTERS}/{OWN}")).unwrap();
+    assert_eq!(entry["metadata"]["annotations"]["multicluster.coreos.com/rebind"], "another");
+    explained(directory, &["revoke", OWN]);
+    assert!(directory.api().get(ACCOUNT).is_err());
+    explained(directory, &["unregister", OWN]);
+    explained(directory, &["unregister", "west", "--force"]);
+    assert_eq!(directory.api().get(CLUSTERS).unwrap()["items"], json!([]));
 }
 
 #[test]

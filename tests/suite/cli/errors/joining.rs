@@ -173,6 +173,13 @@ fn each_step_of_joining_that_fails_says_which_and_what_to_do() {
             &["rebind clusters.multicluster.coreos.com east", "no cluster reports", "--identity"],
         ),
         (
+            "a credential for nobody",
+            &admin,
+            &["token", "north", &url],
+            1,
+            &["clusters.multicluster.coreos.com north", "no entry of this name", "kubectl muster join north"],
+        ),
+        (
             "no such account",
             &admin,
             &["revoke", "north"],
