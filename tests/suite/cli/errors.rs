@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use muster_tests::ControlPlane;
 use muster_tests::kubeconfig::readdress;
-use muster_tests::plane::Output;
+use muster_tests::plane::{Output, TokenOptions};
 use muster_tests::pool;
 use serde_json::json;
 
@@ -49,7 +49,7 @@ fn user(plane: &ControlPlane, name: &str, rights: &[(&str, &str, Option<&str>)])
                 .unwrap(),
         };
     }
-    let content = plane.service_account_kubeconfig("default", name, &Default::default()).unwrap();
+    let content = plane.service_account_kubeconfig("default", name, &TokenOptions::default()).unwrap();
     kubeconfig_file(plane, name, &content)
 }
 

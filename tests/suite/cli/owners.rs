@@ -2,6 +2,7 @@
 
 use http::StatusCode;
 use muster_tests::ControlPlane;
+use muster_tests::plane::TokenOptions;
 use muster_tests::wait::{DEADLINE, eventually};
 use serde_json::{Value, json};
 
@@ -78,7 +79,8 @@ fn what_explain_prints_is_what_a_shell_can_run() {
 #[test]
 fn revoking_ends_every_token_and_says_how_far_it_reaches() {
     let fleet = Fleet::new();
-    let token = fleet.directory.service_account_token("muster-agents", OWN, &Default::default()).unwrap();
+    let token =
+        fleet.directory.service_account_token("muster-agents", OWN, &TokenOptions::default()).unwrap();
     let own = fleet.directory.api_with(&token).unwrap();
     own.get(CLUSTERS).unwrap();
     let rehearsed = muster(&fleet.directory, &["revoke", OWN, "--dry-run"]);

@@ -7,6 +7,7 @@ use super::{check_all, user};
 use crate::fleet::{DIRECTORY, ENROL, install};
 
 #[test]
+#[allow(clippy::too_many_lines)] // a table
 fn each_step_of_joining_that_fails_says_which_and_what_to_do() {
     let plane = pool::plane().unwrap();
     let admin = plane.admin_kubeconfig();
