@@ -245,7 +245,8 @@ pub(crate) fn describe(api: &Api, cluster: &str, address: &Address, identity: Op
     let left = token.until.duration_since(api.now());
     let minutes = (left + SignedDuration::from_secs(30)).as_mins().max(0);
     note(&format!(
-        "the credential lives for {minutes} minutes, until {}; deleting secrets {}/{} ends it before",
+        "the credential lives for {minutes} minutes, until {}; deleting secrets {}/{} ends it before. \
+         With it the agent asks for one of its own",
         token.until,
         names::AGENTS_NAMESPACE,
         joining_secret(cluster),
