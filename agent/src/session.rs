@@ -10,6 +10,7 @@
 
 pub mod credential;
 mod gate;
+mod life;
 pub mod probe;
 mod refusal;
 pub mod renewal;
@@ -17,10 +18,9 @@ pub mod source;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
-use std::time::Duration;
 
 use jiff::Timestamp;
-use muster_api::conditions::{CredentialsValid, DirectoryReachable, Reason as _};
+use muster_api::conditions::{DirectoryReachable, Reason as _};
 use muster_engine::Memory;
 use muster_engine::event::Problem;
 use muster_engine::event::{Event, Session as Joined};
@@ -33,19 +33,16 @@ use secrecy::ExposeSecret as _;
 use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, sleep_until};
 
-use self::credential::{Facts as Lifespan, Lifetime};
+use self::credential::Facts as Lifespan;
 use self::gate::{Asks, IdentityGate};
 use self::probe::{Facts, NEEDED, Right, probe};
 use self::refusal::{OfferError, WAIT_FOR_ANSWER, of_credential};
-use self::renewal::{Renewal, Renewed};
+use self::renewal::Renewal;
 use self::source::{Material, Offer};
 use crate::client_options;
 use crate::metrics::{DIRECTORY, Metrics};
 use crate::store::{Kept, Store};
 use muster_kit::kubeconfig::Kubeconfig;
-
-/// How often the life of the credential is looked at.
-const LOOK_AT_LIFE: Duration = Duration::from_secs(3600);
 
 /// A session that others may use. Whoever holds it past its end holds its connections open.
 pub struct Open {
@@ -200,7 +197,9 @@ impl Session {
     /// Tries what is pending.
     async fn attempt(&mut self) -> Result<(), Rejoined> {
         let Some((material, _)) = self.pending.take() else { return Ok(()) };
-        let (material, outcome) = self.try_newest(material).await;
+        let renewed = self.renewed().await;
+        let is_kept = renewed.is_some();
+        let (material, outcome) = self.try_newest(material, renewed).await;
         let result = match &outcome {
             Ok(_) => "ok",
             Err(error) => of_credential(error.reason()).as_str(),
@@ -208,10 +207,8 @@ impl Session {
         self.wiring.metrics.rotations.with_label_values(&[result]).inc();
         match outcome {
             Ok(open) => {
-                if !material.is_renewed
-                    && let Err(error) = self.kept().discard().await
-                {
-                    tracing::warn!(%error, "a credential that was renewed from an earlier one is kept still");
+                if is_kept && !material.is_renewed {
+                    self.discard().await;
                 }
                 self.open(material, open).await
             }
@@ -248,19 +245,6 @@ impl Session {
             }
         }
         Ok(())
-    }
-
-    /// Tries what was renewed from what is offered, where there is such, and else that itself.
-    async fn try_newest(&self, material: Material) -> (Material, Result<Open, OfferError>) {
-        if let Some(renewed) = self.renewed().await.filter(|renewed| renewed.input == material.input) {
-            let outcome = self.try_material(&renewed).await;
-            let unknown = |error: &OfferError| error.reason() == DirectoryReachable::Unreachable;
-            if !outcome.as_ref().is_err_and(|error| !unknown(error)) {
-                return (if outcome.is_ok() { renewed } else { material }, outcome);
-            }
-        }
-        let outcome = self.try_material(&material).await;
-        (material, outcome)
     }
 
     async fn try_material(&self, material: &Material) -> Result<Open, OfferError> {
@@ -358,72 +342,6 @@ impl Session {
         Ok(())
     }
 
-    // === renewal ===
-
-    fn kept(&self) -> Renewed<'_> {
-        Renewed { client: &self.wiring.keeper, namespace: self.wiring.store.namespace() }
-    }
-
-    /// The renewed credential, if there is one.
-    async fn renewed(&self) -> Option<Material> {
-        match self.kept().load().await {
-            Ok(renewed) => renewed,
-            Err(error) => {
-                tracing::warn!(%error, "whether there is a renewed credential is not known");
-                None
-            }
-        }
-    }
-
-    /// Works out when what is in use is renewed.
-    fn plan_renewal(&mut self) {
-        let wait = self.working.as_ref().and_then(|(_, open)| {
-            let salt = u64::from(std::process::id());
-            self.wiring.renewal.wait(&open.user, (&open.life, open.renewed.is_some()), Timestamp::now(), salt)
-        });
-        self.renew_at = wait.map(|wait| Instant::now() + wait);
-        (self.renewals, self.unrenewed) = (0, None);
-    }
-
-    /// Renews what is in use: what is kept then is tried, and swapped in.
-    async fn renew(&mut self) -> Result<(), Rejoined> {
-        let Some((material, open)) = &self.working else {
-            self.renew_at = None;
-            return Ok(());
-        };
-        let life = self.wiring.renewal.life;
-        let renewed = self.kept().renew(&open.client, &open.user, material, life).await;
-        let outcome = match renewed {
-            Ok(renewed) => self
-                .try_material(&renewed)
-                .await
-                .map(|open| (renewed, open))
-                .map_err(|error| (error.told(self.wiring.store.namespace()), WAIT_FOR_ANSWER)),
-            Err(error) => Err((error.to_string(), error.wait())),
-        };
-        let result = if outcome.is_ok() { "ok" } else { "failed" };
-        self.wiring.metrics.renewals.with_label_values(&[result]).inc();
-        match outcome {
-            Ok((renewed, open)) => {
-                let (refused, fallback) = (self.refused.take(), self.fallback.take());
-                self.open(renewed, open).await?;
-                (self.refused, self.fallback) = (refused, fallback);
-                self.tell_credential().await;
-            }
-            Err((why, (first, longest))) => {
-                self.renewals = self.renewals.saturating_add(1);
-                let wait = backoff(self.renewals, first, longest, u64::from(std::process::id()));
-                self.renew_at = Some(Instant::now() + wait);
-                if self.unrenewed.as_ref() != Some(&why) {
-                    tracing::warn!(why, "credential not renewed");
-                }
-                self.unrenewed = Some(why);
-                self.tell_credential().await;
-            }
-        }
-        Ok(())
-    }
-
     /// Somebody doubts the directory: is it still the one that was joined?
     async fn doubted(&mut self) -> Result<(), Rejoined> {
         let Some((material, open)) = self.working.take() else { return Ok(()) };
@@ -467,37 +385,6 @@ impl Session {
             self.send(Event::Closed(problem)).await;
         }
         self.tell_credential().await;
-    }
-
-    async fn tell_credential(&self) {
-        let life = self.working.as_ref().map(|(_, open)| &open.life);
-        let expires = life.and_then(|life| life.expires_at);
-        let problem = match (&self.refused, life.map(|life| life.lifetime(Timestamp::now()))) {
-            (Some(Problem { reason, message }), _) => Some((of_credential(*reason), message.clone())),
-            (None, Some(Lifetime::ExpiresSoon)) => {
-                Some((CredentialsValid::ExpiresSoon, self.ends("ends", expires)))
-            }
-            (None, Some(Lifetime::Expired)) => Some((CredentialsValid::Expired, self.ends("ended", expires))),
-            (None, _) => None,
-        };
-        let problem = problem.map(|(reason, message)| Problem { reason, message });
-        self.send(Event::Credential { problem, expires }).await;
-    }
-
-    fn next_look(&self) -> Duration {
-        let expires = self.working.as_ref().and_then(|(_, open)| open.life.expires_at);
-        let left = expires.and_then(|end| Duration::try_from(end.duration_since(Timestamp::now())).ok());
-        // Past the end there is nothing more to see.
-        left.map_or(LOOK_AT_LIFE, |left| (left + Duration::from_secs(1)).min(LOOK_AT_LIFE))
-    }
-
-    fn ends(&self, verb: &str, expires: Option<Timestamp>) -> String {
-        let Some(expires) = expires else { return String::new() };
-        let ends = format!("it {verb} at {}", muster_api::Time::from(expires));
-        match &self.unrenewed {
-            Some(why) => format!("{ends}, and was not renewed: {why}"),
-            None => ends,
-        }
     }
 
     async fn send(&self, event: Event) {

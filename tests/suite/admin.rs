@@ -70,7 +70,7 @@ fn every_metric_of_the_list_moves_and_names_no_object() {
     // No watch shows when what is somebody else's goes.
     waits(&agent, Metric::RetryTimers, &[("category", "conflict")], |retries| retries >= 1.0);
 
-    fleet.reason(&agent, "CredentialsValid", "ExpiresSoon");
+    fleet.reason(&agent, "CredentialsValid", "Valid");
     let report = fleet.replica.api().get(REPORT).unwrap();
     let ends: jiff::Timestamp = report["status"]["credential"]["expires"].as_str().unwrap().parse().unwrap();
     let expiry = waits(&agent, Metric::CredentialExpiry, &[], |at| at > 0.0);

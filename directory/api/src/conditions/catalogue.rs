@@ -84,13 +84,13 @@ conditions! {
         ),
         ExpiresSoon: "The credential works, and ends soon." => warning(
             Status::True,
-            "Less than a third of its life, or less than seven days, is left. The report has the time.",
-            "Put a new credential into the Secret before that time.",
+            "Less than a third of its life, or less than seven days, is left. The agent renews a token of its account by itself, where it may; where it could not, the message says why.",
+            "Mend what the message names, or put a new credential into the Secret before that time: `kubectl muster token NAME` prints one.",
         ),
         Expired: "The credential has ended." => warning(
             Status::False,
-            "Nobody replaced it in time.",
-            "Put a new credential into the Secret. The replica keeps what it has until then.",
+            "Nobody replaced it in time, and the agent could not renew it, for example since it was cut off.",
+            "Put a new credential into the Secret: `kubectl --context DIRECTORY muster token NAME | kubectl --context REPLICA apply -f -`. The replica keeps what it has until then.",
         ),
         SecretMissing: "There is no Secret with a kubeconfig." => warning(
             Status::False,
