@@ -90,7 +90,7 @@ conditions! {
         Expired: "The credential has ended." => warning(
             Status::False,
             "Nobody replaced it in time, and the agent could not renew it, for example since it was cut off.",
-            "Put a new credential into the Secret: `kubectl --context DIRECTORY muster token NAME | kubectl --context REPLICA apply -f -`. The replica keeps what it has until then.",
+            "Put a new credential into the Secret: `kubectl muster token NAME` in the directory prints it, for `kubectl apply -f -` in the replica. The replica keeps what it has until then.",
         ),
         SecretMissing: "There is no Secret with a kubeconfig." => warning(
             Status::False,
