@@ -31,11 +31,6 @@ pub(crate) struct Token {
     pub(crate) until: Timestamp,
 }
 
-/// The Secret in the directory that a joining token is bound to. It holds nothing: its deletion ends the token.
-pub(crate) fn joining_secret(cluster: &str) -> String {
-    format!("{cluster}-joining")
-}
-
 /// Waits until the cluster's account is there, and says so on stderr.
 ///
 /// # Errors
@@ -121,7 +116,7 @@ async fn late(api: &Api, cluster: &str, patience: Duration) -> Failure {
 /// # Errors
 /// Where the server refuses one of the requests.
 pub(crate) async fn token(api: &Api, cluster: &str) -> Result<Token, Failure> {
-    let secret = joining_secret(cluster);
+    let secret = names::joining_secret(cluster);
     let uid = bound_to(api, cluster, &secret).await?;
     let ask = json!({
         "apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest",
@@ -249,7 +244,7 @@ pub(crate) fn describe(api: &Api, cluster: &str, address: &Address, identity: Op
          With it the agent asks for one of its own",
         token.until,
         names::AGENTS_NAMESPACE,
-        joining_secret(cluster),
+        names::joining_secret(cluster),
     ));
 }
 
@@ -260,7 +255,7 @@ pub(crate) fn explain(
     server: Option<&http::Uri>,
 ) -> String {
     let agents = names::AGENTS_NAMESPACE;
-    let joining = joining_secret(cluster);
+    let joining = names::joining_secret(cluster);
     let view = |path: &str| {
         format!(
             "$({})",

@@ -3,7 +3,7 @@
 use muster_api::Object;
 use muster_api::marks::{ALLOW_DELETION, WORK_FINALIZER};
 use muster_api::names;
-use muster_api::resource::{CLUSTERS, NAMESPACES, WORKS};
+use muster_api::resource::{CLUSTERS, NAMESPACES, SECRETS, WORKS};
 use muster_kit::Client;
 use muster_kit::client::{CallError, ListQuery, Preconditions};
 use serde_json::{Value, json};
@@ -44,6 +44,11 @@ async fn attempt(client: &Client, cluster: &str, step: &Step) -> Result<Outcome,
             let namespace = part.namespace(cluster);
             let same = Preconditions { uid: Some(uid.clone()), resource_version: None };
             client.delete(&part.resource(), namespace.as_deref(), &part.name(cluster), &same).await?;
+            Ok(Outcome::Removed)
+        }
+        Step::Retire { .. } => {
+            let (namespace, name) = (Some(names::AGENTS_NAMESPACE), names::joining_secret(cluster));
+            client.delete(&SECRETS, namespace, &name, &Preconditions::default()).await?;
             Ok(Outcome::Removed)
         }
         Step::Look => {

@@ -30,7 +30,7 @@ fn kubeconfig(secret: &Value) -> String {
 
 /// A kubeconfig with a token that is worth something only while a Secret in the directory is there: it is bound to that,
 /// as those to join with are.
-fn bound(fleet: &Fleet) -> String {
+pub(crate) fn bound(fleet: &Fleet) -> String {
     let joining = json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "east-joining", "namespace": "muster-agents"}});
     fleet.directory.apply(&joining.to_string()).unwrap();
     let uid = fleet.directory.api().get(JOINING).unwrap()["metadata"]["uid"].clone();

@@ -6,7 +6,7 @@ use muster_api::resource::{CLUSTERS, SECRETS, SERVICE_ACCOUNTS};
 use crate::api::{Api, Call, CallError};
 use crate::args::{NamedWriting, Target};
 use crate::connect::connect;
-use crate::credential::joining_secret;
+use muster_api::names::joining_secret;
 use crate::failure::Failure;
 use crate::kubectl::Kubectl;
 use crate::output::note;

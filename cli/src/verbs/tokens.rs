@@ -9,7 +9,7 @@ use serde_json::Value;
 use crate::api::{Api, Call};
 use crate::args::Target;
 use crate::connect::connect;
-use crate::credential::{JOINING_UNTIL, joining_secret};
+use crate::credential::JOINING_UNTIL;
 use crate::failure::Failure;
 use crate::fleet::{self, Member, age, until};
 use crate::kubectl::Kubectl;
@@ -80,7 +80,7 @@ fn row(api: &Api, account: &Value, secrets: Option<&[Value]>, members: &[Member]
 
 fn joining(cluster: &str, secrets: Option<&[Value]>, now: Timestamp) -> String {
     let Some(secrets) = secrets else { return "?".to_owned() };
-    let name = joining_secret(cluster);
+    let name = names::joining_secret(cluster);
     let Some(secret) = secrets.iter().find(|secret| text(secret, "/metadata/name") == name) else {
         return "none".to_owned();
     };

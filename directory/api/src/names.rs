@@ -30,6 +30,9 @@ pub const VIEW_BINDING: &str = "muster-view-clusters-";
 /// What the name begins with of the Role in [`AGENTS_NAMESPACE`], and of the binding to it, with which an agent renews its
 /// own token; the name of the cluster follows.
 pub const TOKEN_ROLE: &str = "muster-token-";
+/// What the name ends with of the Secret in [`AGENTS_NAMESPACE`] to which a credential to join with is bound; before it
+/// stands the name of the cluster.
+pub const JOINING: &str = "-joining";
 /// The Secret with the credential that the agent renewed.
 pub const RENEWED_SECRET: &str = "directory-sync-renewed";
 /// The `ConfigMap` with what the agent must remember: the pin above all.
@@ -82,6 +85,12 @@ pub fn execution_namespace(cluster: &str) -> String {
 #[must_use]
 pub fn values_secret(work: &str) -> String {
     format!("{VALUES_SECRET}{work}")
+}
+
+/// The name of the Secret to which a cluster's credential to join with is bound.
+#[must_use]
+pub fn joining_secret(cluster: &str) -> String {
+    format!("{cluster}{JOINING}")
 }
 
 /// Whether a namespace is one of Muster's own: what people ask of Muster must never reach into it.

@@ -1,6 +1,7 @@
 //! What a report says, as far as decisions read it. An agent writes it, so it is not trusted.
 
-use muster_api::Object;
+use jiff::Timestamp;
+use muster_api::{Object, Time};
 use muster_api::cluster::Mode;
 use muster_api::condition::{Condition, Status};
 use muster_api::conditions::ConditionType;
@@ -19,6 +20,8 @@ pub(super) struct Facts {
     pub(super) version: Option<String>,
     pub(super) agent_version: Option<String>,
     pub(super) mode: Option<Mode>,
+    /// When the agent last renewed its credential; `None` while it uses the one that it was given.
+    pub(super) renewed: Option<Timestamp>,
     /// Whether the agent has left the directory.
     pub(super) left: bool,
     /// Whether the agent says that its own cluster does not answer.
@@ -40,11 +43,13 @@ impl Facts {
         );
         let version = |text: Option<String>| text.filter(|text| text.len() <= LONGEST_VERSION);
         let (replica, agent) = (status.replica.unwrap_or_default(), status.agent.unwrap_or_default());
+        let credential = status.credential.unwrap_or_default();
         Self {
             id: replica.id.filter(|id| is_identity(id)),
             version: version(replica.version),
             agent_version: version(agent.version),
             mode: agent.mode,
+            renewed: credential.renewed.map(Time::timestamp),
             left,
             replica_away,
         }

@@ -1,5 +1,6 @@
 //! What is decided, and what came of it.
 
+use jiff::Timestamp;
 use muster_api::Object;
 use muster_api::cluster::ClusterStatus;
 use muster_api::events::controller::EventReason;
@@ -54,6 +55,11 @@ pub enum Step {
         /// It must still have this UID.
         uid: String,
     },
+    /// The Secret goes to which the credential to join with is bound. It is not read: it may not be there.
+    Retire {
+        /// When the agent renewed its credential.
+        renewed: Timestamp,
+    },
     /// The Lease is read anew.
     Look,
     /// The Works of the execution namespace are listed.
@@ -76,6 +82,7 @@ impl Step {
             Self::Status { .. } => "status",
             Self::Make { .. } => "make",
             Self::Remove { .. } => "remove",
+            Self::Retire { .. } => "retire",
             Self::Look => "look",
             Self::List => "list",
             Self::Release(_) => "release",

@@ -261,6 +261,7 @@ impl Fleet {
                     seen.deleting = true;
                 }
             }
+            (Step::Retire { renewed }, _) => member.retired = Some(renewed),
             (Step::Remove { part, .. }, Outcome::Absent) => self.lose(part, &part.slot(name)),
             (Step::Look, Outcome::Object(lease)) => {
                 self.part(Part::Lease, &lease, now);

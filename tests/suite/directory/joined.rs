@@ -8,6 +8,7 @@ use rustix::process::Signal;
 
 use super::until;
 use crate::fleet::{CLUSTERS, Fleet, condition_of};
+use crate::renewal::bound;
 
 /// Waits until the entry of the replica has this reason for a condition.
 fn reason(fleet: &Fleet, controller: &DirectoryProcess, condition: &str, reason: &str) -> Duration {
@@ -85,4 +86,23 @@ fn another_controller_takes_over_and_goes_on() {
             .ok_or_else(|| north.to_string())
     });
     first.exit(DEADLINE).unwrap();
+}
+
+#[test]
+fn a_token_to_join_with_is_refused_once_the_agent_has_one_of_its_own() {
+    let fleet = Fleet::bare();
+    let controller = DirectoryProcess::start(&fleet.directory, &[]).unwrap();
+    fleet.entries();
+    reason(&fleet, &controller, "Enrolled", "Enrolled");
+    let joining = bound(&fleet);
+    fleet.offer(&joining);
+    let agent = fleet.agent(&[]);
+    reason(&fleet, &controller, "Ready", "Reporting");
+    let kubeconfig: serde_json::Value = serde_saphyr::from_str(&joining).unwrap();
+    let api = fleet.directory.api_with(kubeconfig["users"][0]["user"]["token"].as_str().unwrap()).unwrap();
+    until(&controller, "the joining token refused", DEADLINE, || match api.get(CLUSTERS) {
+        Err(error) if error.status().is_some_and(|status| status == 401) => Ok(()),
+        other => Err(format!("{other:?}")),
+    });
+    fleet.in_step(&agent);
 }

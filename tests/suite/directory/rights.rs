@@ -23,10 +23,11 @@ const ANYWHERE: [&str; 8] = [
 ];
 const ENTRIES: [&str; 2] =
     ["list,patch,watch clusters.multicluster.coreos.com", "update clusters.multicluster.coreos.com/status"];
-const AGENTS: [&str; 3] = [
+const AGENTS: [&str; 4] = [
     "create serviceaccounts/token",
     "create,delete,list,patch,watch roles.rbac.authorization.k8s.io",
     "create,delete,list,patch,watch serviceaccounts",
+    "delete secrets",
 ];
 const EVENTS: [&str; 1] = ["create,patch events.events.k8s.io"];
 const LEADER: [&str; 1] = ["update leases.coordination.k8s.io muster-directory"];
@@ -93,8 +94,10 @@ fn what_would_make_it_more_than_it_is_is_refused() {
     for namespace in ["", "default", "kube-system", "muster-system", "muster-agents", "muster-cluster-east"] {
         for (group, resource) in nothing {
             for verb in verbs {
-                assert!(
-                    !may(&api, verb, group, resource, namespace, ""),
+                let joining = (verb, resource, namespace) == ("delete", "secrets", "muster-agents");
+                assert_eq!(
+                    may(&api, verb, group, resource, namespace, ""),
+                    joining,
                     "{verb} {resource} in {namespace:?}"
                 );
             }
@@ -192,6 +195,11 @@ fn admission_keeps_it_to_its_own() {
     }
     let steps = json!([{"op": "add", "path": "/metadata/labels", "value": {"a": "b"}}]);
     refused("a Work by steps", api.patch(&work, JSON_PATCH, &steps), finalizer);
+
+    let secret = json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "other"}});
+    let secrets = "/api/v1/namespaces/muster-agents/secrets";
+    admin.create(secrets, &secret).unwrap();
+    refused("a Secret", api.delete(&format!("{secrets}/other")), "deletes Secrets NAME-joining alone");
 
     let rbac = "/apis/rbac.authorization.k8s.io/v1";
     let binding = |kind: &str, name: &str, role: &str| {

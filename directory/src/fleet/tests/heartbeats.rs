@@ -145,3 +145,30 @@ fn those_that_were_lost_before_do_not_blind_the_next_controller() {
     assert!(!world.fleet.is_blind());
     assert_eq!((silent(&world, &names), world.told()), (20, vec![]));
 }
+
+#[test]
+fn a_credential_to_join_with_goes_once_the_agent_has_one_of_its_own() {
+    let retired = |world: &World| world.written.iter().filter(|step| *step == "retire").count();
+    let (mut world, names) = fleet(1);
+    let east = &names[0];
+    assert_eq!(retired(&world), 0, "the agent uses it");
+    world.renewed(east, 5);
+    world.settle();
+    world.beat(east, &id(0));
+    world.settle();
+    assert_eq!(retired(&world), 1);
+    world.restart();
+    world.settle();
+    assert_eq!(retired(&world), 2, "the one before may have ended first");
+    world.renewed(east, 0);
+    world.settle();
+    assert_eq!(retired(&world), 3, "it may have joined anew");
+    world.renewed(east, 3 * 3600);
+    world.restart();
+    world.settle();
+    assert_eq!(retired(&world), 3, "it ended by itself");
+    world.report(east, &id(1));
+    world.renewed(east, 1);
+    world.settle();
+    assert_eq!(retired(&world), 3, "another cluster's agent says so");
+}

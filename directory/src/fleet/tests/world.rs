@@ -241,6 +241,14 @@ impl World {
         self.patch(&Part::Report.resource(), Some(&namespace), name, &status).unwrap();
     }
 
+    /// The agent says that it renewed its credential so many seconds ago.
+    pub(super) fn renewed(&mut self, name: &str, ago: i64) {
+        let at = self.now().wall.saturating_sub(jiff::SignedDuration::from_secs(ago)).unwrap();
+        let status = json!({"status": {"credential": {"renewed": muster_api::Time::from(at)}}});
+        let namespace = execution_namespace(name);
+        self.patch(&Part::Report.resource(), Some(&namespace), name, &status).unwrap();
+    }
+
     pub(super) fn say_left(&mut self, name: &str) {
         let left = json!({"status": {"conditions": [{
             "type": "Deregistered", "status": "True", "reason": "EntryDeleted", "message": "",
@@ -326,6 +334,7 @@ impl World {
                 let there = self.remove(&part.resource(), namespace.as_deref(), &part.name(cluster));
                 return if there { Outcome::Removed } else { Outcome::Absent };
             }
+            Step::Retire { .. } => return Outcome::Removed,
             Step::Look => Some(self.part(Part::Lease, cluster)).filter(|lease| !lease.is_null()),
             Step::List => {
                 let namespace = execution_namespace(cluster);
