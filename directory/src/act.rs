@@ -46,7 +46,7 @@ async fn attempt(client: &Client, cluster: &str, step: &Step) -> Result<Outcome,
             client.delete(&part.resource(), namespace.as_deref(), &part.name(cluster), &same).await?;
             Ok(Outcome::Removed)
         }
-        Step::Retire { .. } => {
+        Step::Retire => {
             let (namespace, name) = (Some(names::AGENTS_NAMESPACE), names::joining_secret(cluster));
             client.delete(&SECRETS, namespace, &name, &Preconditions::default()).await?;
             Ok(Outcome::Removed)

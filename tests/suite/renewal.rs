@@ -148,7 +148,7 @@ fn what_people_put_in_its_place_wins_when_it_works_and_else_the_renewed_one_goes
     fleet.reason(&agent, "CredentialsValid", "CredentialsRejected");
     fleet.reason(&agent, "DirectoryReachable", "Reachable");
     fleet.offer(&fleet.kubeconfig());
-    fleet.reason(&agent, "CredentialsValid", "Valid");
+    fleet.reason(&agent, "CredentialsValid", "ExpiresSoon"); // in a day
     until(&agent, "what was renewed from the old one to go", || {
         secret(&fleet, RENEWED).map_or(Ok(()), |_| Err("it is there".to_owned()))
     });

@@ -5,7 +5,8 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 pub use muster_api::clock::{Now, backoff};
 
 /// What [`backoff`] needs of what is tried again: the same for the same, in this process.
-pub(crate) fn salt(of: impl Hash) -> u64 {
+#[must_use]
+pub fn salt(of: impl Hash) -> u64 {
     let mut hasher = DefaultHasher::new();
     of.hash(&mut hasher);
     hasher.finish()

@@ -5,7 +5,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use muster_api::conditions::{CredentialsValid, DirectoryReachable};
 use muster_engine::event::{Event, Problem};
-use muster_engine::time::backoff;
+use muster_engine::time::{backoff, salt};
 use tokio::time::Instant;
 
 use super::credential::Lifetime;
@@ -57,10 +57,15 @@ impl Session {
         }
     }
 
+    /// Another number in each replica: in pods, each process has the same id.
+    fn salt(&self) -> u64 {
+        salt(&self.wiring.replica)
+    }
+
     /// Works out when what is in use is renewed.
     pub(super) fn plan_renewal(&mut self) {
         let wait = self.working.as_ref().and_then(|(_, open)| {
-            let salt = u64::from(std::process::id());
+            let salt = self.salt();
             self.wiring.renewal.wait(&open.user, (&open.life, open.renewed.is_some()), Timestamp::now(), salt)
         });
         self.renew_at = wait.map(|wait| Instant::now() + wait);
@@ -94,7 +99,7 @@ impl Session {
             }
             Err((why, (first, longest))) => {
                 self.renewals = self.renewals.saturating_add(1);
-                let wait = backoff(self.renewals, first, longest, u64::from(std::process::id()));
+                let wait = backoff(self.renewals, first, longest, self.salt());
                 self.renew_at = Some(Instant::now() + wait);
                 if self.unrenewed.as_ref() != Some(&why) {
                     tracing::warn!(why, "credential not renewed");

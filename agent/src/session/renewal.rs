@@ -33,6 +33,9 @@ const REFUSED: (Duration, Duration) = (Duration::from_secs(60), Duration::from_s
 /// A token that lives no longer is one to join with.
 const JOINING: Duration = Duration::from_secs(3600);
 
+/// Least time between two renewals, where nothing shorter is asked for.
+const LEAST: Duration = Duration::from_secs(60);
+
 /// Why a credential was not renewed, or not read.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum RenewalError {
@@ -90,7 +93,9 @@ impl Renewal {
         let permille = u32::try_from(900 + salt % 201).unwrap_or(1000);
         let after = self.after.unwrap_or(whole / 3) * permille / 1000;
         let due = issued.saturating_add(after).ok()?;
-        Some(Duration::try_from(due.duration_since(now)).unwrap_or_default())
+        let wait = Duration::try_from(due.duration_since(now)).unwrap_or_default();
+        // The clock of this machine may be wrong either way: it makes nothing hot, and lets nothing die.
+        Some(wait.clamp(LEAST.min(after), after))
     }
 }
 
@@ -251,7 +256,8 @@ mod tests {
         assert_eq!(wait(renewal, USER, life, 1_000, 100), Some(1_000));
         assert_eq!([0, 200].map(|salt| wait(renewal, USER, life, 1_000, salt)), [Some(900), Some(1_100)]);
         assert_eq!(wait(renewal, USER, life, 1_500, 100), Some(500));
-        assert_eq!(wait(renewal, USER, life, 3_000, 100), Some(0), "it is late");
+        assert_eq!(wait(renewal, USER, life, 3_000, 100), Some(60), "it is late, or the clock is wrong");
+        assert_eq!(wait(renewal, USER, life, 0, 100), Some(1_000), "the clock is wrong");
         let soon = Renewal { after: Some(Duration::from_secs(10)), ..renewal };
         assert_eq!(wait(soon, USER, life, 1_000, 100), Some(10));
         let given = |life| renewal.wait(USER, (&life, false), at(2_000), 100).unwrap().as_secs();

@@ -6,10 +6,10 @@ use muster_api::resource::{CLUSTERS, SECRETS, SERVICE_ACCOUNTS};
 use crate::api::{Api, Call, CallError};
 use crate::args::{NamedWriting, Target};
 use crate::connect::connect;
-use muster_api::names::joining_secret;
 use crate::failure::Failure;
 use crate::kubectl::Kubectl;
 use crate::output::note;
+use muster_api::names::joining_secret;
 
 pub(super) async fn run(target: &Target, flags: &NamedWriting) -> Result<(), Failure> {
     let connection = connect(target, flags.writing.dry_run).await?;

@@ -23,8 +23,8 @@ impl Fleet {
             if self.looks.contains(name) {
                 return Some(Step::Look);
             }
-            if let Some(step) = self.to_retire(name, member, now) {
-                return Some(step);
+            if member.joined {
+                return Some(Step::Retire);
             }
         }
         if member.tell_due > now.mono || !entry.is_held() && member.trouble.is_none() {
@@ -32,13 +32,6 @@ impl Fleet {
         }
         let status = self.status(name, member, now);
         (status != entry.status).then(|| member.tell(status))
-    }
-
-    /// The credential to join with goes once the agent of this cluster has one of its own.
-    fn to_retire(&self, name: &str, member: &Member, now: Now) -> Option<Step> {
-        let facts = self.facts.get(name).filter(|facts| facts.id.is_some() && facts.id == member.bound)?;
-        let renewed = facts.renewed.filter(|renewed| member.retires(*renewed, now.wall))?;
-        Some(Step::Retire { renewed })
     }
 
     /// The first part that is missing, or not as it is to be. Into a namespace that is not Muster's, or that goes,

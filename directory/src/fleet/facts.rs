@@ -1,11 +1,11 @@
 //! What a report says, as far as decisions read it. An agent writes it, so it is not trusted.
 
 use jiff::Timestamp;
-use muster_api::{Object, Time};
 use muster_api::cluster::Mode;
 use muster_api::condition::{Condition, Status};
 use muster_api::conditions::ConditionType;
 use muster_api::report::ClusterReport;
+use muster_api::{Object, Time};
 
 use super::beat::is_identity;
 

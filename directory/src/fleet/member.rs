@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use jiff::{SignedDuration, Timestamp};
 use muster_api::clock::backoff;
 use muster_api::cluster::ClusterStatus;
 use muster_api::conditions::cluster::Enrolled;
@@ -12,8 +11,6 @@ use super::plan::{Failure, FailureKind, Step, Work};
 
 const FIRST_WAIT: Duration = Duration::from_millis(500);
 const LONGEST_WAIT: Duration = Duration::from_secs(30);
-/// After a renewal that long ago, a credential to join with has ended by itself: it lives for an hour at most.
-const JOINED: SignedDuration = SignedDuration::from_hours(2);
 
 /// What a cluster that leaves still has in the directory.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -41,8 +38,8 @@ pub(super) struct Member {
     pub(super) bound: Option<String>,
     /// Since when the entry is seen to go.
     pub(super) leaving: Option<Duration>,
-    /// The renewal of the agent's credential after which the one to join with was removed.
-    pub(super) retired: Option<Timestamp>,
+    /// The agent was seen to renew the credential that it was given to join with: that one is to go.
+    pub(super) joined: bool,
     /// What is left of a cluster that leaves; none while it is not known.
     pub(super) left: Option<Left>,
 }
@@ -59,7 +56,7 @@ impl Member {
             trouble: None,
             bound,
             leaving,
-            retired: None,
+            joined: false,
             left: None,
         }
     }
@@ -95,12 +92,6 @@ impl Member {
     /// The status of the entry becomes this.
     pub(super) fn tell(&self, status: ClusterStatus) -> Step {
         Step::Status { resource_version: self.entry.resource_version.clone(), status: Box::new(status) }
-    }
-
-    /// Whether the credential to join with may be there still, and is needed no more: the agent renewed its own since.
-    pub(super) fn retires(&self, renewed: Timestamp, wall: Timestamp) -> bool {
-        let ago = wall.duration_since(renewed);
-        ago < JOINED && ago > -JOINED && self.retired.is_none_or(|retired| retired < renewed)
     }
 
     /// A step succeeded.

@@ -1,6 +1,5 @@
 //! What is decided, and what came of it.
 
-use jiff::Timestamp;
 use muster_api::Object;
 use muster_api::cluster::ClusterStatus;
 use muster_api::events::controller::EventReason;
@@ -56,10 +55,7 @@ pub enum Step {
         uid: String,
     },
     /// The Secret goes to which the credential to join with is bound. It is not read: it may not be there.
-    Retire {
-        /// When the agent renewed its credential.
-        renewed: Timestamp,
-    },
+    Retire,
     /// The Lease is read anew.
     Look,
     /// The Works of the execution namespace are listed.
@@ -82,7 +78,7 @@ impl Step {
             Self::Status { .. } => "status",
             Self::Make { .. } => "make",
             Self::Remove { .. } => "remove",
-            Self::Retire { .. } => "retire",
+            Self::Retire => "retire",
             Self::Look => "look",
             Self::List => "list",
             Self::Release(_) => "release",

@@ -148,7 +148,16 @@ impl Fleet {
                 }
             }
             Part::Report => {
-                self.facts.insert(slot.clone(), Facts::of(object));
+                let facts = Facts::of(object);
+                // Later renewals say nothing of a credential to join with, which another agent may be about to use.
+                let given = |before: &Facts| before.renewed.is_none();
+                if facts.renewed.is_some()
+                    && self.facts.get(&slot).is_some_and(given)
+                    && let Some(member) = self.members.get_mut(&slot)
+                {
+                    member.joined = true;
+                }
+                self.facts.insert(slot.clone(), facts);
             }
             _ => {}
         }
@@ -261,7 +270,7 @@ impl Fleet {
                     seen.deleting = true;
                 }
             }
-            (Step::Retire { renewed }, _) => member.retired = Some(renewed),
+            (Step::Retire, _) => member.joined = false,
             (Step::Remove { part, .. }, Outcome::Absent) => self.lose(part, &part.slot(name)),
             (Step::Look, Outcome::Object(lease)) => {
                 self.part(Part::Lease, &lease, now);

@@ -4,6 +4,7 @@ use http::StatusCode;
 use muster_tests::api::{Api, JSON_PATCH, MERGE_PATCH};
 use muster_tests::plane::TokenOptions;
 use muster_tests::pool::Leased;
+use muster_tests::wait::{DEADLINE, timed};
 use serde_json::{Value, json};
 
 use super::{controller, directory, enter, reason};
@@ -135,6 +136,20 @@ fn refused(what: &str, answer: Result<Value, muster_tests::api::ApiError>, says:
     println!("{what}: refused");
 }
 
+/// Waits until the API server judges by the policies: it takes them up a moment after they are made.
+fn in_effect(api: &Api) {
+    let namespace = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "other"}});
+    let token = json!({"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": {}});
+    let token_path = "/api/v1/namespaces/muster-agents/serviceaccounts/east/token?dryRun=All";
+    for (path, body) in [("/api/v1/namespaces?dryRun=All", &namespace), (token_path, &token)] {
+        let judged = || match api.create(path, body) {
+            Err(error) if error.to_string().contains("ValidatingAdmissionPolicy") => Ok(()),
+            other => Err(format!("{other:?}")),
+        };
+        timed("the policy in effect", DEADLINE, judged).unwrap();
+    }
+}
+
 #[test]
 fn admission_keeps_it_to_its_own() {
     let directory = directory();
@@ -152,6 +167,7 @@ fn admission_keeps_it_to_its_own() {
     admin.create(work, &body).unwrap();
     let work = format!("{work}/w");
     let api = account(&directory);
+    in_effect(&api);
     let namespaces = "execution namespaces alone";
     let namespace = |name: &str| json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}});
     refused("a namespace", api.create("/api/v1/namespaces", &namespace("other")), namespaces);
@@ -201,6 +217,11 @@ fn admission_keeps_it_to_its_own() {
     admin.create(secrets, &secret).unwrap();
     refused("a Secret", api.delete(&format!("{secrets}/other")), "deletes Secrets NAME-joining alone");
 
+    hands_on_nothing_more(&api);
+}
+
+/// What it may bind and make roles of is for the account of each cluster alone.
+fn hands_on_nothing_more(api: &Api) {
     let rbac = "/apis/rbac.authorization.k8s.io/v1";
     let binding = |kind: &str, name: &str, role: &str| {
         json!({
@@ -231,6 +252,31 @@ fn admission_keeps_it_to_its_own() {
     let lease = json!({"apiVersion": "coordination.k8s.io/v1", "kind": "Lease", "metadata": {"name": "x"}});
     let foreign = "/apis/coordination.k8s.io/v1/namespaces/muster-system/leases";
     refused("a Lease elsewhere", api.create(foreign, &lease), elsewhere);
+    let own_rights = "to that cluster's own rights";
+    let mut all = binding("ClusterRoleBinding", "muster-view-clusters-x", "muster-directory");
+    all["metadata"]["labels"] = json!({"app.kubernetes.io/part-of": "muster"});
+    for subject in [
+        json!({"kind": "ServiceAccount", "name": "x", "namespace": "muster-agents"}),
+        json!({"kind": "ServiceAccount", "name": "x", "namespace": "default"}),
+        json!({"kind": "Group", "name": "system:unauthenticated", "apiGroup": "rbac.authorization.k8s.io"}),
+    ] {
+        all["subjects"] = json!([subject]);
+        refused("its own rights for another", api.create(&views, &all), own_rights);
+    }
+    all["roleRef"]["name"] = "view-clusters".into();
+    refused("the list for somebody", api.create(&views, &all), own_rights);
+    let works = binding("RoleBinding", "x", agent);
+    refused("a second binding", api.create(&inside, &works), own_rights);
+    let mut works = binding("RoleBinding", agent, agent);
+    works["subjects"][0]["name"] = "west".into();
+    let path = format!("{inside}/{agent}");
+    refused("another cluster's agent", api.patch(&path, MERGE_PATCH, &works), own_rights);
+    let tokens = json!({
+        "apiVersion": "rbac.authorization.k8s.io/v1", "kind": "Role", "metadata": {"name": "muster-token-x"},
+        "rules": [{"apiGroups": [""], "resources": ["serviceaccounts/token"], "verbs": ["create"]}],
+    });
+    let agents = format!("{rbac}/namespaces/muster-agents/roles");
+    refused("a role for all tokens", api.create(&agents, &tokens), "the Roles muster-token-NAME alone");
     let role = json!({
         "apiVersion": "rbac.authorization.k8s.io/v1", "kind": "Role", "metadata": {"name": "x"},
         "rules": [{"apiGroups": [""], "resources": ["secrets"], "verbs": ["get"]}],
@@ -258,6 +304,7 @@ fn an_agent_renews_its_own_token_and_no_other() {
         let kind = "TokenRequest";
         api.create(&path, &json!({"apiVersion": "authentication.k8s.io/v1", "kind": kind, "spec": spec}))
     };
+    in_effect(&account(&directory));
     let month = 30 * 24 * 3600;
     assert!(ask("east", json!({})).unwrap()["status"]["token"].is_string());
     assert!(ask("east", json!({"expirationSeconds": month})).is_ok());

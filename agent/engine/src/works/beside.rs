@@ -34,7 +34,9 @@ impl Works {
     pub(super) fn beside(&self, bundle: &Bundle) -> Beside {
         let mut beside = Beside::default();
         let others = self.bundles.values().filter(|other| other.work.name != bundle.work.name);
-        for other in others.filter(|other| other.lost.is_none() && !other.is_deleting()) {
+        let others = others.filter(|other| other.lost.is_none() && !other.is_deleting());
+        // What is only planned is asked for by nobody.
+        for other in others.filter(|other| !other.is_only_planned()) {
             let wanted = other.demand.iter().flat_map(|demand| &demand.brief.wanted);
             let wanted = wanted.filter(|wanted| wanted.options.apply != Apply::Observe);
             beside.asked.extend(wanted.map(|wanted| wanted.target.clone()));

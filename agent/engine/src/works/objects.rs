@@ -147,7 +147,7 @@ impl Works {
             return State::LetGo;
         }
         match self.holder(&work.uid, target, &observed) {
-            Holder::Own => match self.replaced_state(brief, wanted, &observed) {
+            Holder::Own => match self.replaced_state(brief, wanted, &observed, now) {
                 Some(state) => state,
                 None => self.next(wanted, &mark, now),
             },

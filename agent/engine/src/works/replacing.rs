@@ -47,6 +47,7 @@ impl Works {
         brief: &Brief,
         wanted: &Wanted,
         observed: &Observed,
+        now: std::time::Duration,
     ) -> Option<State> {
         let target = &wanted.target;
         let refused = self.refused.get(target)?;
@@ -56,7 +57,16 @@ impl Works {
             self.replacements.remove(target);
             return None;
         }
-        (!protected::is_protected(&target.resource)).then_some(State::Replaced)
+        if protected::is_protected(&target.resource) {
+            return None;
+        }
+        // It could not be deleted: the next attempt comes after a pause.
+        let slot = self.slots.get(target)?;
+        let due = slot.clearing.due(false, salt(target));
+        match &slot.failure {
+            Some((failure, message)) if due > now => Some(State::Failed(*failure, message.clone(), due)),
+            _ => Some(State::Replaced),
+        }
     }
 
     /// The next step of making an object anew.

@@ -334,7 +334,7 @@ impl World {
                 let there = self.remove(&part.resource(), namespace.as_deref(), &part.name(cluster));
                 return if there { Outcome::Removed } else { Outcome::Absent };
             }
-            Step::Retire { .. } => return Outcome::Removed,
+            Step::Retire => return Outcome::Removed,
             Step::Look => Some(self.part(Part::Lease, cluster)).filter(|lease| !lease.is_null()),
             Step::List => {
                 let namespace = execution_namespace(cluster);

@@ -6,7 +6,7 @@
 const BEFORE: [&str; 4] = ["Invalid value: ", "Unsupported value: ", "Duplicate value: ", "Not found: "];
 
 /// What follows is the value that a field of another type was to have (structured-merge-diff).
-const TYPED: &str = ", got &value";
+const TYPED: &str = ", got &";
 
 /// How the refusal of an object begins. After the first line of it, servers show the old and the new object.
 const INVALID: &str = " is invalid: ";

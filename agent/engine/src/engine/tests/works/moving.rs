@@ -145,3 +145,16 @@ fn what_another_work_records_stays_though_somebody_altered_its_record() {
     world.tick(60);
     assert!(world.objects.contains_key(&a), "{:#?}", world.log);
 }
+
+#[test]
+fn what_another_work_only_plans_goes() {
+    let mut world = WorkWorld::in_step(&[("one", &[config("a"), config("z")])]);
+    world.edit_work("two", |work| {
+        work["metadata"]["annotations"] = json!({"multicluster.coreos.com/plan-only": "true"});
+        work["spec"] = json!({"workload": {"manifests": [config("a")]}});
+    });
+    world.tick(5);
+    world.work("one", &[config("z")]);
+    world.tick(10);
+    assert!(!world.there().contains(&"ConfigMap web/a".to_owned()), "{:?}", world.there());
+}

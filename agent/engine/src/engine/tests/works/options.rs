@@ -379,3 +379,22 @@ fn values_of_a_status_follow_it() {
     world.edit(&config_named("a"), |value| value["status"] = json!({"ready": 1}));
     assert_eq!(says(&world, "Feedback").1, r#"{"ready":1}"#);
 }
+
+#[test]
+fn what_is_to_be_made_anew_and_may_not_be_deleted_is_tried_with_pauses_and_told() {
+    let mut world = WorkWorld::in_step(&[("app", &[bound_to("one"), config("a")])]);
+    world.undeletable = Some(crate::Failure::Forbidden);
+    world.work("app", &[bound_to("two"), config("a")]);
+    world.tick(300);
+    let tries = world.log.iter().filter(|line| line.starts_with("immutable")).count();
+    assert_eq!(tries, 1, "it is known that it cannot be changed");
+    let rehearsed = world.reads.iter().filter(|read| read.starts_with("rehearse")).count();
+    assert!((2..=20).contains(&rehearsed), "{rehearsed}");
+    let status = world.works["app"]["status"].to_string();
+    assert!(status.contains("\"Forbidden\""), "{status}");
+    world.undeletable = None;
+    world.tick(120);
+    let binding = world.find("RoleBinding web/readers");
+    assert_eq!(world.objects[&binding]["roleRef"]["name"], "two");
+    world.check_rest();
+}
