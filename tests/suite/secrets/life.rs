@@ -108,7 +108,8 @@ fn a_client_certificate_serves_a_cluster_whose_name_is_set() {
 #[test]
 fn a_credential_that_ends_soon_is_told_with_its_end() {
     let fleet = Fleet::new();
-    let options = TokenOptions { expiration: Some(Duration::from_secs(900)), ..TokenOptions::default() };
+    // Longer than a token to join with lives: the agent renews those at once.
+    let options = TokenOptions { expiration: Some(Duration::from_secs(7200)), ..TokenOptions::default() };
     let token = fleet.directory.service_account_token("muster-agents", OWN, &options).unwrap();
     let claims = token.split('.').nth(1).unwrap();
     let claims: Value = serde_json::from_slice(&BASE64_URL_SAFE_NO_PAD.decode(claims).unwrap()).unwrap();
