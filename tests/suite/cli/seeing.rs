@@ -45,7 +45,11 @@ fn status_and_tree_show_the_fleet_and_say_what_to_do() {
         "{table}"
     );
 
-    let detail = done(&fleet.directory, &["status", OWN]);
+    let detail = eventually("what is to be done", DEADLINE, || {
+        let detail = done(&fleet.directory, &["status", OWN]);
+        if detail.contains("- WorksApplied Incomplete") { Ok(detail) } else { Err(detail) }
+    })
+    .unwrap();
     println!("{detail}");
     for told in [
         "Labels:      cloud=aws",
