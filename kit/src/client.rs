@@ -4,11 +4,13 @@
 mod account;
 mod answer;
 mod call;
+mod clock;
 mod discovery;
 mod error;
 mod fence;
 mod kinds;
 mod options;
+mod proxy;
 mod read;
 mod stack;
 mod stream;
@@ -43,6 +45,7 @@ use fence::Behind;
 pub use fence::Fence;
 pub use kinds::ServedKind;
 pub use options::{CallObserver, ClientError, ClientOptions};
+pub use proxy::{Proxy, ProxyError};
 pub use read::ListQuery;
 use stack::Stack;
 pub(crate) use stream::{Lines, StreamEnd, WatchQuery};
@@ -108,6 +111,13 @@ impl Client {
     #[must_use]
     pub fn connections_opened(&self) -> u64 {
         self.inner.stack.opened.load(Ordering::Relaxed)
+    }
+
+    /// By how much this machine's clock is ahead of the server's at least, by the server's last answer; negative where it is
+    /// behind. `None`: no answer said.
+    #[must_use]
+    pub fn clock_ahead(&self) -> Option<jiff::SignedDuration> {
+        self.inner.stack.clock.ahead()
     }
 
     /// The same connection, account and fence for what needs a [`kube::Client`]. It has neither deadlines nor limits of

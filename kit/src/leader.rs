@@ -8,8 +8,11 @@ mod elector;
 mod tests;
 
 use std::collections::BTreeMap;
+use std::convert::Infallible;
 use std::time::{Duration, Instant};
 
+use futures::future::BoxFuture;
+use prometheus::IntGauge;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
@@ -155,5 +158,52 @@ impl Elector {
     /// needs the claim before cancelling.
     pub async fn run(self, cancel: CancellationToken) {
         elector::run(self.election, self.links, self.claims, cancel).await;
+    }
+
+    /// Contends until `cancel`, and acts whenever the Lease is held. `act` ends soon after its token is cancelled, which
+    /// is when `cancel` is, or when another process acts; `wait` is polled in between. The Lease is released when all work
+    /// has ended.
+    pub async fn lead<'a>(
+        self,
+        cancel: &CancellationToken,
+        leader: &IntGauge,
+        wait: impl Fn() -> BoxFuture<'a, Infallible>,
+        act: impl Fn(CancellationToken) -> BoxFuture<'a, ()>,
+    ) {
+        let identity = self.election.identity.clone();
+        let mut claim = self.claims.subscribe();
+        let contending = CancellationToken::new();
+        let released = contending.clone();
+        let work = async {
+            while !cancel.is_cancelled() {
+                let held = async {
+                    tokio::select! {
+                        held = claim.wait_for(|claim| matches!(claim, Claim::Held { .. })) => held.is_ok(),
+                        never = wait() => match never {},
+                    }
+                };
+                if cancel.run_until_cancelled(held).await != Some(true) {
+                    break;
+                }
+                tracing::info!(identity, "this process acts");
+                leader.set(1);
+                let stop = cancel.child_token();
+                let acting = async {
+                    act(stop.clone()).await;
+                    stop.cancel();
+                };
+                let deposed = async {
+                    let other = claim.wait_for(|claim| matches!(claim, Claim::Other { .. }));
+                    if stop.run_until_cancelled(other).await.is_some() {
+                        tracing::warn!("another process acts now");
+                        stop.cancel();
+                    }
+                };
+                futures::join!(acting, deposed);
+                leader.set(0);
+            }
+            released.cancel();
+        };
+        futures::join!(self.run(contending), work);
     }
 }

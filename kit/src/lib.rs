@@ -19,6 +19,8 @@ pub mod kubeconfig;
 pub mod leader;
 pub mod lease;
 pub mod log;
+pub mod metrics;
+pub mod program;
 pub mod pulse;
 pub mod random;
 pub mod settings;

@@ -1,8 +1,11 @@
 //! Whether a program makes progress: the one task that owns the index beats, and whoever wants to know looks.
 
+use std::convert::Infallible;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
+
+use crate::admin::Liveness;
 
 /// How often the task that owns the index beats, whether anything happens or not.
 pub const BEAT: Duration = Duration::from_secs(5);
@@ -28,6 +31,24 @@ impl Pulse {
     pub fn beat(&self, now: Instant) {
         let since = now.duration_since(self.started).as_millis();
         self.last.store(u64::try_from(since).unwrap_or(u64::MAX), Ordering::Relaxed);
+    }
+
+    /// Keeps the pulse where there is nothing to make progress with.
+    pub async fn keep(&self) -> Infallible {
+        loop {
+            self.beat(Instant::now());
+            tokio::time::sleep(BEAT).await;
+        }
+    }
+
+    /// What `/livez` says: whether there was progress lately.
+    #[must_use]
+    pub fn liveness(&self) -> Liveness {
+        let pulse = self.clone();
+        Arc::new(move || {
+            let alive = pulse.is_alive(Instant::now());
+            alive.then_some(()).ok_or_else(|| "the index makes no progress".to_owned())
+        })
     }
 
     /// Whether there was progress lately.

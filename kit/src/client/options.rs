@@ -4,6 +4,8 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::proxy::Proxy;
+
 /// Is told how each call ended, for metrics.
 pub trait CallObserver: Send + Sync {
     /// `verb` and `resource` (the plural) are those of the call; `outcome` is `ok` or [`super::CallError::category`].
@@ -29,6 +31,8 @@ pub struct ClientOptions {
     pub line_limit: usize,
     /// Is told how each call ended.
     pub observer: Option<Arc<dyn CallObserver>>,
+    /// Through which all connections go. Nothing of the environment is read for it.
+    pub proxy: Option<Proxy>,
 }
 
 impl Default for ClientOptions {
@@ -42,6 +46,7 @@ impl Default for ClientOptions {
             body_limit: 16 * 1024 * 1024,
             line_limit: 4 * 1024 * 1024,
             observer: None,
+            proxy: None,
         }
     }
 }

@@ -9,18 +9,21 @@ use std::time::{Duration, Instant};
 use futures::future::BoxFuture;
 use http::header::{AUTHORIZATION, USER_AGENT};
 use http::uri::PathAndQuery;
-use http::{HeaderValue, Request, Uri};
+use http::{HeaderValue, Request, Response, Uri};
 use hyper_rustls::{FixedServerNameResolver, HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy::Client as Http;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
+use jiff::Timestamp;
 use kube::client::Body;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use secrecy::{ExposeSecret, SecretString};
 use tower::{BoxError, ServiceExt};
 
+use super::clock::Clock;
 use super::fence::{Outgoing, admitted};
+use super::proxy::Proxy;
 use super::wire::{Connector, Wire};
 use super::{ClientError, ClientOptions};
 use crate::endpoint::{Credential, Endpoint};
@@ -46,12 +49,14 @@ pub(super) struct Stack {
     pub(super) opened: Arc<AtomicU64>,
     /// What is sent with every request.
     pub(super) token: Arc<Token>,
+    /// What the answers say of this machine's clock.
+    pub(super) clock: Arc<Clock>,
 }
 
 /// Builds the layers.
 pub(super) fn build(endpoint: &Endpoint, options: &ClientOptions) -> Result<Stack, ClientError> {
     let wire = Wire::default();
-    let https = connector(endpoint, wire.clone())?;
+    let https = connector(endpoint, options.proxy.clone(), wire.clone())?;
     let opened = Arc::new(AtomicU64::new(0));
     let counter = Arc::clone(&opened);
     let limit = options.connect_timeout;
@@ -79,22 +84,32 @@ pub(super) fn build(endpoint: &Endpoint, options: &ClientOptions) -> Result<Stac
         .build(connector);
     let token = Arc::new(Token::new(endpoint.credential())?);
     let decorate = Decorate::new(endpoint, &options.user_agent, Arc::clone(&token))?;
+    let clock = Arc::new(Clock::default());
+    let noting = Arc::clone(&clock);
     let service = tower::service_fn(move |mut request: Request<Body>| {
+        let clock = Arc::clone(&noting);
         let ready = decorate.apply(&mut request).and_then(|()| admitted(request, &wire));
         let sent = ready.map(|(request, waiting)| (waiting, http.request(request)));
         async move {
             let (waiting, sent) = sent?;
-            sent.await.map_err(|error| waiting.or(error))
+            let before = Timestamp::now();
+            let answer: Response<_> = sent.await.map_err(|error| waiting.or(error))?;
+            clock.note(before, Timestamp::now(), answer.headers());
+            Ok::<_, BoxError>(answer)
         }
     });
-    Ok(Stack { kube: kube::Client::new(service, "default"), opened, token })
+    Ok(Stack { kube: kube::Client::new(service, "default"), opened, token, clock })
 }
 
-fn connector(endpoint: &Endpoint, wire: Wire) -> Result<HttpsConnector<Connector>, ClientError> {
+fn connector(
+    endpoint: &Endpoint,
+    proxy: Option<Proxy>,
+    wire: Wire,
+) -> Result<HttpsConnector<Connector>, ClientError> {
     let mut tcp = HttpConnector::new();
     tcp.enforce_http(false);
     tcp.set_nodelay(true);
-    let tcp = Connector { tcp, wire };
+    let tcp = Connector { tcp, proxy, wire };
     let builder = HttpsConnectorBuilder::new().with_tls_config(tls(endpoint)?).https_only();
     Ok(match endpoint.tls_server_name() {
         None => builder.enable_http2().wrap_connector(tcp),

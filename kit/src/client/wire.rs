@@ -17,6 +17,7 @@ use hyper_util::client::legacy::connect::{Connected, Connection, HttpConnector};
 use tower::{BoxError, Service};
 
 use super::fence::Behind;
+use super::proxy::Proxy;
 
 /// The fences of the writes that passed them and are not answered yet. Clones share it; all connections of a client do.
 #[derive(Clone, Default)]
@@ -48,6 +49,7 @@ impl Wire {
 #[derive(Clone)]
 pub(super) struct Connector {
     pub(super) tcp: HttpConnector,
+    pub(super) proxy: Option<Proxy>,
     pub(super) wire: Wire,
 }
 
@@ -61,8 +63,13 @@ impl Service<Uri> for Connector {
     }
 
     fn call(&mut self, uri: Uri) -> Self::Future {
-        let (connecting, wire) = (self.tcp.call(uri), self.wire.clone());
-        Box::pin(async move { Ok(Socket { stream: connecting.await?, wire }) })
+        let wire = self.wire.clone();
+        let Some(proxy) = self.proxy.clone() else {
+            let connecting = self.tcp.call(uri);
+            return Box::pin(async move { Ok(Socket { stream: connecting.await?, wire }) });
+        };
+        let tcp = self.tcp.clone();
+        Box::pin(async move { Ok(Socket { stream: proxy.connect(tcp, uri).await?, wire }) })
     }
 }
 
