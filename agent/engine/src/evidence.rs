@@ -13,11 +13,12 @@ mod departure;
 mod ending;
 mod replacement;
 mod revocation;
+mod risk;
 
 use std::fmt;
 
-use muster_api::Object;
 use muster_api::resource::CLUSTERS;
+use muster_api::{Object, Resource};
 
 use crate::entry::Held;
 use crate::pin::{Landmarks, Mismatch, Pin, Reading};
@@ -29,6 +30,7 @@ pub use ending::{Ending, WorkVerdict};
 pub(crate) use replacement::Refused;
 pub use replacement::Replacement;
 pub use revocation::{PolicyVerdict, Revocation};
+pub(crate) use risk::Risk;
 
 /// Live reads to make in the directory, in this order: the replica's own entry, then the directory's landmarks; where
 /// these are as recorded ([`Findings::standing`]), some entries and policies by name; then the own entry and the
@@ -135,6 +137,12 @@ impl Deletion {
     #[must_use]
     pub fn version(&self) -> Option<&str> {
         self.version.as_deref()
+    }
+
+    /// The deletion of the same object, by way of another version of its API. `None`: this is none of its resource.
+    #[must_use]
+    pub(crate) fn in_version(self, resource: &Resource) -> Option<Self> {
+        Some(Self { target: self.target.in_version(resource)?, ..self })
     }
 
     /// The evidence in words, for the log.

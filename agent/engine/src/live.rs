@@ -38,6 +38,8 @@ pub(crate) struct Live {
     pub(crate) inspected: Option<(Result<(), String>, Duration)>,
     /// The digest of the fields that the ledger records turned out to be out of date.
     pub(crate) reassured: bool,
+    /// The mark with which it was to be made, where nobody heard what came of that.
+    tried: Option<Mark>,
     /// The mark with which it was last seen to be right.
     right: Option<Mark>,
 }
@@ -156,6 +158,24 @@ impl Live {
             self.inspected = None;
         }
         self.observed = Some(observed);
+        self.recognise();
+    }
+
+    /// It was to be made with this mark, and nobody heard what came of that.
+    pub(crate) fn may_be_made(&mut self, mark: Mark) {
+        self.tried = Some(mark);
+        self.recognise();
+    }
+
+    /// The one that was known is gone, where this is what came of a write that nobody heard of.
+    fn recognise(&mut self) {
+        if let Some(observed) = &self.observed
+            && self.tried.is_some()
+            && self.tried == observed.mark
+        {
+            self.known = Some(Known { uid: observed.uid.clone(), fields: None, by: None });
+            self.tried = None;
+        }
     }
 
     /// A watch, a write or a live read shows the object. An older state than one seen before is not taken.
@@ -184,6 +204,7 @@ impl Live {
     ) -> bool {
         let noop = before == Some(observed.version.as_str());
         self.reassured |= noop;
+        self.tried = None;
         self.known = Some(Known { uid: observed.uid.clone(), fields: observed.fields.clone(), by: None });
         self.observe(observed);
         self.failure = None;

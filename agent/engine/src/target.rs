@@ -38,6 +38,16 @@ impl Target {
             && (&self.resource.plural, &self.resource.group)
                 == (&other.resource.plural, &other.resource.group)
     }
+
+    /// The same object, as another version of its API shows it. `None`: this is none of its resource.
+    #[must_use]
+    pub(crate) fn in_version(&self, other: &Resource) -> Option<Self> {
+        let same = |resource: &Resource| {
+            let Resource { group, version: _, kind, plural, scope } = resource;
+            (group.clone(), kind.clone(), plural.clone(), *scope)
+        };
+        (same(&self.resource) == same(other)).then(|| Self { resource: other.clone(), ..self.clone() })
+    }
 }
 
 /// As messages name it.

@@ -16,11 +16,11 @@
 //! - `turns`: whose turn it is; `due`: what is to be done for one Work; `recording`: what for its ledger; `objects`: what
 //!   for one object of it, `wanted` and `written`: how it is written, and what came of that;
 //! - `looks`: what live reads show of it; `feedback`: what Works ask to be told of it; `replacing`: how it is made anew;
-//!   `planning`: what would be done;
+//!   `planning`: what would be done, `planned` in words, and `namespaces`: what is there for it;
 //! - `fights`: who keeps changing what is written; `figures`: what is counted;
 //! - `kept`: what the ledgers say; `safe`: what is known of the values of Secrets beside one; `values`: what is to be done
 //!   about them;
-//! - `clear`: what becomes of what is wanted no more; `beside`: whether another Work may want it; `heritage`: what another
+//! - `clear`: what becomes of what is wanted no more, `versions` where its version is not served any more; `beside`: whether another Work may want it; `heritage`: what another
 //!   Work of the name takes over;
 //! - `wakes`: what was refused and is tried again when something changes, `rounds` when;
 //! - `outcome`: what came of it; `status`: what people are told, `remains` of what is to go.
@@ -39,8 +39,10 @@ mod heritage;
 mod kept;
 mod kinds;
 mod looks;
+mod namespaces;
 mod objects;
 mod outcome;
+mod planned;
 mod planning;
 mod recording;
 mod remains;
@@ -51,6 +53,7 @@ mod status;
 mod turns;
 mod unwatched;
 mod values;
+mod versions;
 mod views;
 mod wakes;
 mod wanted;
@@ -68,6 +71,7 @@ use self::feedback::Reported;
 use self::fights::Fights;
 use self::figures::Figures;
 use self::kinds::Kinds;
+use self::namespaces::Namespaces;
 use self::turns::Turns;
 use self::views::Views;
 use self::wakes::Wakes;
@@ -126,10 +130,14 @@ pub struct Works {
     refused: BTreeMap<Target, Refused>,
     /// Of what is to go, that of which the kind is neither served nor defined, and since when that is known.
     unserved: BTreeMap<Target, Duration>,
+    /// Of what is to go and is not served any more in its version, as what it is served.
+    elsewhere: BTreeMap<Target, Resource>,
     /// What is to go, to be made anew.
     replacements: BTreeMap<Target, Replacement>,
     /// The Works whose ledgers record an object, by UID.
     claims: BTreeMap<Target, BTreeSet<String>>,
+    /// The namespaces that are there.
+    namespaces: Namespaces,
     /// What is claimed, by kind.
     kinds: Kinds,
     /// How many objects no watch shows: one that several Works have counts as often.

@@ -159,6 +159,9 @@ impl Engine {
             ReplicaWatch::Copies => self.copies_changed(change),
             ReplicaWatch::Report => self.report_changed(change),
             ReplicaWatch::Applied(kind) => {
+                if kind == Kind::Namespace {
+                    self.works.namespaces_changed(&change);
+                }
                 if let (Kind::Namespace, Change::Applied(object) | Change::Listed(object)) = (kind, &change) {
                     self.works.namespace_shown(object, now.mono);
                 }

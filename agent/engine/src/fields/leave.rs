@@ -15,11 +15,15 @@ use super::text::{key_text, scalar};
 /// - what the manager owns is sent as it is there: what its only owner stops sending, the server deletes;
 /// - where a path leads into what a server knows only as a whole (an atomic list or map), the whole is the manifest's, and
 ///   in it stands at the path what is there.
-pub fn leave(manifest: &mut Value, paths: &[Path], there: &Value, manager: &str) {
+///
+/// Returns whether anything is sent as it is there, or with what it is in: then the manifest is good only for the object as
+/// it was read. Else it says nothing of these fields, whoever changes them.
+pub fn leave(manifest: &mut Value, paths: &[Path], there: &Value, manager: &str) -> bool {
     let entries = managed(there);
     let sets = || entries.iter().map(|entry| &entry.fields_v1);
     let (within, apart): (Vec<&Path>, Vec<&Path>) =
         paths.iter().partition(|path| sets().any(|set| is_within(set, path.steps())));
+    let mut sent = !within.is_empty();
     for path in within {
         match value_at(there, path.steps()) {
             Some(value) => put(manifest, path.steps(), value),
@@ -30,10 +34,13 @@ pub fn leave(manifest: &mut Value, paths: &[Path], there: &Value, manager: &str)
     strip(manifest, &apart);
     let own = entries.iter().find(|entry| entry.manager == manager && entry.operation == "Apply");
     if let Some(own) = own {
+        let before = manifest.clone();
         for path in &apart {
             copy(manifest, there, &own.fields_v1, path.steps());
         }
+        sent |= *manifest != before;
     }
+    sent
 }
 
 #[derive(Deserialize)]

@@ -6,17 +6,15 @@ use std::sync::Arc;
 use super::beside::Beside;
 use super::bundle::Bundle;
 use super::due::{Steps, Task};
-use super::heritage::heritage;
 use super::{Brief, Context, Works};
 use crate::evidence::Ending;
-use crate::failure::Failure;
 use crate::ledger::Phase;
-use crate::live::Known;
+use crate::live::{Known, Live};
 use crate::observed::Observed;
 use crate::plan::Step;
 use crate::target::Target;
 use crate::time::salt;
-use crate::work::{Apply, Deletion as Fate, order};
+use crate::work::{Apply, Deletion as Fate, Options, order};
 
 /// What is to be done about one object.
 #[allow(clippy::large_enum_variant)] // it is short-lived
@@ -57,7 +55,7 @@ impl Works {
         let wave = |target: &Target| order::wave(&target.resource.group, &target.resource.kind);
         targets.sort_by_key(|target| std::cmp::Reverse(wave(target)));
         let beside = if targets.is_empty() { Beside::default() } else { self.beside(bundle) };
-        let stays = self.heir(bundle).map(|heir| heritage(brief, heir)).unwrap_or_default();
+        let stays = self.heir(bundle).map(|heir| self.heritage(brief, heir)).unwrap_or_default();
         let mut last = None;
         let (mut inherited, mut open) = (false, false);
         for target in targets {
@@ -111,14 +109,13 @@ impl Works {
                 continue;
             }
             let due = slot.map_or(std::time::Duration::ZERO, |slot| slot.clearing.due(false, salt(target)));
-            let unserved = slot.and_then(|slot| slot.failure.as_ref());
-            let unserved = unserved.is_some_and(|(failure, _)| *failure == Failure::NotServed);
+            let unserved = self.is_refused_as_unserved(target);
             if due > context.now {
                 self.later(due, uid);
             } else if self.has_room(uid) {
                 let task = Task::Clear { work: uid.to_owned(), target: target.clone() };
                 let seek = || Step::Seek(target.resource.clone());
-                let step = if unserved { seek() } else { Step::Look(target.clone()) };
+                let step = if unserved { seek() } else { Step::Look(self.served_as(target)) };
                 self.act(task, step, steps);
             }
         }
@@ -154,26 +151,31 @@ impl Works {
         let Some(ending) = ending.filter(|ending| ending.covers(brief, target) && !open && !unread) else {
             return Clear::Wait;
         };
-        let Some(slot) = self.slots.get(target) else {
-            return Clear::Act(Box::new(Step::Look(target.clone())));
-        };
+        let look = || Clear::Act(Box::new(Step::Look(self.served_as(target))));
+        let Some(slot) = self.slots.get(target) else { return look() };
         let due = slot.clearing.due(false, salt(target));
         if due > context.now {
             return Clear::Later(due);
         }
         // No object can be read where the kind is not served: that says nothing of the objects.
-        if slot.failure.as_ref().is_some_and(|(failure, _)| *failure == Failure::NotServed) {
+        if self.is_refused_as_unserved(target) {
             return Clear::Act(Box::new(Step::Seek(target.resource.clone())));
         }
-        let Some(observed) = &slot.observed else { return Clear::Act(Box::new(Step::Look(target.clone()))) };
+        let Some(observed) = &slot.observed else { return look() };
+        if observed.deleting && self.is_elsewhere(target) {
+            return look();
+        }
         if observed.deleting {
             return Clear::Wait; // its finalizers are others'
         }
-        if brief.left.get(target).is_some_and(|options| options.deletion == Fate::Orphan) {
+        let stays =
+            |options: &Arc<Options>| options.deletion == Fate::Orphan || options.apply == Apply::Observe;
+        if brief.left.get(target).is_some_and(stays) {
             let uid = observed.uid.clone();
-            return Clear::Act(Box::new(Step::Unmark { target: target.clone(), uid }));
+            return Clear::Act(Box::new(Step::Unmark { target: self.served_as(target), uid }));
         }
-        match ending.permits(brief, target, observed) {
+        let permitted = ending.permits(brief, target, observed);
+        match permitted.and_then(|deletion| deletion.in_version(&self.served_as(target).resource)) {
             Some(deletion) => Clear::Act(Box::new(Step::Delete(deletion))),
             None => Clear::Wait,
         }
@@ -201,11 +203,16 @@ impl Works {
             return false;
         }
         let options = brief.wants(target).map(|wanted| &wanted.options).or_else(|| brief.left.get(target));
-        if options.is_some_and(|options| options.apply == Apply::Observe) {
+        let only_seen = options.is_some_and(|options| options.apply == Apply::Observe);
+        // What is only looked at may bear the mark of an earlier time, and nobody need look for one that was never written.
+        let slot = self.slots.get(target);
+        let recorded = brief.applied.as_ref().is_none_or(|applied| applied.contains_key(target));
+        let written = recorded || slot.is_some_and(|slot| slot.known.is_some());
+        if only_seen && !written && slot.is_none_or(Live::is_empty) {
             return true;
         }
         // That no watch shows it says little: it may bear no label, or be the work of a write that nobody heard of.
-        let Some(slot) = self.slots.get(target) else { return false };
+        let Some(slot) = slot else { return false };
         match &slot.observed {
             None => slot.absent || slot.foreign,
             Some(observed) => !self.is_removable(&bundle.work.uid, brief, target, observed),

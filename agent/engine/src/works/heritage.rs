@@ -54,7 +54,7 @@ impl Works {
             _ if idle => bundle.missing,
             Phase::Applying => bundle.missing && bundle.lost == Some(Lost::Unseen),
             Phase::Deleting => {
-                let stays = heritage(brief, heir);
+                let stays = self.heritage(brief, heir);
                 // What a third one wants is left to that one, which may wait for something of this one itself.
                 let beside = self.beside(bundle);
                 brief.left.keys().all(|target| {
@@ -148,25 +148,29 @@ impl Works {
         let held = holder.and_then(|holder| self.bundles.get(holder)?.keeper.kept());
         held.is_some_and(|held| held.uid == kept.uid && number(&held.version) > number(&kept.version))
     }
-}
 
-/// What an earlier Work leaves to the one that stands under its name now: what that one asks for, or may ask for, and
-/// what nobody has allowed to be deleted.
-pub(super) fn heritage<'a>(brief: &'a Brief, heir: &Bundle) -> BTreeSet<&'a Target> {
-    let unread = heir.demand.is_none() && heir.ledger().is_none();
-    let claims = |target: &Target| {
-        let asked = heir.demand.as_ref().and_then(|demand| demand.brief.wants_object(target));
-        !heir.is_deleting()
-            && (unread
-                || asked.is_some() // to look at it is to want it there
-                || heir.flaws.iter().any(|flawed| flawed.named.may_be(target)))
-    };
-    let claimed: BTreeSet<&Target> = brief.left.keys().filter(|target| claims(target)).collect();
-    // With a namespace or a definition goes what is in it.
-    let kept = brief.left.iter().filter(|(target, options)| {
-        let forbidden = !options.allow_deletion && options.deletion == Deletion::Delete;
-        protected::is_protected(&target.resource) && (forbidden || !claimed.is_empty())
-    });
-    let kept: Vec<&Target> = kept.map(|(target, _)| target).collect();
-    claimed.into_iter().chain(kept).collect()
+    /// What an earlier Work leaves to the one that stands under its name now: what that one asks for, or may ask for, and
+    /// what nobody has allowed to be deleted.
+    pub(super) fn heritage<'a>(&self, brief: &'a Brief, heir: &Bundle) -> BTreeSet<&'a Target> {
+        let unread = heir.demand.is_none() && heir.ledger().is_none();
+        let claims = |target: &Target| {
+            let asked = heir.demand.as_ref().and_then(|demand| demand.brief.wants_object(target));
+            !heir.is_deleting()
+                && (unread
+                    || asked.is_some() // to look at it is to want it there
+                    || heir.flaws.iter().any(|flawed| flawed.named.may_be(target)))
+        };
+        let claimed: BTreeSet<&Target> = brief.left.keys().filter(|target| claims(target)).collect();
+        // With a namespace or a definition goes what is in it. What was made for one before both waits for a word, too.
+        let kept = brief.left.iter().filter(|(target, options)| {
+            let forbidden = !options.allow_deletion && options.deletion == Deletion::Delete;
+            let observed = self.slots.get(*target).and_then(|slot| slot.observed.as_ref());
+            let maker = observed.and_then(|observed| observed.mark.as_ref()?.maker.as_ref());
+            let earlier = maker.is_some_and(|maker| maker.uid != brief.work.uid);
+            forbidden && earlier
+                || protected::is_protected(&target.resource) && (forbidden || !claimed.is_empty())
+        });
+        let kept: Vec<&Target> = kept.map(|(target, _)| target).collect();
+        claimed.into_iter().chain(kept).collect()
+    }
 }

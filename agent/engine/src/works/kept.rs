@@ -132,6 +132,7 @@ impl Works {
                 self.refused.remove(target);
                 self.replacements.remove(target);
                 self.unserved.remove(target);
+                self.elsewhere.remove(target);
             }
             self.stir_claimants(target);
         }

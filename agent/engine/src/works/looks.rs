@@ -12,13 +12,14 @@ use super::brief::{Brief, Wanted};
 use super::bundle::Bundle;
 use super::due::{Steps, Task};
 use super::objects::{State, Write, mark};
-use super::planning::Planned;
+use super::planned::Planned;
 use super::values::Body;
 use crate::difference;
 use crate::event::StepOutcome;
 use crate::failure::Failure;
 use crate::fields::{leave, strip};
 use crate::item::{Guard, Item};
+use crate::live::Known;
 use crate::mark::Mark;
 use crate::observed::Observed;
 use crate::plan::Step;
@@ -166,6 +167,14 @@ impl Works {
             StepOutcome::Present(object) => {
                 let observed = self.read(target, &object);
                 let found = self.compare(uid, &brief, &wanted, &object, &observed);
+                // What an earlier process wrote last, and did not live to record, is nobody else's change.
+                let same = matches!(&found, Found::There { differs: None, .. });
+                let right = same
+                    && matches!(self.body_of(uid, &wanted), Body::Whole(_))
+                    && observed.labelled
+                    && observed.mark.as_ref() == Some(&mark(&brief, &wanted));
+                let known =
+                    Some(Known { uid: observed.uid.clone(), fields: observed.fields.clone(), by: None });
                 if watched {
                     self.judge_readiness(target, &object);
                     let slot = self.slots.entry(target.clone()).or_default();
@@ -176,6 +185,8 @@ impl Works {
                     if only_looks {
                         slot.pace.succeeded();
                         slot.failure = None;
+                    } else if right {
+                        slot.known = known;
                     }
                 }
                 if !only_looks && !wanted.ignored.is_empty() {
@@ -231,7 +242,8 @@ impl Works {
         }
     }
 
-    /// The body to apply: where fields of what is there are left to others, without these, and only as it was read.
+    /// The body to apply: where fields of what is there are left to others, without these, or as they were read and then for
+    /// the object as it was read alone.
     pub(super) fn text(
         &mut self,
         wanted: &Wanted,
@@ -252,10 +264,13 @@ impl Works {
         else {
             return text; // it is nested too deep to be an object that a server keeps
         };
-        leave(&mut body, &wanted.ignored, &there, WORKS_MANAGER);
+        let as_read = leave(&mut body, &wanted.ignored, &there, WORKS_MANAGER);
         if let Some(metadata) = body.get_mut("metadata").and_then(Value::as_object_mut) {
             metadata.insert("uid".to_owned(), live.meta.uid.clone().into());
-            metadata.insert("resourceVersion".to_owned(), live.meta.resource_version.clone().into());
+            // Else it would never be written where somebody keeps changing it.
+            if as_read {
+                metadata.insert("resourceVersion".to_owned(), live.meta.resource_version.clone().into());
+            }
         }
         body.to_string()
     }

@@ -217,13 +217,15 @@ impl Works {
 
     /// Whether a Work does not want an object any more, as far as is known: a Work whose ledger is not
     /// known wants what it made.
-    fn is_given_up(&self, maker: &Maker, target: &Target) -> bool {
+    pub(super) fn is_given_up(&self, maker: &Maker, target: &Target) -> bool {
         // Another Work of the name may hold its ledger.
         let own = self.bundles.get(&maker.uid).filter(|bundle| bundle.ledger().is_some());
         let holder = || self.bundles.get(self.names.get(&maker.name)?);
-        let holder = own.or_else(holder).filter(|bundle| !bundle.is_altered());
+        // What is only planned gives nothing up yet.
+        let holder = own.or_else(holder).filter(|bundle| !bundle.is_altered() && !bundle.is_planning());
         let Some(bundle) = holder else { return false };
-        bundle.ledger().is_some_and(|brief| brief.wants_object(target).is_none())
+        let looks_only = |wanted: &Wanted| wanted.options.apply == Apply::Observe;
+        bundle.ledger().is_some_and(|brief| brief.wants_object(target).is_none_or(looks_only))
     }
 
     /// What an absent object waits for.

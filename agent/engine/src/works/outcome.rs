@@ -88,6 +88,8 @@ impl Works {
             _ => None,
         };
         let unserved = self.confirm_unserved(target, &outcome, now);
+        let elsewhere =
+            matches!(&outcome, StepOutcome::Served(Some(served)) if self.seek_elsewhere(target, served));
         let nonces = &self.nonces;
         let failed = matches!(outcome, StepOutcome::Failed(..));
         let slot = self.slots.entry(target.clone()).or_default();
@@ -139,14 +141,16 @@ impl Works {
                 Ok(()) => (slot.observed, slot.failure, slot.absent) = (None, None, true),
                 Err(due) => slot.clearing.wait(due),
             },
+            StepOutcome::Served(Some(_)) if elsewhere => slot.failure = None,
             StepOutcome::Served(Some(_)) => {
                 slot.failure = None;
                 slot.clearing.failed(now, salt(target));
             }
             _ => {}
         }
-        let due = slot.clearing.due(false, salt(target));
-        if due > now {
+        self.wait_elsewhere(target, now);
+        let due = self.slots.get(target).map(|slot| slot.clearing.due(false, salt(target)));
+        if let Some(due) = due.filter(|due| *due > now) {
             self.later(due, work);
         }
     }

@@ -4,60 +4,28 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use muster_api::resource::{CRDS, NAMESPACES};
+
 use super::brief::{Brief, Wanted};
-use super::bundle::{Bundle, Progress};
+use super::bundle::{Bundle, Demand, Progress};
 use super::due::{Steps, Task};
 use super::looks::Found;
 use super::objects::Holder;
+use super::planned::Planned;
 use super::safe::LOST;
 use super::values::Body;
 use super::{Context, Works};
+use crate::failure::Failure;
+use crate::mark::Maker;
 use crate::observed::Observed;
 use crate::protected;
-use crate::work::{Apply, Deletion, OnConflict};
+use crate::target::Target;
+use crate::work::{Apply, Deletion, OnConflict, OnDrift};
 
 /// How long a plan is taken to hold where nothing is seen to change.
 const HOLDS: Duration = Duration::from_secs(300);
 /// Most objects that a message names.
 const NAMED: usize = 5;
-
-/// What would be done about one object.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Planned {
-    /// It would be made.
-    Create,
-    /// It would be changed: these fields, where they are known.
-    Change(Box<str>),
-    /// It is somebody else's, and would be taken over.
-    TakeOver(Box<str>),
-    /// It would stay as it is.
-    Stay,
-    /// It would not be written, for this reason.
-    Refuse(Box<str>),
-}
-
-impl Planned {
-    /// In a few words, to count by.
-    fn word(&self) -> &'static str {
-        match self {
-            Self::Create => "would be created",
-            Self::Change(_) => "would be changed",
-            Self::TakeOver(_) => "would be taken over",
-            Self::Stay => "would stay as they are",
-            Self::Refuse(_) => "would not be applied",
-        }
-    }
-
-    pub(super) fn text(&self) -> String {
-        match self {
-            Self::Create => "it would be created".to_owned(),
-            Self::Change(fields) => format!("it would be changed: {fields}"),
-            Self::TakeOver(fields) => format!("it would be taken over, and changed: {fields}"),
-            Self::Stay => "it would stay as it is".to_owned(),
-            Self::Refuse(why) => format!("it would not be applied: {why}"),
-        }
-    }
-}
 
 impl Bundle {
     /// Whether it is only to be told what would be done.
@@ -147,14 +115,17 @@ impl Works {
         if matches!(options.apply, Apply::Create | Apply::Observe) {
             return Planned::Stay;
         }
-        let fields = differs.unwrap_or("its marks alone").into();
+        let fields: Box<str> = differs.unwrap_or("its marks alone").into();
+        let same = observed.mark == Some(super::objects::mark(brief, wanted));
         match self.holder(uid, &wanted.target, observed) {
-            Holder::Own
-                if differs.is_none() && observed.mark == Some(super::objects::mark(brief, wanted)) =>
-            {
-                Planned::Stay
-            }
+            Holder::Own if differs.is_none() && same => Planned::Stay,
+            // What is asked for is what was written last.
+            Holder::Own if same && options.on_drift == OnDrift::Report => Planned::Drifted(fields),
+            Holder::Own if options.apply == Apply::Replace && differs.is_some() => Planned::Replace(fields),
             Holder::Own => Planned::Change(fields),
+            Holder::Other(maker) if self.would_be_handed_over(uid, maker, &wanted.target) => {
+                Planned::HandOver(maker.name.as_str().into(), fields)
+            }
             Holder::Other(maker) => Planned::Refuse(format!("it was made for {}", maker.name).into()),
             Holder::Policies => Planned::Refuse("policies made it".into()),
             Holder::Nobody if options.on_conflict == OnConflict::Report => {
@@ -164,17 +135,59 @@ impl Works {
         }
     }
 
-    /// What would be done about a wanted object; `None`: that is not known yet.
-    pub(super) fn plan_of(bundle: &Bundle, wanted: &Wanted) -> Option<String> {
-        let Some(look) = bundle.look(bundle.asked()?, wanted) else {
+    /// What would be done about a wanted object, as it was last found; `None`: that is not known yet.
+    fn planned_for(&self, bundle: &Bundle, brief: &Brief, wanted: &Wanted) -> Option<Planned> {
+        let target = &wanted.target;
+        let observes = wanted.options.apply == Apply::Observe;
+        let resource = &target.resource;
+        let definition = Target { resource: CRDS, namespace: None, name: resource.full_name() };
+        Some(match &bundle.look(brief, wanted)?.found {
+            Found::There { planned, .. } => planned.clone(),
+            Found::Absent if observes => Planned::Refuse("it is not there, and is only looked at".into()),
+            Found::Absent => self.missing_namespace(brief, target).unwrap_or(Planned::Create),
+            // Its definition is one of the same Work's, and is not there yet.
+            Found::Failed(Failure::NotServed, _) if brief.wants(&definition).is_some() => {
+                Planned::awaiting(&definition, "served")
+            }
+            Found::Failed(_, message) => Planned::Refuse(format!("it cannot be read: {message}").into()),
+        })
+    }
+
+    /// That an absent object waits for its namespace.
+    fn missing_namespace(&self, brief: &Brief, target: &Target) -> Option<Planned> {
+        let name = target.namespace.as_deref().filter(|name| self.namespaces.lacks(name))?;
+        let namespace = Target { resource: NAMESPACES, namespace: None, name: name.to_owned() };
+        brief.wants(&namespace).is_none().then(|| Planned::awaiting(&namespace, "there"))
+    }
+
+    /// Whether another Work gives an object up that bears its mark: it dropped it, or goes, as its ledger says or the Work
+    /// itself by now.
+    fn would_be_handed_over(&self, uid: &str, maker: &Maker, target: &Target) -> bool {
+        if self.inherits(uid, maker) || self.is_given_up(maker, target) {
+            return true;
+        }
+        let Some(other) = self.bundles.get(&maker.uid).filter(|other| !other.is_planning()) else {
+            return false;
+        };
+        let drops = |demand: &Demand| demand.brief.wants_object(target).is_none();
+        other.is_deleting() || other.demand.as_ref().is_some_and(drops)
+    }
+
+    /// What would be done about a wanted object, for people; `None`: that is not known yet.
+    pub(super) fn plan_of(&self, bundle: &Bundle, wanted: &Wanted) -> Option<String> {
+        let Some(planned) = self.planned_for(bundle, bundle.asked()?, wanted) else {
             return matches!(bundle.body(wanted), Body::Lost).then(|| LOST.to_owned());
         };
-        Some(match &look.found {
-            Found::Absent if wanted.options.apply == Apply::Observe => "it is not there".to_owned(),
-            Found::Absent => Planned::Create.text(),
-            Found::There { planned, .. } => planned.text(),
-            Found::Failed(_, message) => format!("it cannot be read: {message}"),
-        })
+        let left = &wanted.options.ignore;
+        let writes = matches!(
+            planned,
+            Planned::Change(_) | Planned::Replace(_) | Planned::TakeOver(_) | Planned::Stay
+        );
+        let left = match left.as_slice() {
+            [_, ..] if writes => format!("; left to others: {}", left.join(", ")),
+            _ => String::new(),
+        };
+        Some(format!("{}{left}", planned.text()))
     }
 
     /// What would be done for a Work.
@@ -182,23 +195,29 @@ impl Works {
         let Some(brief) = bundle.asked() else { return String::new() };
         let mut counts: BTreeMap<&'static str, usize> = BTreeMap::new();
         for wanted in &brief.wanted {
-            let word = match bundle.look(brief, wanted).map(|look| &look.found) {
-                Some(Found::Absent) if wanted.options.apply != Apply::Observe => Planned::Create.word(),
-                Some(Found::Absent) => Planned::Stay.word(),
-                Some(Found::There { planned, .. }) => planned.word(),
-                Some(Found::Failed(..)) => "cannot be read",
-                None => "are still to be looked at",
-            };
+            let planned = self.planned_for(bundle, brief, wanted);
+            let word = planned.map_or("are still to be looked at", |planned| planned.word());
             *counts.entry(word).or_default() += 1;
+        }
+        if !bundle.flaws.is_empty() {
+            *counts.entry("would not be applied").or_default() += bundle.flaws.len();
         }
         let mut parts: Vec<String> = counts.iter().map(|(word, count)| format!("{count} {word}")).collect();
         let there = brief.left.iter().filter(|(target, _)| !self.is_gone(bundle, brief, target));
         let mut ends: BTreeMap<&str, Vec<String>> = BTreeMap::new();
+        let beside = self.beside(bundle);
         for (target, options) in there {
-            let is_held = !options.allow_deletion && protected::is_protected(&target.resource);
+            let observed = self.slots.get(target).and_then(|slot| slot.observed.as_ref());
+            let maker = observed.and_then(|observed| observed.mark.as_ref()?.maker.as_ref());
+            let earlier = maker.is_some_and(|maker| maker.uid != brief.work.uid);
+            let is_held = !options.allow_deletion && (earlier || protected::is_protected(&target.resource));
             let end = match options.deletion {
+                _ if beside.asks_for(target) || self.is_claimed(brief, target) => {
+                    "would be handed over to another Work"
+                }
+                _ if beside.may_ask_for(target).is_some() => "would stay, since another Work may ask for it",
                 Deletion::Orphan => "would be left without marks",
-                Deletion::Delete if is_held => "would be held, being of a protected kind",
+                Deletion::Delete if is_held => "would be held until somebody allows that it goes",
                 Deletion::Delete => "would be deleted",
             };
             ends.entry(end).or_default().push(target.to_string());

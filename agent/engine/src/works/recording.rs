@@ -238,6 +238,21 @@ impl Works {
             return;
         };
         let Some(applied) = self.applied(&kept.ledger) else { return };
+        self.settle(uid, applied, context, steps);
+    }
+
+    /// The record does not say any more that an object is there: whoever goes on from here makes it, and does not take it
+    /// for one that somebody deleted.
+    pub(super) fn disown(&mut self, uid: &str, target: &Target, context: Context, steps: &mut Steps) {
+        let Some(bundle) = self.bundles.get(uid).filter(|bundle| !bundle.keeper.is_busy()) else { return };
+        let recorded = bundle.ledger().and_then(|brief| brief.applied.as_ref());
+        let mut applied = recorded.cloned().unwrap_or_default();
+        applied.remove(target);
+        self.settle(uid, applied, context, steps);
+    }
+
+    fn settle(&mut self, uid: &str, applied: BTreeMap<Target, Applied>, context: Context, steps: &mut Steps) {
+        let Some(kept) = self.bundles.get(uid).and_then(|bundle| bundle.keeper.kept()) else { return };
         let mut ledger = kept.ledger.ledger(Vec::new());
         ledger.applied = None;
         let kept = Kept { ledger, uid: kept.uid.clone(), version: kept.version.clone() };
@@ -260,6 +275,11 @@ impl Works {
             let wanted = brief.wants(target);
             let reports = |wanted: &Wanted| wanted.options.on_drift == OnDrift::Report;
             match &slot.observed {
+                // It goes to be made anew: that it is not there is not to be taken for somebody's doing.
+                Some(observed)
+                    if wanted.is_some_and(reports)
+                        && recorded(target).is_none()
+                        && (observed.deleting || self.refused.contains_key(target)) => {}
                 Some(observed) if counts(target, observed) => {
                     let known = slot.known.as_ref().filter(|known| known.uid == observed.uid);
                     let fields = known.and_then(|known| known.fields.clone()).unwrap_or_default();

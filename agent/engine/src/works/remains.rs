@@ -16,6 +16,12 @@ const WORD: &str = "to have it deleted, set multicluster.coreos.com/allow-deleti
 impl Works {
     /// What is still there of a Work that goes, and why.
     pub(super) fn remaining(&self, bundle: &Bundle, brief: &Brief) -> String {
+        if bundle.is_suspended() {
+            let left = brief.targets().count();
+            return format!(
+                "{left} objects stay while the Work is suspended, or only planned: remove that annotation"
+            );
+        }
         if let Some(held) = self.held(bundle, brief) {
             return held;
         }
@@ -23,14 +29,7 @@ impl Works {
             return format!("everything stays: {doubt}");
         }
         let left = brief.targets().filter(|target| !self.is_gone(bundle, brief, target)).count();
-        let why = self.obstacle(bundle, brief).or_else(|| {
-            let claimed = brief
-                .left
-                .keys()
-                .find(|target| !self.is_gone(bundle, brief, target) && self.is_claimed(brief, target))?;
-            Some(format!("{claimed} is wanted by another Work, which has not taken it over"))
-        });
-        let why = why.or_else(|| self.open_beside(bundle, brief));
+        let why = self.obstacle(bundle, brief).or_else(|| self.awaits_others(bundle, brief));
         let why = why.map(|why| format!(": {why}")).unwrap_or_default();
         format!("{left} objects are still there{why}")
     }
@@ -46,12 +45,17 @@ impl Works {
             Some(format!("{target} stays: {doubt}"))
         };
         let held = self.held(bundle, brief).or_else(doubt).or_else(|| self.obstacle(bundle, brief));
-        held.or_else(|| self.open_beside(bundle, brief))
+        held.or_else(|| self.awaits_others(bundle, brief))
     }
 
-    /// Which object stays since another Work may ask for it.
-    fn open_beside(&self, bundle: &Bundle, brief: &Brief) -> Option<String> {
+    /// Which object stays since another Work asks for it, or may.
+    fn awaits_others(&self, bundle: &Bundle, brief: &Brief) -> Option<String> {
         let beside = self.beside(bundle);
+        let left = brief.left.keys().filter(|target| !self.is_gone(bundle, brief, target));
+        let wanted = |target: &&Target| self.is_claimed(brief, target) || beside.asks_for(target);
+        if let Some(claimed) = left.into_iter().find(wanted) {
+            return Some(format!("{claimed} is wanted by another Work, which has not taken it over"));
+        }
         let mut left = brief.left.keys().filter(|target| !self.is_gone(bundle, brief, target));
         let (target, work) = left.find_map(|target| Some((target, beside.may_ask_for(target)?)))?;
         Some(format!(

@@ -1,23 +1,24 @@
 //! What is made anew where a field of it cannot be changed, and its Work says so. First the server is asked whether it
 //! would take the object as a new one: what cannot come back does not go.
 
-use super::Works;
+use muster_api::Object;
+
 use super::brief::{Brief, Wanted};
 use super::bundle::Bundle;
 use super::due::{Steps, Task};
 use super::objects::{State, mark};
+use super::{Context, Works};
 use crate::event::StepOutcome;
-use crate::evidence::{Refused, Replacement};
+use crate::evidence::{Refused, Replacement, Risk};
 use crate::failure::Failure;
 use crate::item::{Guard, Item};
 use crate::mark::Mark;
 use crate::observed::Observed;
 use crate::plan::Step;
-use crate::protected;
 use crate::refusal::Refusal;
 use crate::target::Target;
 use crate::time::salt;
-use crate::work::Apply;
+use crate::work::{Apply, OnDrift};
 
 impl Works {
     /// A write failed. Where that is since a field cannot be changed, what is there may have to make room.
@@ -37,7 +38,7 @@ impl Works {
         else {
             return;
         };
-        let refused = Refused { mark: mark.clone(), uid: observed.uid.clone() };
+        let refused = Refused { mark: mark.clone(), uid: observed.uid.clone(), why: why.into() };
         self.refused.insert(target.clone(), refused);
     }
 
@@ -57,9 +58,6 @@ impl Works {
             self.replacements.remove(target);
             return None;
         }
-        if protected::is_protected(&target.resource) {
-            return None;
-        }
         // It could not be deleted: the next attempt comes after a pause.
         let slot = self.slots.get(target)?;
         let due = slot.clearing.due(false, salt(target));
@@ -76,13 +74,24 @@ impl Works {
         brief: &Brief,
         wanted: &Wanted,
         item: &Item,
+        context: Context,
         steps: &mut Steps,
     ) {
         let target = &wanted.target;
         let observed = self.slots.get(target).and_then(|slot| slot.observed.as_ref());
         let seen = observed.map(|observed| (observed.uid.as_str(), observed.version.as_str()));
-        let replacement = self.replacements.remove(target);
-        if let Some(replacement) = replacement.filter(|replacement| seen == Some(replacement.object())) {
+        let permitted = |replacement: &Replacement| seen == Some(replacement.object());
+        let permitted = self.replacements.get(target).is_some_and(permitted);
+        // What is recorded, is absent and is only to be told of counts as deleted by somebody: so it is not recorded.
+        let recorded = brief.applied.as_ref().is_some_and(|applied| applied.contains_key(target));
+        if permitted && recorded && wanted.options.on_drift == OnDrift::Report {
+            return self.disown(uid, target, context, steps);
+        }
+        if let Some(replacement) = self.replacements.remove(target).filter(|_| permitted) {
+            let before = observed.and_then(|observed| observed.mark.clone());
+            if let (Some(slot), Some(before)) = (self.slots.get_mut(target), before) {
+                slot.outdate(before); // also where nobody hears what came of it
+            }
             let task = Task::Clear { work: uid.to_owned(), target: target.clone() };
             return self.act(task, Step::Delete(replacement.permits()), steps);
         }
@@ -114,18 +123,36 @@ impl Works {
             }
             StepOutcome::Missing => slot.observed = None,
             _ => {
-                let Some(read) = read else { return };
+                let (Some(read), StepOutcome::Present(object)) = (read, outcome) else { return };
                 slot.observe(read.clone());
-                let brief = self.bundles.get(work).and_then(Bundle::ledger);
-                let judged = brief
-                    .zip(self.refused.get(target))
-                    .and_then(|(brief, refused)| Replacement::judge(brief, target, refused, &read));
-                match judged {
-                    Some(replacement) => drop(self.replacements.insert(target.clone(), replacement)),
-                    None => drop(self.refused.remove(target)),
+                match self.judge_replacement(work, target, &read, &object) {
+                    Ok(Some(replacement)) => drop(self.replacements.insert(target.clone(), replacement)),
+                    Ok(None) => drop(self.refused.remove(target)),
+                    Err(risk) => {
+                        let refused = self.refused.remove(target); // it is tried again, in its time
+                        let why = refused.map_or(Box::default(), |refused| refused.why);
+                        let message = format!("{target} is not made anew: {risk}; {why}");
+                        let slot = self.slots.entry(target.clone()).or_default();
+                        slot.failed(Failure::Invalid, message, now, salt(target));
+                    }
                 }
             }
         }
+    }
+
+    fn judge_replacement(
+        &self,
+        work: &str,
+        target: &Target,
+        read: &Observed,
+        object: &Object,
+    ) -> Result<Option<Replacement>, Risk> {
+        let Some(bundle) = self.bundles.get(work) else { return Ok(None) };
+        let (Some(brief), Some(refused)) = (bundle.ledger(), self.refused.get(target)) else {
+            return Ok(None);
+        };
+        let Some(item) = bundle.bodies.get(target) else { return Ok(None) };
+        Replacement::judge(brief, item, refused, read, object)
     }
 
     /// What was deleted to make room is made anew at once.

@@ -217,7 +217,7 @@ impl Works {
         };
         ObjectState {
             applied: if bundle.is_planning() {
-                let plan = Self::plan_of(bundle, wanted).unwrap_or_default();
+                let plan = self.plan_of(bundle, wanted).unwrap_or_default();
                 Aspect::new(manifest::Applied::Planned, plan)
             } else if bundle.is_suspended() {
                 Aspect::new(manifest::Applied::Suspended, "")

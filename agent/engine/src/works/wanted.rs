@@ -79,7 +79,7 @@ impl Works {
                         break;
                     }
                     match self.body_of(uid, wanted) {
-                        Body::Whole(item) => self.replace(uid, brief, wanted, &item, steps),
+                        Body::Whole(item) => self.replace(uid, brief, wanted, &item, context, steps),
                         Body::Unread => recall = true,
                         Body::Locked | Body::Lost => unlock = true,
                     }

@@ -16,6 +16,11 @@ use crate::target::Target;
 use crate::time::salt;
 use crate::work::OnConflict;
 
+/// How often what changed between being read and being written is read and written anew at once.
+const AT_ONCE: u32 = 3;
+/// What people are told of what changes so each time.
+const CHANGING: &str = "somebody changes it all the time: fields that are left to others are Muster's still, so it is written only as it was read";
+
 impl Works {
     /// A write ended. `cause`: why it was made, and the resourceVersion before it. Returns whether it put right what
     /// somebody else had changed.
@@ -70,6 +75,11 @@ impl Works {
                     // What was known of it already is no news: somebody owns a field, or refuses the write.
                     if !outdated && wanted.is_some_and(|wanted| !wanted.ignored.is_empty()) {
                         slot.pace.failed(now, salt(target)); // it changed since it was read
+                        if slot.pace.failures() <= AT_ONCE {
+                            slot.pace.hurry();
+                        } else {
+                            slot.failure = Some((Failure::Conflict, format!("{target}: {CHANGING}")));
+                        }
                     }
                     if cause.1 == Some(observed.version.as_str()) && !outdated {
                         let message = format!("{target}: others own fields of it, or refuse the change");
@@ -91,6 +101,9 @@ impl Works {
                 }
                 if matches!(failure, Failure::Unavailable | Failure::Malformed) {
                     (slot.absent, slot.foreign) = (false, false); // it may have been made
+                    if cause.1.is_none() {
+                        slot.may_be_made(mark.clone());
+                    }
                 }
                 if !outdated {
                     slot.failed(failure, message, now, salt(target));

@@ -362,3 +362,16 @@ fn what_an_object_that_is_to_go_waits_for_is_told() {
     let status = world.works["app"]["status"]["conditions"][0].to_string();
     assert!(status.contains("\"Kept\"") && status.contains("ConfigMap a in namespace web: no"), "{status}");
 }
+
+#[test]
+fn a_suspended_work_that_is_deleted_says_what_it_waits_for() {
+    let mut world = WorkWorld::in_step(&[("app", &[config("a")])]);
+    world.annotate("app", "suspend", &"true".into());
+    world.delete_work("app");
+    world.tick(30);
+    let status = world.works["app"]["status"]["conditions"][0].to_string();
+    assert!(status.contains("suspended"), "{status}");
+    world.annotate("app", "suspend", &Value::Null);
+    world.tick(30);
+    assert!(world.works.is_empty() && world.there().is_empty());
+}

@@ -398,3 +398,48 @@ fn what_is_to_be_made_anew_and_may_not_be_deleted_is_tried_with_pauses_and_told(
     assert_eq!(world.objects[&binding]["roleRef"]["name"], "two");
     world.check_rest();
 }
+
+#[test]
+fn what_is_only_looked_at_from_now_on_is_free_for_another_work_and_loses_its_marks_with_its_own() {
+    let observed = || with(config("a"), "apply", "observe");
+    let mut world = WorkWorld::in_step(&[("one", &[config("a"), config("b")])]);
+    let uid = world.objects[&config_named("a")]["metadata"]["uid"].clone();
+    world.work("one", &[observed(), config("b")]);
+    world.tick(5);
+    world.work("two", &[config_of("a", "2")]);
+    world.tick(30);
+    assert_eq!(world.objects[&config_named("a")]["data"]["a"], "2", "{:#?}", world.log);
+    assert_eq!(world.objects[&config_named("a")]["metadata"]["uid"], uid);
+
+    let mut world = WorkWorld::in_step(&[("one", &[config("a"), config("b")])]);
+    world.work("one", &[observed(), config("b")]);
+    world.tick(5);
+    world.delete_work("one");
+    world.tick(30);
+    let left = &world.objects[&config_named("a")]["metadata"];
+    assert!(left["annotations"].get("multicluster.coreos.com/made-for").is_none(), "{left}");
+    assert_eq!((world.there(), world.works.len()), (vec!["ConfigMap web/a".to_owned()], 0));
+}
+
+#[test]
+fn what_was_written_before_a_process_ended_is_no_drift() {
+    let manifest = |data: &Value| {
+        let mut config = with(config("a"), "on-drift", "report");
+        config["data"] = data.clone();
+        config
+    };
+    let crashes = (1..6).flat_map(|step| [(step, world::Crash::Unheard), (step, world::Crash::Undone)]);
+    for crash in crashes {
+        let mut world = WorkWorld::in_step(&[("app", &[manifest(&json!({"a": "1"}))])]);
+        world.crash = Some(crash);
+        world.work(
+            "app",
+            &[manifest(&json!({"a": "2", "more": "2"})), with(config("b"), "on-drift", "report")],
+        );
+        world.restart(true);
+        world.tick(60);
+        let status = world.works["app"]["status"]["conditions"][0].to_string();
+        assert!(status.contains("\"reason\":\"Applied\""), "{crash:?}: {status}");
+        assert_eq!(world.objects[&config_named("a")]["data"]["a"], "2", "{crash:?}");
+    }
+}

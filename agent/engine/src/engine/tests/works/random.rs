@@ -13,10 +13,10 @@ use crate::target::Target;
 use crate::values::open;
 
 /// A linear congruential generator (Knuth's MMIX): the same seed gives the same story.
-struct Dice(u64);
+pub(super) struct Dice(pub(super) u64);
 
 impl Dice {
-    fn roll(&mut self, sides: u64) -> u64 {
+    pub(super) fn roll(&mut self, sides: u64) -> u64 {
         self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         (self.0 >> 33) % sides
     }
@@ -26,7 +26,7 @@ impl Dice {
         Self(self.0 ^ 0x5ec2_e75a)
     }
 
-    fn pick<T: Clone>(&mut self, of: &[T]) -> Option<T> {
+    pub(super) fn pick<T: Clone>(&mut self, of: &[T]) -> Option<T> {
         let sides = u64::try_from(of.len()).unwrap();
         (sides > 0).then(|| of[usize::try_from(self.roll(sides)).unwrap()].clone())
     }
@@ -34,7 +34,7 @@ impl Dice {
 
 const KINDS: [&str; 5] = ["ConfigMap", "Namespace", "Role", "Widget", "AppliedWork"];
 const OF_SECRETS: [&str; 2] = ["Secret", "Values"];
-const WORKS: [&str; 4] = ["one", "two", "three", "four"];
+pub(super) const WORKS: [&str; 4] = ["one", "two", "three", "four"];
 
 fn manifests(dice: &mut Dice) -> Vec<Value> {
     let mut manifests: Vec<Value> = Vec::new();
@@ -85,7 +85,7 @@ fn known(world: &WorkWorld) -> Vec<Target> {
     world.objects.iter().filter(known).map(|(target, _)| target.clone()).collect()
 }
 
-fn by_hand(world: &mut WorkWorld, dice: &mut Dice) {
+pub(super) fn by_hand(world: &mut WorkWorld, dice: &mut Dice) {
     let Some(target) = dice.pick(&known(world)) else { return };
     match dice.roll(5) {
         0 if target.resource.kind == "ConfigMap" => {
@@ -123,7 +123,7 @@ fn in_the_directory(world: &mut WorkWorld, dice: &mut Dice) {
     }
 }
 
-fn fault(world: &mut WorkWorld, dice: &mut Dice) {
+pub(super) fn fault(world: &mut WorkWorld, dice: &mut Dice) {
     match dice.roll(11) {
         0 => world.disconnect(),
         1 if !world.online => world.connect(),
@@ -151,7 +151,7 @@ fn fault(world: &mut WorkWorld, dice: &mut Dice) {
 }
 
 /// All faults end, and time passes.
-fn rest(world: &mut WorkWorld) {
+pub(super) fn rest(world: &mut WorkWorld) {
     world.refused.clear();
     world.unreadable = false;
     world.landmarks.works_crd = landmark("w");
@@ -170,7 +170,9 @@ fn rest(world: &mut WorkWorld) {
         if world.ledgers.contains_key(name) && !world.works.contains_key(name) {
             world.work(name, &[]);
         }
-        for (option, value) in [("suspend", Value::Null), ("allow-deletion", "true".into())] {
+        for (option, value) in
+            [("suspend", Value::Null), ("plan-only", Value::Null), ("allow-deletion", "true".into())]
+        {
             if world.works.contains_key(name) {
                 world.annotate(name, option, &value);
             }

@@ -28,8 +28,7 @@ use crate::values::Vault;
 
 /// Most events and steps between two moments at rest.
 const MOST: usize = 60_000;
-/// Most steps of Works that may be under way.
-const UNDER_WAY: usize = 48;
+const UNDER_WAY: usize = 48; // most steps of Works that may be
 
 #[allow(clippy::struct_excessive_bools)] // each is a switch of its own
 pub(super) struct WorkWorld {
@@ -291,6 +290,7 @@ impl WorkWorld {
         let of_works = |plan: &&Plan| plan.source == Source::Works;
         assert!(!self.paused || plans.is_empty(), "while paused: {plans:?}");
         for step in plans.iter().flat_map(|plan| &plan.steps) {
+            self.check_idle(step);
             match step {
                 Step::Delete(deletion) => self.check_unwanted(deletion.target(), true),
                 Step::Unmark { target, .. } => self.check_unwanted(target, false),

@@ -100,6 +100,7 @@ impl WorkWorld {
                     }
                     None if self.refused.contains_key("answers") => {
                         self.apply(&target, &body, force);
+                        self.wrote.remove(&target); // nobody heard of it
                         failed(self.refused["answers"])
                     }
                     None => self.apply(&target, &body, force),
@@ -185,8 +186,8 @@ impl WorkWorld {
     /// Whether an object is there of which a field differs that cannot be changed.
     fn is_fixed(&self, target: &Target, body: &Value) -> bool {
         let fields = match &*target.resource.kind {
-            "RoleBinding" => "roleRef",
-            "PersistentVolumeClaim" => "spec",
+            "RoleBinding" | "ClusterRoleBinding" => "roleRef",
+            "StatefulSet" | "PersistentVolumeClaim" => "spec",
             "Secret" if self.objects.get(target).is_some_and(|there| there["immutable"] == true) => "data",
             _ => return false,
         };
@@ -219,7 +220,10 @@ impl WorkWorld {
                 } else {
                     self.take(target);
                 }
-                StepOutcome::Deleted
+                match self.refused.get("deletions").copied() {
+                    Some(failure) => failed(failure), // it is done, and nobody hears of it
+                    None => StepOutcome::Deleted,
+                }
             }
         }
     }

@@ -28,8 +28,9 @@ pub(super) fn built_in() -> BTreeSet<Resource> {
     };
     let volume = core("PersistentVolume", "persistentvolumes", Scope::Cluster);
     let claim = core("PersistentVolumeClaim", "persistentvolumeclaims", Scope::Namespaced);
+    let sets = Resource { group: "apps".into(), ..core("StatefulSet", "statefulsets", Scope::Namespaced) };
     let rbac = [ROLES, ROLE_BINDINGS, CLUSTER_ROLES, CLUSTER_ROLE_BINDINGS];
-    [CONFIG_MAPS, SECRETS, NAMESPACES, CRDS, volume, claim].into_iter().chain(rbac).collect()
+    [CONFIG_MAPS, SECRETS, NAMESPACES, CRDS, volume, claim, sets].into_iter().chain(rbac).collect()
 }
 
 pub(in super::super) fn config_named(name: &str) -> Target {
@@ -287,14 +288,15 @@ impl WorkWorld {
 
     pub(super) fn take(&mut self, target: &Target) {
         let defined = Some(&self.objects[target]).filter(|_| target.resource == CRDS).and_then(defined);
+        let alike = |other: &Resource| {
+            defined.as_ref().is_some_and(|it| (&it.group, &it.plural) == (&other.group, &other.plural))
+        };
         let within = |other: &&Target| {
             target.resource == NAMESPACES && other.namespace.as_ref() == Some(&target.name)
-                || defined.as_ref() == Some(&other.resource)
+                || alike(&other.resource)
         };
         let inside: Vec<Target> = self.objects.keys().filter(within).cloned().collect();
-        if let Some(resource) = &defined {
-            self.served.remove(resource);
-        }
+        self.served.retain(|resource| !alike(resource));
         for target in inside.iter().chain([target]) {
             let before = self.objects.remove(target).unwrap();
             self.tell(target, Some(&before));

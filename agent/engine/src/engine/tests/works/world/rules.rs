@@ -109,7 +109,7 @@ impl WorkWorld {
         if deletion.is_some_and(|deletion| object["metadata"]["uid"] != deletion.uid()) {
             return; // it will be refused
         }
-        let of = |kept: &&Kept| kept.ledger.resources.contains(target);
+        let of = |kept: &&Kept| kept.ledger.resources.iter().any(|other| other.is_same_object(target));
         let owner = maker(object);
         let kept = match &owner {
             Some(uid) => self.ledger_for(object, uid).filter(of),
@@ -123,7 +123,8 @@ impl WorkWorld {
         let dropped = self.proved.asked.get(uid).is_some_and(|asked| !asked.contains(&short(target)));
         let proved = self.proved.ended_and_read.contains(uid) || dropped;
         assert!(proved, "{}: no live read shows that it has to go\n{:#?}", say(target), self.log);
-        let options = part.left.get(target).unwrap_or_else(|| panic!("{} is still wanted", say(target)));
+        let left = part.left.iter().find(|(other, _)| other.is_same_object(target));
+        let (_, options) = left.unwrap_or_else(|| panic!("{} is still wanted", say(target)));
         if deletion.is_some() {
             let protected = ["Namespace", "CustomResourceDefinition", "PersistentVolume"];
             let protected = protected.iter().any(|kind| target.resource.kind.starts_with(kind));
@@ -144,13 +145,41 @@ impl WorkWorld {
             Some(work) => asks(work),
             None => kept.ledger.applied.is_some(),
         };
+        // To look at it is not to want it.
+        let looks = |kept: &Kept| {
+            let Of::Work(part) = &kept.ledger.of else { return false };
+            part.places.iter().any(|(other, place)| {
+                other.is_same_object(target) && place.options.apply == crate::work::Apply::Observe
+            })
+        };
         let wanted = |kept: &&Kept| {
             begins(kept)
-                && kept.ledger.items.iter().any(|item| item.target == *target)
+                && !looks(kept)
+                && kept.ledger.items.iter().any(|item| item.target.is_same_object(target))
                 && !self.is_replaced(target, deleted, kept)
         };
         let wanted = self.ledgers.values().find(wanted).map(|kept| &kept.ledger.maker.name);
         assert_eq!(wanted, None, "{} is wanted by another Work", say(target));
+    }
+
+    /// Nothing is written or deleted for a Work that is suspended or only planned, as far as the process can know.
+    pub(super) fn check_idle(&self, step: &crate::plan::Step) {
+        let body = match step {
+            crate::plan::Step::Apply { body, .. } => serde_json::from_str(body).unwrap(),
+            crate::plan::Step::Delete(deletion) => {
+                self.objects.get(deletion.target()).cloned().unwrap_or_default()
+            }
+            _ => return,
+        };
+        let Some(work) =
+            maker(&body).and_then(|uid| self.works.values().find(|work| work["metadata"]["uid"] == *uid))
+        else {
+            return;
+        };
+        let idle = ["suspend", "plan-only"].iter().any(|option| {
+            work["metadata"]["annotations"][format!("multicluster.coreos.com/{option}")] == "true"
+        });
+        assert!(!(idle && self.online && self.events.is_empty()), "{step:?} for {}", work["metadata"]);
     }
 
     /// Whether the Work records that an object is to be made anew, and the last write of it was refused.
@@ -158,7 +187,8 @@ impl WorkWorld {
         let Of::Work(part) = &kept.ledger.of else { return false };
         let place = part.places.get(target);
         let asked = place.is_some_and(|place| place.options.apply == crate::work::Apply::Replace);
-        let refused = self.log.iter().rev().find(|line| line.ends_with(&say(target)));
+        let of = |line: &&String| line.ends_with(&say(target)) && !line.starts_with("refused");
+        let refused = self.log.iter().rev().find(of);
         deleted && asked && refused.is_some_and(|line| line.starts_with("immutable"))
     }
 
@@ -167,7 +197,8 @@ impl WorkWorld {
         for (target, object) in &self.objects {
             if let Some(uid) = maker(object) {
                 let kept = self.ledger_for(object, &uid);
-                let recorded = kept.is_some_and(|kept| kept.ledger.resources.contains(target));
+                let same = |other: &Target| other.is_same_object(target);
+                let recorded = kept.is_some_and(|kept| kept.ledger.resources.iter().any(same));
                 assert!(recorded, "{} of {uid} is in no ledger\n{:#?}", say(target), self.log);
             }
         }

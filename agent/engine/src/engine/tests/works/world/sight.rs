@@ -10,6 +10,31 @@ use crate::failure::Failure;
 use crate::target::Target;
 
 impl WorkWorld {
+    /// A kind is served in another version, and in none of those before. Its objects are what they were.
+    pub(in super::super) fn serve_as(&mut self, kind: &str, version: &'static str) {
+        let served: Vec<_> = self.served.iter().filter(|resource| resource.kind == kind).cloned().collect();
+        for old in served.into_iter().filter(|old| old.version != version) {
+            let new = Resource { version: version.into(), ..old.clone() };
+            self.served.remove(&old);
+            self.served.insert(new.clone());
+            self.unwatchable.remove(&new);
+            let targets: Vec<_> =
+                self.objects.keys().filter(|target| target.resource == old).cloned().collect();
+            for target in targets {
+                let value = self.objects.remove(&target).unwrap();
+                self.objects.insert(Target { resource: new.clone(), ..target }, value);
+            }
+            if self.watching.remove(&old) {
+                let change = Change::Failed(Failure::NotServed, "no".into());
+                self.events.push_back(Event::Objects { resource: old.clone(), namespace: None, change });
+                self.unwatchable.insert(old);
+            }
+        }
+        if !self.dead {
+            self.run();
+        }
+    }
+
     /// From now on the objects of these namespaces alone may be watched, or again everything.
     pub(in super::super) fn may_watch(&mut self, namespaces: Option<&[&str]>) {
         let before: Vec<Resource> = self.watching.iter().cloned().collect();
