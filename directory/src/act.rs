@@ -3,7 +3,7 @@
 use muster_api::Object;
 use muster_api::marks::{ALLOW_DELETION, WORK_FINALIZER};
 use muster_api::names;
-use muster_api::resource::{CLUSTERS, NAMESPACES, SECRETS, WORKS};
+use muster_api::resource::{CLUSTERS, CRDS, NAMESPACES, SECRETS, WORKS};
 use muster_kit::Client;
 use muster_kit::client::{CallError, ListQuery, Preconditions};
 use serde_json::{Value, json};
@@ -17,10 +17,30 @@ const PAGE: u32 = 200;
 
 /// Carries out one plan.
 pub async fn act(client: &Client, plan: &Plan) -> Outcome {
+    if let Some(uid) = &plan.under {
+        match definition(client).await {
+            Ok(found) if found.as_ref().is_some_and(|found| is_sound(found, uid)) => {}
+            Ok(found) => return Outcome::Doubtful(found),
+            Err(error) => return failed(&Step::Verify, &error),
+        }
+    }
     match attempt(client, &plan.cluster, &plan.step).await {
         Ok(outcome) => outcome,
         Err(error) => failed(&plan.step, &error),
     }
+}
+
+/// The definition of entries, if there is any.
+pub(crate) async fn definition(client: &Client) -> Result<Option<Object>, CallError> {
+    match client.get(&CRDS, None, &CLUSTERS.full_name()).await {
+        Ok(found) => Ok(Some(found)),
+        Err(error) if error.proves_absence() => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+fn is_sound(definition: &Object, uid: &str) -> bool {
+    definition.meta.uid == uid && definition.meta.deletion_timestamp.is_none()
 }
 
 async fn attempt(client: &Client, cluster: &str, step: &Step) -> Result<Outcome, CallError> {
@@ -50,6 +70,11 @@ async fn attempt(client: &Client, cluster: &str, step: &Step) -> Result<Outcome,
             let (namespace, name) = (Some(names::AGENTS_NAMESPACE), names::joining_secret(cluster));
             client.delete(&SECRETS, namespace, &name, &Preconditions::default()).await?;
             Ok(Outcome::Removed)
+        }
+        Step::Verify => Ok(definition(client).await?.map_or(Outcome::Absent, Outcome::Object)),
+        Step::Inspect => {
+            let name = names::execution_namespace(cluster);
+            client.get(&NAMESPACES, None, &name).await.map(Outcome::Object)
         }
         Step::Look => {
             let namespace = Part::Lease.namespace(cluster);

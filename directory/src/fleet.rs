@@ -6,22 +6,30 @@
 //!  Event ──▶ on ──▶ entries, parts, heartbeats, reports ──▶ decide ──▶ Plan ──▶ (carried out) ──▶ Event::Done
 //! ```
 
+mod approval;
 mod beat;
+mod claims;
+pub(crate) mod definition;
 mod enrol;
 mod entry;
 mod facts;
+mod fight;
 mod leave;
 mod member;
+mod obstacle;
+pub mod pace;
 pub mod part;
 pub mod plan;
 mod see;
 mod silence;
 mod status;
 mod told;
+mod turns;
 
 #[cfg(test)]
 mod tests;
 
+use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
@@ -31,16 +39,21 @@ use muster_api::conditions::Reason as _;
 use muster_api::conditions::cluster::{ConditionType, Ready};
 
 use self::beat::Beat;
+use self::definition::{Definition, Word};
 use self::facts::Facts;
 use self::member::Member;
+use self::pace::Pace;
 use self::part::{Part, Seen};
 use self::plan::{Notice, Outcome, Plan, Step};
 use self::silence::Silence;
+use self::turns::Turns;
 
 /// How often [`Fleet::decide`] is to be asked at least, also where nothing happens.
 pub const TICK: Duration = Duration::from_millis(500);
 /// Who was not asked for so long could have seen no heartbeat.
 const GAP: Duration = Duration::from_secs(5);
+/// For so long a watch of heartbeats that fails is put down to a directory that no agent reaches either.
+const OUTAGE: Duration = Duration::from_secs(120);
 
 /// What is watched.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -59,7 +72,7 @@ impl Source {
 }
 
 /// What a watch says.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub enum Change {
     /// A listing begins.
     ListBegan,
@@ -104,7 +117,8 @@ struct Listing {
 /// All clusters.
 #[derive(Debug)]
 pub struct Fleet {
-    /// How long a heartbeat counts.
+    pace: Pace,
+    /// How long a heartbeat counts, in a fleet of this size.
     lease: Duration,
     members: BTreeMap<String, Member>,
     parts: BTreeMap<(Part, String), Seen>,
@@ -112,15 +126,20 @@ pub struct Fleet {
     facts: BTreeMap<String, Facts>,
     /// Names of the entries that stand for a cluster, by its identity.
     bound: BTreeMap<String, BTreeSet<String>>,
-    by_namespace: BTreeMap<String, String>,
+    /// Names of the entries that lead to an execution namespace.
+    by_namespace: BTreeMap<String, BTreeSet<String>>,
     listings: BTreeMap<Source, Listing>,
     /// Clusters of which something changed.
     dirty: BTreeSet<String>,
     /// Clusters whose Leases are to be looked at.
     looks: BTreeSet<String>,
     silence: Silence,
-    /// Whether heartbeats may have been missed.
-    gap: bool,
+    turns: Turns,
+    definition: Definition,
+    /// Since when heartbeats may be missed.
+    gap: Option<Duration>,
+    /// When the directory last gave no answer.
+    unanswered: Option<Duration>,
     ticked: Duration,
     plans: u64,
     notices: Vec<Notice>,
@@ -129,11 +148,12 @@ pub struct Fleet {
 }
 
 impl Fleet {
-    /// A fleet of which nothing is known. `lease`: how long a heartbeat counts; whole seconds.
+    /// A fleet of which nothing is known.
     #[must_use]
-    pub fn new(lease: Duration, now: Duration) -> Self {
+    pub fn new(pace: Pace, now: Duration) -> Self {
         Self {
-            lease,
+            pace,
+            lease: pace.lease,
             members: BTreeMap::new(),
             parts: BTreeMap::new(),
             beats: BTreeMap::new(),
@@ -144,7 +164,10 @@ impl Fleet {
             dirty: BTreeSet::new(),
             looks: BTreeSet::new(),
             silence: Silence::default(),
-            gap: false,
+            turns: Turns::default(),
+            definition: Definition::default(),
+            gap: None,
+            unanswered: None,
             ticked: now,
             plans: 0,
             notices: Vec::new(),
@@ -195,22 +218,51 @@ impl Fleet {
             return Vec::new();
         }
         self.tick(now.mono);
-        let mut plans = Vec::new();
-        for name in std::mem::take(&mut self.dirty) {
-            let Some(step) = self.next(&name, now) else { continue };
-            self.looks.remove(&name);
-            self.plans += 1;
-            let id = self.plans;
-            self.pending.insert(id, self.to_tell(&name, &step));
-            if let Step::Status { status, .. } = &step {
-                self.bind(&name, status.id.clone());
-            }
-            if let Some(member) = self.members.get_mut(&name) {
-                member.doing = Some((id, step.clone()));
-                plans.push(Plan { cluster: name, id, step });
+        let lease = self.pace.judge(self.members.len(), self.lease);
+        if lease != self.lease {
+            self.lease = lease;
+            for (name, member) in &mut self.members {
+                member.fights.remove(&Part::Lease); // it is written anew, and nobody's fault
+                self.dirty.insert(name.clone());
             }
         }
+        let mut plans = Vec::new();
+        plans.extend(self.look_at_definition(now.mono));
+        let rest = self.rest();
+        for name in std::mem::take(&mut self.dirty) {
+            let Some(step) = self.next(&name, now) else { continue };
+            let Some(member) = self.members.get_mut(&name) else { continue };
+            if !Self::takes_turns(member, &step) {
+                plans.extend(self.plan(name, step));
+            } else if member.may_tell(now.mono, rest) {
+                self.turns.wait(name);
+            }
+        }
+        while let Some(name) = self.turns.turn(now.mono) {
+            let Some(step) = self.next(&name, now) else { continue };
+            if let Some(member) =
+                self.members.get_mut(&name).filter(|member| Self::takes_turns(member, &step))
+            {
+                member.told = Some(now.mono);
+            }
+            plans.extend(self.plan(name, step));
+        }
         plans
+    }
+
+    fn plan(&mut self, name: String, step: Step) -> Option<Plan> {
+        self.looks.remove(&name);
+        self.plans += 1;
+        let id = self.plans;
+        self.pending.insert(id, self.to_tell(&name, &step));
+        if let Step::Status { status, .. } = &step {
+            self.bind(&name, status.id.clone());
+        }
+        let member = self.members.get_mut(&name)?;
+        member.doing = Some((id, step.clone()));
+        let leaves = member.entry.deleting && step.removes();
+        let under = leaves.then(|| self.definition.uid().unwrap_or_default().to_owned());
+        Some(Plan { cluster: name, id, step, under })
     }
 
     fn next(&self, name: &str, now: Now) -> Option<Step> {
@@ -227,10 +279,21 @@ impl Fleet {
             return;
         }
         self.ticked = now;
-        let waits = |(_, member): &(&String, &Member)| member.is_due(now) || member.entry.deleting;
-        let due: Vec<_> = self.members.iter().filter(waits).map(|(name, _)| name.clone()).collect();
+        let mut due = Vec::new();
+        for (name, member) in &mut self.members {
+            if member.is_due(now) || member.entry.deleting || member.calm(now) {
+                due.push(name.clone());
+            }
+        }
         self.dirty.extend(due);
+        self.definition.leaving(self.members.values().filter_map(|member| member.leaving).max());
         self.judge(now);
+    }
+
+    /// Whether a heartbeat of this duration may have stood still since the directory was away.
+    fn was_away(&self, duration: Duration, now: Duration) -> bool {
+        self.gap.is_some_and(|since| now.saturating_sub(since) < OUTAGE)
+            || self.unanswered.is_some_and(|at| now.saturating_sub(at) < duration)
     }
 
     /// All have their time anew.
@@ -255,14 +318,16 @@ impl Fleet {
             alive += 1;
             longest = longest.max(beat.duration());
             still += usize::from(beat.still(now) * 2 >= beat.duration());
-            if beat.is_over(now) {
-                over.push(name.clone());
+            let looked_at = matches!(member.doing, Some((_, Step::Look))) || self.looks.contains(name);
+            if beat.is_over(now) && !looked_at {
+                over.push((Reverse(beat.still(now)), name.clone()));
             }
         }
         match self.silence.judge(alive, still, over.len(), longest, now) {
             silence::Verdict::Turn(turns) => {
-                let turn = over.into_iter().take(turns);
-                for name in turn {
+                // Those first that have been silent longest: whoever is alone in coming again and again waits for the others.
+                over.sort();
+                for (_, name) in over.into_iter().take(turns) {
                     self.dirty.insert(name.clone());
                     self.looks.insert(name);
                 }

@@ -19,6 +19,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::act::act;
+use crate::fleet::pace::Pace;
 use crate::fleet::plan::{Failure, FailureKind, Notice, Outcome, Plan};
 use crate::fleet::{Event, Fleet, TICK};
 use crate::metrics::Metrics;
@@ -48,14 +49,14 @@ impl Index {
     #[must_use]
     pub fn new(
         client: Client,
-        lease: std::time::Duration,
+        pace: Pace,
         metrics: Metrics,
         pulse: Pulse,
         events: mpsc::Sender<Event>,
     ) -> (Self, mpsc::Receiver<Notice>) {
         let (notices, told) = mpsc::channel(WAITING);
         let started = Instant::now();
-        let fleet = Fleet::new(lease, started.elapsed());
+        let fleet = Fleet::new(pace, started.elapsed());
         let (turns, tasks) = (Arc::new(Semaphore::new(IN_FLIGHT)), TaskTracker::new());
         (Self { client, fleet, started, metrics, pulse, turns, tasks, events, notices }, told)
     }
@@ -104,6 +105,7 @@ impl Index {
     /// What metrics show.
     fn look(&self) {
         self.metrics.blind.set(i64::from(self.fleet.is_blind()));
+        self.metrics.held_back.set(i64::try_from(self.fleet.held_back()).unwrap_or(i64::MAX));
         for ((condition, status), count) in self.fleet.tally() {
             let count = i64::try_from(count).unwrap_or(i64::MAX);
             self.metrics.clusters.with_label_values(&[condition, status]).set(count);

@@ -11,6 +11,7 @@
 pub mod act;
 pub mod fleet;
 pub mod index;
+pub mod inventory;
 pub mod metrics;
 pub mod run;
 pub mod settings;

@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use muster_api::metrics::controller::Metric;
 use muster_kit::client::CallObserver;
-use prometheus::{IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry};
+use muster_kit::metrics::Registrar;
+use prometheus::{IntCounterVec, IntGauge, IntGaugeVec, Registry};
 
 /// What the controller counts. Clones count together.
 #[derive(Clone)]
@@ -15,6 +16,8 @@ pub struct Metrics {
     pub leader: IntGauge,
     /// 1 while the directory itself is suspected.
     pub blind: IntGauge,
+    /// Entries that are being deleted and not believed to leave.
+    pub held_back: IntGauge,
     /// Entries by condition and status.
     pub clusters: IntGaugeVec,
     /// Broken watches by source and category.
@@ -31,29 +34,16 @@ impl Metrics {
     /// Where the catalogue has a name that Prometheus does not take.
     pub fn new() -> prometheus::Result<Self> {
         let registry = Registry::new();
-        let gauge = |metric: Metric| {
-            let gauge = IntGauge::with_opts(opts(metric))?;
-            registry.register(Box::new(gauge.clone()))?;
-            Ok::<_, prometheus::Error>(gauge)
-        };
-        let gauges = |metric: Metric| {
-            let gauges = IntGaugeVec::new(opts(metric), metric.labels())?;
-            registry.register(Box::new(gauges.clone()))?;
-            Ok::<_, prometheus::Error>(gauges)
-        };
-        let counters = |metric: Metric| {
-            let counters = IntCounterVec::new(opts(metric), metric.labels())?;
-            registry.register(Box::new(counters.clone()))?;
-            Ok::<_, prometheus::Error>(counters)
-        };
-        gauges(Metric::BuildInfo)?.with_label_values(&[env!("CARGO_PKG_VERSION")]).set(1);
+        let registrar = Registrar(&registry);
+        registrar.gauges(Metric::BuildInfo)?.with_label_values(&[env!("CARGO_PKG_VERSION")]).set(1);
         Ok(Self {
-            leader: gauge(Metric::Leader)?,
-            blind: gauge(Metric::Blind)?,
-            clusters: gauges(Metric::Clusters)?,
-            watch_errors: counters(Metric::WatchErrors)?,
-            steps: counters(Metric::Steps)?,
-            requests: counters(Metric::Requests)?,
+            leader: registrar.gauge(Metric::Leader)?,
+            blind: registrar.gauge(Metric::Blind)?,
+            held_back: registrar.gauge(Metric::HeldBack)?,
+            clusters: registrar.gauges(Metric::Clusters)?,
+            watch_errors: registrar.counters(Metric::WatchErrors)?,
+            steps: registrar.counters(Metric::Steps)?,
+            requests: registrar.counters(Metric::Requests)?,
             registry,
         })
     }
@@ -63,10 +53,6 @@ impl Metrics {
     pub fn observer(&self) -> Arc<dyn CallObserver> {
         Arc::new(Observer(self.requests.clone()))
     }
-}
-
-fn opts(metric: Metric) -> Opts {
-    Opts::new(metric.name(), metric.help())
 }
 
 struct Observer(IntCounterVec);

@@ -1,22 +1,23 @@
 //! The program as a whole: who waits, who acts, and what ends with what.
 
-use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Instant;
 
 use anyhow::Context as _;
+use futures::FutureExt as _;
 use muster_api::names::{CONTROLLER, SYSTEM_NAMESPACE};
 use muster_kit::admin::{Admin, Readiness, Served};
 use muster_kit::client::{Client, ClientOptions};
 use muster_kit::events::Emitter;
 use muster_kit::leader::{Claim, Election, Elector, Leading};
-use muster_kit::pulse::{BEAT, Pulse};
+use muster_kit::pulse::Pulse;
 use muster_kit::shutdown::{GRACE, Shutdown};
 use muster_kit::watch::Link;
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
 use crate::index::{Index, announce};
+use crate::inventory::{self, Wiring};
 use crate::metrics::Metrics;
 use crate::settings::Settings;
 use crate::watches;
@@ -34,15 +35,8 @@ pub async fn run(settings: Settings) -> anyhow::Result<()> {
     let pulse = Pulse::new(Instant::now());
     let admin = Admin::bind(settings.common.listen).await?;
     tracing::info!(version = env!("CARGO_PKG_VERSION"), listen = %admin.address()?, "controller started");
-    let alive = pulse.clone();
     let served = Served {
-        liveness: Arc::new(move || {
-            if alive.is_alive(Instant::now()) {
-                Ok(())
-            } else {
-                Err("the index makes no progress".to_owned())
-            }
-        }),
+        liveness: pulse.liveness(),
         readiness: Readiness::default(),
         registry: metrics.registry.clone(),
     };
@@ -71,68 +65,39 @@ struct Controller {
 }
 
 impl Controller {
-    /// Keeps the pulse while another process acts.
-    async fn idle(&self) -> Infallible {
-        loop {
-            self.pulse.beat(Instant::now());
-            tokio::time::sleep(BEAT).await;
-        }
-    }
-
-    /// Acts while this process holds the Lease. The Lease is released when all work has ended.
+    /// Acts while this process holds the Lease.
     async fn contend(&self, cancel: CancellationToken) {
         let host = std::env::var("HOSTNAME").unwrap_or_else(|_| "controller".to_owned());
         let started = jiff::Timestamp::now().as_millisecond();
         let identity = format!("{host}_{}_{started}", std::process::id());
         let lease = self.settings.common.leader_lease;
         let election = Election::new(SYSTEM_NAMESPACE, CONTROLLER, &identity, crate::MANAGER, lease);
-        let (elector, mut claim) = Elector::new(election, Link::fixed(self.client.clone()));
-        let contending = CancellationToken::new();
-        let released = contending.clone();
-        let work = async {
-            while !cancel.is_cancelled() {
-                let held = claim.wait_for(|claim| matches!(claim, Claim::Held { .. }));
-                let waiting = async {
-                    tokio::select! {
-                        held = held => held.is_ok(),
-                        never = self.idle() => match never {},
-                    }
-                };
-                if cancel.run_until_cancelled(waiting).await != Some(true) {
-                    break;
-                }
-                tracing::info!(identity, "this process acts");
-                self.metrics.leader.set(1);
-                Box::pin(self.act(&identity, claim.clone(), &cancel)).await;
-                self.metrics.leader.set(0);
-            }
-            released.cancel();
-        };
-        futures::join!(elector.run(contending), work);
+        let (elector, claim) = Elector::new(election, Link::fixed(self.client.clone()));
+        let wait = || self.pulse.keep().boxed();
+        let act = |stop| self.act(&identity, claim.clone(), stop).boxed();
+        elector.lead(&cancel, &self.metrics.leader, wait, act).await;
     }
 
-    /// Acts until `cancel`, or until another process acts.
-    async fn act(&self, identity: &str, mut claim: watch::Receiver<Claim>, cancel: &CancellationToken) {
-        let stop = cancel.child_token();
-        let client = self.client.fenced(Arc::new(Leading(claim.clone())));
+    async fn act(&self, identity: &str, claim: watch::Receiver<Claim>, stop: CancellationToken) {
+        let client = self.client.fenced(Arc::new(Leading(claim)));
         let (events, inbox) = mpsc::channel(QUEUE);
         let (metrics, pulse) = (self.metrics.clone(), self.pulse.clone());
-        let (index, notices) = Index::new(client, self.settings.lease, metrics, pulse, events.clone());
+        let (index, notices) = Index::new(client.clone(), self.settings.pace, metrics, pulse, events.clone());
         let emitter = Emitter::new(self.client.clone(), CONTROLLER, identity);
-        let deposed = async {
-            let other = claim.wait_for(|claim| matches!(claim, Claim::Other { .. }));
-            if stop.run_until_cancelled(other).await.is_some() {
-                tracing::warn!("another process acts now");
-                stop.cancel();
-            }
-        };
+        let (seen, shown) = mpsc::channel(QUEUE);
+        let (also, more) = mpsc::channel(QUEUE);
+        let namespace = self.settings.inventory.clone();
+        let wiring = Wiring { client, namespace, inbox: shown, notices: also, metrics: self.metrics.clone() };
         futures::join!(
             index.run(inbox, stop.clone()),
-            watches::follow(&self.client, events, self.metrics.clone(), stop.clone()),
+            watches::follow(&self.client, events, seen, self.metrics.clone(), stop.clone()),
+            inventory::keep(wiring, stop.clone()),
             async {
                 stop.run_until_cancelled(announce(&emitter, notices)).await;
             },
-            deposed,
+            async {
+                stop.run_until_cancelled(announce(&emitter, more)).await;
+            },
         );
     }
 }

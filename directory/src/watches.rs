@@ -10,26 +10,39 @@ use tokio_util::sync::CancellationToken;
 
 use crate::fleet::part::Part;
 use crate::fleet::{Change, Event, Source};
+use crate::inventory;
 use crate::metrics::Metrics;
 
 /// Watches all that decisions are made from, until `cancel`.
 pub async fn follow(
     client: &Client,
     events: mpsc::Sender<Event>,
+    inventory: mpsc::Sender<(inventory::book::Source, Change)>,
     metrics: Metrics,
     cancel: CancellationToken,
 ) {
-    let all = Source::all().map(|source| one(source, client, events.clone(), &metrics, cancel.clone()));
+    let to = |source| To { events: events.clone(), inventory: inventory.clone(), also: also(source) };
+    let all = Source::all().map(|source| one(source, client, to(source), &metrics, cancel.clone()));
     futures::future::join_all(all).await;
 }
 
-async fn one(
-    source: Source,
-    client: &Client,
+/// Who is told what a watch says.
+struct To {
     events: mpsc::Sender<Event>,
-    metrics: &Metrics,
-    cancel: CancellationToken,
-) {
+    inventory: mpsc::Sender<(inventory::book::Source, Change)>,
+    also: Option<inventory::book::Source>,
+}
+
+/// What the inventory takes a source for; none where it does not read it.
+fn also(source: Source) -> Option<inventory::book::Source> {
+    match source {
+        Source::Entries => Some(inventory::book::Source::Entries),
+        Source::Of(Part::Report) => Some(inventory::book::Source::Reports),
+        Source::Of(_) => None,
+    }
+}
+
+async fn one(source: Source, client: &Client, to: To, metrics: &Metrics, cancel: CancellationToken) {
     let (sender, mut watched) = mpsc::channel(16);
     let links = Link::fixed(client.clone());
     let watching = watch(target(source), links, sender, WatchOptions::default(), cancel);
@@ -39,7 +52,12 @@ async fn one(
                 tracing::warn!(source = label(source), %error, "watch failed");
                 metrics.watch_errors.with_label_values(&[label(source), error.category()]).inc();
             }
-            if events.send(Event::Watch(source, change(event))).await.is_err() {
+            let change = change(event);
+            if let Some(also) = to.also {
+                // It ends with the program alone.
+                let _ = to.inventory.send((also, change.clone())).await;
+            }
+            if to.events.send(Event::Watch(source, change)).await.is_err() {
                 return;
             }
         }
@@ -79,7 +97,7 @@ fn label(source: Source) -> &'static str {
     }
 }
 
-fn change(event: WatchEvent) -> Change {
+pub(crate) fn change(event: WatchEvent) -> Change {
     match event {
         WatchEvent::Init => Change::ListBegan,
         WatchEvent::Listed(object) => Change::Listed(object),

@@ -73,12 +73,13 @@ pub struct Listed {
 
 /// The list as data: what has conditions, and which, in the order of `docs/conditions.md`.
 #[must_use]
-pub fn lists() -> [(&'static str, Vec<Listed>); 4] {
+pub fn lists() -> [(&'static str, Vec<Listed>); 5] {
     [
         ("ClusterReport", ConditionType::listed()),
         ("Cluster", cluster::ConditionType::listed()),
         ("Work", work::ConditionType::listed()),
         ("manifest", manifest::ConditionType::listed()),
+        ("ClusterProfile", profile::ConditionType::listed()),
     ]
 }
 
@@ -171,6 +172,7 @@ macro_rules! conditions {
 mod catalogue;
 pub mod cluster;
 pub mod manifest;
+pub mod profile;
 pub mod work;
 
 pub use catalogue::*;

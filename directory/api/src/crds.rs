@@ -181,6 +181,13 @@ const REPORT: Definition = Definition {
         AGE,
         wide("Agent", ".status.agent.version", "Version of the agent"),
         wide("Mode", ".status.agent.mode", "Where the agent runs: Pull or Hosted"),
+        Column { type_: "integer", ..wide("Nodes", ".status.replica.nodes.total", "Nodes of the cluster") },
+        Column {
+            type_: "integer",
+            ..wide("Nodes ready", ".status.replica.nodes.ready", "Nodes that are ready")
+        },
+        wide("CPU", ".status.replica.allocatable.cpu", "Processors that pods may use"),
+        wide("Memory", ".status.replica.allocatable.memory", "Memory that pods may use"),
         wide("User", ".status.credential.user", "Who the agent is in the directory"),
     ],
     schema: schema::of::<ClusterReport>,

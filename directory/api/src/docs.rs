@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use crate::conditions::{Entry, Listed, lists};
 use crate::events::{EventReason, controller};
-use crate::metrics::{self, LABELS, Metric};
+use crate::metrics::{Described, LABELS, Metric, controller as controller_metrics};
 
 const HEAD: &str = "\
 <!-- Generated from directory/api by `make crds`. Do not edit. -->
@@ -44,6 +44,11 @@ has 32 KiB at most: where there is no room for all manifests, healthy ones are l
 the Work says how many.
 "
         }
+        "ClusterProfile" => {
+            "
+In `status.conditions` of a ClusterProfile in the directory, for other tools: [directory.md](directory.md) says more.
+"
+        }
         _ => "",
     }
 }
@@ -70,23 +75,24 @@ pub fn conditions_markdown() -> String {
     for event in controller::EventReason::ALL {
         row(&mut text, &[event.as_str(), event.severity().as_str(), event.meaning(), event.next()]);
     }
-    text.push_str("\n## Metrics\n\nOf the agent:\n\n| metric | type | labels | what it says |\n| --- | --- | --- | --- |\n");
-    for metric in Metric::ALL {
-        let name = format!("`{}`", metric.name());
-        let labels = metric.labels().join(", ");
-        row(&mut text, &[&name, metric.metric_type().as_str(), &labels, metric.help()]);
-    }
-    text.push_str("\nOf the directory's controller:\n\n| metric | type | labels | what it says |\n| --- | --- | --- | --- |\n");
-    for metric in metrics::controller::Metric::ALL {
-        let name = format!("`{}`", metric.name());
-        let labels = metric.labels().join(", ");
-        row(&mut text, &[&name, metric.metric_type().as_str(), &labels, metric.help()]);
-    }
+    text.push_str("\n## Metrics\n\nOf the agent:\n\n");
+    metrics::<Metric>(&mut text);
+    text.push_str("\nOf the directory's controller:\n\n");
+    metrics::<controller_metrics::Metric>(&mut text);
     text.push_str("\n| label | what it says |\n| --- | --- |\n");
     for (label, meaning) in LABELS {
         row(&mut text, &[label, meaning]);
     }
     text
+}
+
+fn metrics<M: Described>(text: &mut String) {
+    text.push_str("| metric | type | labels | what it says |\n| --- | --- | --- | --- |\n");
+    for metric in M::ALL {
+        let name = format!("`{}`", metric.name());
+        let labels = metric.labels().join(", ");
+        row(text, &[&name, metric.metric_type().as_str(), &labels, metric.help()]);
+    }
 }
 
 fn condition(text: &mut String, owner: &str, Listed { kind, meaning, reasons }: &Listed) {

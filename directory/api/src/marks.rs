@@ -38,11 +38,26 @@ pub const DIRECTORY: &str = "multicluster.coreos.com/directory";
 pub const CONSOLE_URL: &str = "multicluster.coreos.com/console-url";
 /// Label, with the value `true`, of the execution namespaces in the directory.
 pub const EXECUTION_NAMESPACE: &str = "multicluster.coreos.com/execution-namespace";
+/// Annotation of an execution namespace: the name of the cluster that it is for.
+pub const FOR_CLUSTER: &str = "multicluster.coreos.com/cluster";
 /// Finalizer of a Cluster entry: what the directory keeps for the cluster goes before the entry does.
 pub const ENTRY_FINALIZER: &str = "multicluster.coreos.com/deregistration";
 /// Annotation of a Cluster entry by which people say that another cluster takes its place: the identity of that one, the
 /// UID of its namespace `kube-system`.
 pub const REBIND: &str = "multicluster.coreos.com/rebind";
+/// Annotation of a Cluster entry that says whether the cluster may come in: [`APPROVAL_REQUIRED`], [`APPROVAL_APPROVED`] or
+/// [`APPROVAL_DENIED`]. Where it is missing, nobody is asked. A value that is none of these grants nothing.
+pub const APPROVAL: &str = "multicluster.coreos.com/approval";
+/// Value of [`APPROVAL`]: the account of the cluster has no rights until somebody approves.
+pub const APPROVAL_REQUIRED: &str = "required";
+/// Value of [`APPROVAL`]: the cluster has been approved.
+pub const APPROVAL_APPROVED: &str = "approved";
+/// Value of [`APPROVAL`]: the cluster is kept out. Its account goes, and with it all its tokens.
+pub const APPROVAL_DENIED: &str = "denied";
+/// Annotation of a `ClusterProfile` that Muster made: the UID of the entry that it was made for.
+pub const PROFILE_OF: &str = "multicluster.coreos.com/profile-of";
+/// Annotation of a `ClusterProfile`: when the entry was made that it is for, RFC 3339.
+pub const PROFILE_SINCE: &str = "multicluster.coreos.com/profile-since";
 /// Label of what Muster is made of, after the recommended labels of Kubernetes; its value is [`MUSTER`].
 pub const PART_OF_MUSTER: &str = "app.kubernetes.io/part-of";
 /// Value of [`PART_OF_MUSTER`].

@@ -1,5 +1,6 @@
-//! The metrics at `/metrics`: here those of the agent, in [`controller`] those of the directory's controller. Labels are kinds, sources and categories only, never names of
-//! objects: what a label can say is bounded. `docs/conditions.md` lists them.
+//! The metrics at `/metrics`: here those of the agent, in [`controller`] those of the directory's controller. Labels are
+//! kinds, sources and categories only, never names of objects: what a label can say is bounded. `docs/conditions.md`
+//! lists them.
 
 /// How a metric counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -21,6 +22,28 @@ impl MetricType {
     }
 }
 
+/// What a catalogue says of each of its metrics.
+pub trait Described: Copy + 'static {
+    /// All metrics, in the order of `docs/conditions.md`.
+    const ALL: &'static [Self];
+
+    /// The name as Prometheus sees it.
+    #[must_use]
+    fn name(self) -> &'static str;
+
+    /// How it counts.
+    #[must_use]
+    fn metric_type(self) -> MetricType;
+
+    /// What it says: the `HELP` line.
+    #[must_use]
+    fn help(self) -> &'static str;
+
+    /// Its labels, in order.
+    #[must_use]
+    fn labels(self) -> &'static [&'static str];
+}
+
 macro_rules! metrics {
     ($($metric:ident: $type:ident $name:literal [$($label:literal),*] $help:literal;)+) => {
         /// A metric.
@@ -29,31 +52,22 @@ macro_rules! metrics {
             $(#[doc = $help] $metric),+
         }
 
-        impl Metric {
-            /// All metrics, in the order of `docs/conditions.md`.
-            pub const ALL: &'static [Self] = &[$(Self::$metric),+];
+        impl $crate::metrics::Described for Metric {
+            const ALL: &'static [Self] = &[$(Self::$metric),+];
 
-            /// The name as Prometheus sees it.
-            #[must_use]
-            pub const fn name(self) -> &'static str {
+            fn name(self) -> &'static str {
                 match self { $(Self::$metric => $name),+ }
             }
 
-            /// How it counts.
-            #[must_use]
-            pub const fn metric_type(self) -> MetricType {
+            fn metric_type(self) -> MetricType {
                 match self { $(Self::$metric => MetricType::$type),+ }
             }
 
-            /// What it says: the `HELP` line.
-            #[must_use]
-            pub const fn help(self) -> &'static str {
+            fn help(self) -> &'static str {
                 match self { $(Self::$metric => $help),+ }
             }
 
-            /// Its labels, in order.
-            #[must_use]
-            pub const fn labels(self) -> &'static [&'static str] {
+            fn labels(self) -> &'static [&'static str] {
                 match self { $(Self::$metric => &[$($label),*]),+ }
             }
         }

@@ -39,6 +39,8 @@ pub const RENEWED_SECRET: &str = "directory-sync-renewed";
 pub const STATE_CONFIG_MAP: &str = "muster-agent-state";
 /// The namespace whose UID stands for a cluster.
 pub const IDENTITY_NAMESPACE: &str = "kube-system";
+/// The namespace of the inventory for other tools, in the directory.
+pub const INVENTORY_NAMESPACE: &str = "muster-inventory";
 /// Field manager of the mirror.
 pub const MIRROR_MANAGER: &str = "muster-mirror";
 

@@ -1,7 +1,10 @@
 //! `ClusterReport`: what an agent says of its replica.
 
+pub mod replica;
+
 use serde::{Deserialize, Serialize};
 
+pub use self::replica::ReplicaReport;
 use crate::cluster::Mode;
 use crate::{Condition, Time};
 
@@ -35,7 +38,7 @@ pub struct ClusterReportStatus {
     /// The credential with which the agent reads the directory. It is never itself shown.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub credential: Option<CredentialReport>,
-    /// The cluster that the agent serves.
+    /// The cluster that the agent serves. What moves in it is written every 10 seconds at most.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub replica: Option<ReplicaReport>,
     /// The agent itself.
@@ -82,21 +85,6 @@ pub struct CredentialReport {
     /// When the agent last renewed it. Absent while it uses the one that people gave it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub renewed: Option<Time>,
-}
-
-/// The cluster that the agent serves.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-#[serde(rename_all = "camelCase")]
-pub struct ReplicaReport {
-    /// The cluster's identity: the UID of its namespace kube-system.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[cfg_attr(feature = "schema", schemars(length(max = 64)))]
-    pub id: Option<String>,
-    /// The version of Kubernetes that its API server runs, such as v1.36.3.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[cfg_attr(feature = "schema", schemars(length(max = 64)))]
-    pub version: Option<String>,
 }
 
 /// The agent itself.

@@ -193,6 +193,19 @@ pub const CRDS: Resource = Resource::fixed(
     "customresourcedefinitions",
     Scope::Cluster,
 );
+/// Nodes.
+pub const NODES: Resource = Resource::fixed("", "v1", "Node", "nodes", Scope::Cluster);
+/// Ranges of addresses of Services; since Kubernetes 1.33.
+pub const SERVICE_CIDRS: Resource =
+    Resource::fixed("networking.k8s.io", "v1", "ServiceCIDR", "servicecidrs", Scope::Cluster);
+/// What a cluster says of itself (KEP-2149), in both versions that are published, the newer one first.
+pub const CLUSTER_PROPERTIES: [Resource; 2] = [
+    Resource::fixed("about.k8s.io", "v1beta1", "ClusterProperty", "clusterproperties", Scope::Cluster),
+    Resource::fixed("about.k8s.io", "v1alpha1", "ClusterProperty", "clusterproperties", Scope::Cluster),
+];
+/// The inventory of clusters that other tools read (KEP-4322).
+pub const CLUSTER_PROFILES: Resource =
+    Resource::fixed(WORK_GROUP, "v1alpha1", "ClusterProfile", "clusterprofiles", Scope::Namespaced);
 
 #[cfg(test)]
 mod tests {

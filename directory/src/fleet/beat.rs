@@ -6,6 +6,8 @@ use std::time::Duration;
 use muster_api::Object;
 use serde::Deserialize;
 
+/// The longest duration of a Lease that is believed: agents may write it.
+const LONGEST: Duration = Duration::from_secs(3600);
 /// The duration of a Lease that says none.
 const UNSAID: Duration = Duration::from_secs(40);
 
@@ -39,9 +41,10 @@ impl Beat {
     /// The Lease is seen again. Returns whether it moved.
     pub(super) fn see(&mut self, lease: &Object, now: Duration) -> bool {
         let (mark, duration) = read(lease);
-        self.duration = duration;
         // A Lease that was made anew says nothing.
         let moved = mark != self.mark && !mark.holder.is_empty();
+        // Until the agent has seen a shorter one, it renews as the longer one asks for.
+        self.duration = if moved { duration } else { duration.max(self.duration) };
         if moved {
             (self.since, self.moves, self.lost) = (now, true, false);
         }
@@ -109,5 +112,5 @@ fn read(lease: &Object) -> (Mark, Duration) {
         holder: spec.holder_identity.unwrap_or_default(),
         renewed: spec.renew_time.unwrap_or_default(),
     };
-    (mark, seconds.map_or(UNSAID, |seconds| Duration::from_secs(seconds.into())))
+    (mark, seconds.map_or(UNSAID, |seconds| Duration::from_secs(seconds.into()).min(LONGEST)))
 }

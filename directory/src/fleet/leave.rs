@@ -2,7 +2,7 @@
 //! ended after any of them goes on where it was:
 //!
 //! ```text
-//!  Waiting ──▶ Removing ──▶ bindings ──▶ account ──▶ Lease, report ──▶ Works let go ─┬▶ namespace ─┬▶ finalizer
+//!  Waiting ──▶ Removing ──▶ account ──▶ bindings ──▶ Lease, report ──▶ Works let go ─┬▶ namespace ─┬▶ finalizer
 //!                                                                                    └▶ Retained ──┘
 //! ```
 
@@ -15,10 +15,11 @@ use muster_api::conditions::cluster::{ConditionType, Deregistering};
 use muster_api::marks::ENTRY_FINALIZER;
 use muster_api::names;
 
+use super::obstacle::{PATIENCE, SPACING};
 use super::part::Part;
 use super::plan::Step;
 use super::status::{find, put};
-use super::{Fleet, Member};
+use super::{Fleet, Member, Word};
 
 /// How long a cluster is waited for whose heartbeats come.
 const LIVE: Duration = Duration::from_secs(300);
@@ -29,6 +30,11 @@ impl Fleet {
     /// The next step, if there is any.
     pub(super) fn leave(&self, name: &str, member: &Member, now: Now) -> Option<Step> {
         let stage = stage(member);
+        match self.word_of(member) {
+            Word::Leaves => {}
+            Word::Stays(why) => return say(member, Deregistering::Halted, why, now),
+            Word::Unknown => return None,
+        }
         match stage {
             None | Some(Deregistering::Waiting) if self.is_waited_for(name, member, now) => {
                 stage.is_none().then(|| tell(name, member, Deregistering::Waiting, now))?
@@ -63,19 +69,24 @@ impl Fleet {
     }
 
     fn remove(&self, name: &str, member: &Member, stage: Option<Deregistering>, now: Now) -> Option<Step> {
+        let reason = stage.unwrap_or(Deregistering::Removing);
+        let wait = || say(member, reason, self.obstacle(name, member, now.mono)?, now);
         if member.due > now.mono {
-            return None;
+            return wait();
         }
         let mine = |part: &Part| {
             let seen = self.seen(*part, name)?;
-            (part.is_at_home() || seen.ours).then_some((*part, seen))
+            self.is_own(*part, name, member).then_some((*part, seen))
         };
         let mut parts = Part::REMOVED.iter().filter_map(mine).peekable();
         if parts.peek().is_some() {
             let next = parts.find(|(_, seen)| !seen.deleting);
-            return next.map(|(part, seen)| Step::Remove { part, uid: seen.uid.clone() });
+            return match next {
+                Some((part, seen)) => Some(Step::Remove { part, uid: seen.uid.clone() }),
+                None => wait(),
+            };
         }
-        let Some(namespace) = self.seen(Part::Namespace, name).filter(|seen| seen.ours) else {
+        let Some((_, namespace)) = mine(&Part::Namespace) else {
             return Some(let_go(member));
         };
         let Some(left) = &member.left else { return Some(Step::List) };
@@ -83,7 +94,9 @@ impl Fleet {
             return Some(Step::Release(work.clone()));
         }
         if namespace.deleting {
-            return None; // its end is seen
+            // Its end is seen, if it comes.
+            let looked = member.inspected.map_or(member.stepped + PATIENCE, |looked| looked + SPACING);
+            return if looked <= now.mono { Some(Step::Inspect) } else { wait() };
         }
         match stage {
             Some(Deregistering::Retained) => Some(let_go(member)),
@@ -96,18 +109,23 @@ impl Fleet {
 
 /// The entry says how far it has come.
 fn tell(name: &str, member: &Member, reason: Deregistering, now: Now) -> Option<Step> {
-    if member.tell_due > now.mono {
-        return None;
-    }
-    let mut status = member.entry.status.clone();
     let message = match reason {
         Deregistering::Retained => {
             format!("namespace {} holds Works, and stays", names::execution_namespace(name))
         }
         _ => String::new(),
     };
+    say(member, reason, message, now)
+}
+
+/// The entry says this, if it does not yet.
+fn say(member: &Member, reason: Deregistering, message: String, now: Now) -> Option<Step> {
+    if member.tell_due > now.mono {
+        return None;
+    }
+    let mut status = member.entry.status.clone();
     put(&mut status, reason, message, now);
-    Some(member.tell(status))
+    (status != member.entry.status).then(|| member.tell(status))
 }
 
 /// Muster's finalizer goes, and with it the entry.

@@ -1,12 +1,16 @@
 //! One cluster of the fleet: its entry, and what is under way for it.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use muster_api::clock::backoff;
 use muster_api::cluster::ClusterStatus;
 use muster_api::conditions::cluster::Enrolled;
 
+use super::definition::Doubt;
 use super::entry::Entry;
+use super::fight::Fight;
+use super::part::Part;
 use super::plan::{Failure, FailureKind, Step, Work};
 
 const FIRST_WAIT: Duration = Duration::from_millis(500);
@@ -32,12 +36,25 @@ pub(super) struct Member {
     pub(super) due: Duration,
     /// The status is not written before.
     pub(super) tell_due: Duration,
+    /// When the last write began that its agent caused.
+    pub(super) told: Option<Duration>,
+    /// When what its agent says may be written again.
+    rests_until: Duration,
+    /// What was put right again and again.
+    pub(super) fights: BTreeMap<Part, Fight>,
+    /// When a step last succeeded that was no write to the entry.
+    pub(super) stepped: Duration,
+    /// When the namespace that is being deleted was last looked at, and what keeps it.
+    pub(super) inspected: Option<Duration>,
+    pub(super) stuck: Option<String>,
     /// What cannot be made.
     pub(super) trouble: Option<(Enrolled, String)>,
     /// The identity that it is bound to: the one of the status, also while that is being written.
     pub(super) bound: Option<String>,
     /// Since when the entry is seen to go.
     pub(super) leaving: Option<Duration>,
+    /// Why the entry is not believed to leave, although it is being deleted.
+    pub(super) doubt: Option<Doubt>,
     /// The agent was seen to renew the credential that it was given to join with: that one is to go.
     pub(super) joined: bool,
     /// What is left of a cluster that leaves; none while it is not known.
@@ -53,9 +70,16 @@ impl Member {
             failures: 0,
             due: Duration::ZERO,
             tell_due: Duration::ZERO,
+            told: None,
+            rests_until: Duration::ZERO,
+            fights: BTreeMap::new(),
+            stepped: now,
+            inspected: None,
+            stuck: None,
             trouble: None,
             bound,
             leaving,
+            doubt: None,
             joined: false,
             left: None,
         }
@@ -95,20 +119,32 @@ impl Member {
     }
 
     /// A step succeeded.
-    pub(super) fn succeeded(&mut self, step: &Step) {
+    pub(super) fn succeeded(&mut self, step: &Step, now: Duration) {
         self.failures = 0;
-        if matches!(step, Step::Status { .. }) {
-            self.tell_due = Duration::ZERO;
-        } else {
-            (self.due, self.trouble) = (Duration::ZERO, None);
+        match step {
+            Step::Status { .. } => self.tell_due = Duration::ZERO,
+            Step::Inspect => {}
+            _ => (self.due, self.trouble, self.stepped) = (Duration::ZERO, None, now),
         }
+    }
+
+    /// Whether what its agent says may be written now: not within `rest` of the last time.
+    pub(super) fn may_tell(&mut self, now: Duration, rest: Duration) -> bool {
+        let until = self.told.map_or(Duration::ZERO, |told| told + rest);
+        let over = until <= now;
+        self.rests_until = if over { Duration::ZERO } else { until };
+        over
+    }
+
+    /// A number by which entries differ.
+    pub(super) fn salt(&self) -> u64 {
+        u64::from_str_radix(self.entry.uid.get(..8).unwrap_or_default(), 16).unwrap_or_default()
     }
 
     /// A step failed: the next comes later.
     pub(super) fn failed(&mut self, step: &Step, failure: Failure, now: Duration) {
         self.failures = self.failures.saturating_add(1);
-        let salt = u64::from_str_radix(self.entry.uid.get(..8).unwrap_or_default(), 16).unwrap_or_default();
-        let due = now + backoff(self.failures, FIRST_WAIT, LONGEST_WAIT, salt);
+        let due = now + backoff(self.failures, FIRST_WAIT, LONGEST_WAIT, self.salt());
         if matches!(step, Step::Status { .. }) {
             self.tell_due = due;
             return;
@@ -119,7 +155,7 @@ impl Member {
             FailureKind::Exists => Enrolled::NameTaken,
             FailureKind::Outdated | FailureKind::Unavailable => return,
         };
-        if matches!(step, Step::Make { .. } | Step::Finalize { .. }) {
+        if matches!(step, Step::Make { .. } | Step::Finalize { .. } | Step::Remove { .. }) {
             self.trouble = Some((reason, failure.message));
         }
     }
@@ -127,6 +163,6 @@ impl Member {
     /// When something is to be done that waits.
     pub(super) fn is_due(&self, now: Duration) -> bool {
         let over = |due: Duration| due > Duration::ZERO && due <= now;
-        over(self.due) || over(self.tell_due)
+        over(self.due) || over(self.tell_due) || over(self.rests_until)
     }
 }

@@ -3,7 +3,7 @@
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::time::Duration;
 
-use muster_api::marks::{ALLOW_DELETION, EXECUTION_NAMESPACE, MUSTER, PART_OF_MUSTER};
+use muster_api::marks::{ALLOW_DELETION, EXECUTION_NAMESPACE, FOR_CLUSTER, MUSTER, PART_OF_MUSTER};
 use muster_api::names::{self, AGENT_ROLE, AGENTS_NAMESPACE, TOKEN_ROLE, VIEW_BINDING, VIEW_ROLE};
 use muster_api::resource::{
     CLUSTER_ROLE_BINDINGS, LEASES, NAMESPACES, RBAC_GROUP, REPORTS, ROLE_BINDINGS, ROLES, SERVICE_ACCOUNTS,
@@ -38,8 +38,12 @@ pub(super) struct Seen {
     pub(super) uid: String,
     pub(super) version: u64,
     pub(super) deleting: bool,
+    /// What keeps it, while it is being deleted.
+    pub(super) finalizers: Vec<String>,
     /// Whether it bears Muster's label; a namespace, that of execution namespaces.
     pub(super) ours: bool,
+    /// The cluster that a namespace says it is for.
+    pub(super) owner: Option<String>,
     /// Whether the annotation lets it go.
     pub(super) may_go: bool,
     shape: u64,
@@ -48,8 +52,8 @@ pub(super) struct Seen {
 impl Seen {
     /// Whether it has the content of another.
     pub(super) fn shape_is(&self, other: &Self) -> bool {
-        (&self.uid, self.deleting, self.ours, self.shape)
-            == (&other.uid, other.deleting, other.ours, other.shape)
+        Self { version: 0, may_go: false, ..self.clone() }
+            == Self { version: 0, may_go: false, ..other.clone() }
     }
 }
 
@@ -66,14 +70,14 @@ impl Part {
         Self::ViewBinding,
     ];
 
-    /// What goes when the cluster leaves, in order, before the namespace: what grants, then the account, whose tokens
-    /// die with it, then what the agent told.
+    /// What goes when the cluster leaves, in order, before the namespace: the account, whose tokens die with it, then what
+    /// granted it something, then what the agent told.
     pub(super) const REMOVED: [Self; 7] = [
+        Self::Account,
         Self::AgentBinding,
         Self::ViewBinding,
         Self::TokenBinding,
         Self::TokenRole,
-        Self::Account,
         Self::Lease,
         Self::Report,
     ];
@@ -114,8 +118,17 @@ impl Part {
         }
     }
 
+    /// Where it is, for people.
+    pub(super) fn place(self, cluster: &str) -> String {
+        let (kind, name) = (self.resource().kind.to_lowercase(), self.name(cluster));
+        match self.namespace(cluster) {
+            Some(namespace) => format!("{kind} {name} in namespace {namespace}"),
+            None => format!("{kind} {name}"),
+        }
+    }
+
     /// For whom an object of this kind is, if it is this part of any: the execution namespace, or the cluster.
-    pub(super) fn slot_of(self, meta: &Meta) -> Option<String> {
+    pub(crate) fn slot_of(self, meta: &Meta) -> Option<String> {
         let namespace = meta.namespace.as_deref();
         match self {
             Self::Namespace => meta.name.starts_with(names::EXECUTION_NAMESPACE).then(|| meta.name.clone()),
@@ -138,6 +151,16 @@ impl Part {
         }
     }
 
+    /// Whether it lies in the execution namespace.
+    pub(super) fn is_inside(self) -> bool {
+        matches!(self, Self::Lease | Self::Report | Self::AgentBinding)
+    }
+
+    /// Whether it gives the account rights, or the way to some.
+    pub(super) fn grants(self) -> bool {
+        matches!(self, Self::AgentBinding | Self::TokenRole | Self::TokenBinding | Self::ViewBinding)
+    }
+
     /// Whether the place is Muster's alone, so that an object there is Muster's to make right, whoever made it.
     pub(super) fn is_at_home(self) -> bool {
         !matches!(self, Self::Namespace | Self::ViewBinding)
@@ -154,6 +177,9 @@ impl Part {
         let mut metadata = json!({"name": self.name(cluster), "labels": labels});
         if let Some(namespace) = self.namespace(cluster) {
             metadata["namespace"] = json!(namespace);
+        }
+        if self == Self::Namespace {
+            metadata["annotations"] = json!({ FOR_CLUSTER: cluster });
         }
         let mut body = json!({
             "apiVersion": resource.api_version(), "kind": resource.kind, "metadata": metadata,
@@ -227,10 +253,15 @@ impl Part {
             uid: meta.uid.clone(),
             version: meta.resource_version.parse().unwrap_or(0),
             deleting: meta.deletion_timestamp.is_some(),
+            finalizers: match meta.deletion_timestamp {
+                Some(_) => meta.finalizers.clone(),
+                None => Vec::new(),
+            },
             ours: match self {
                 Self::Namespace => label(EXECUTION_NAMESPACE, "true"),
                 _ => label(PART_OF_MUSTER, MUSTER),
             },
+            owner: meta.annotations.get(FOR_CLUSTER).filter(|_| self == Self::Namespace).cloned(),
             may_go: meta.annotations.get(ALLOW_DELETION).is_some_and(|value| value == "true"),
             shape: self.shape(&serde_json::from_str(object.raw.get()).unwrap_or_default()),
         }

@@ -11,12 +11,14 @@ use super::part::Part;
 /// One write or read for one cluster. There is one at a time for each.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Plan {
-    /// Name of the cluster.
+    /// Name of the cluster; empty where it is about none.
     pub cluster: String,
     /// Which plan this is.
     pub id: u64,
     /// What is to be done.
     pub step: Step,
+    /// It is done only where the definition of entries has this UID right before, and is not being deleted.
+    pub under: Option<String>,
 }
 
 /// What is to be done.
@@ -56,6 +58,10 @@ pub enum Step {
     },
     /// The Secret goes to which the credential to join with is bound. It is not read: it may not be there.
     Retire,
+    /// The definition of entries is read.
+    Verify,
+    /// The namespace that is being deleted is read, since it does not go.
+    Inspect,
     /// The Lease is read anew.
     Look,
     /// The Works of the execution namespace are listed.
@@ -70,6 +76,20 @@ pub enum Step {
 }
 
 impl Step {
+    /// Whether it takes something away that the directory keeps for a cluster.
+    pub(super) fn removes(&self) -> bool {
+        match self {
+            Self::Finalize { .. } | Self::Remove { .. } | Self::Release(_) | Self::Allow { .. } => true,
+            Self::Status { .. }
+            | Self::Make { .. }
+            | Self::Retire
+            | Self::Verify
+            | Self::Inspect
+            | Self::Look
+            | Self::List => false,
+        }
+    }
+
     /// The word for it in metrics.
     #[must_use]
     pub fn label(&self) -> &'static str {
@@ -79,6 +99,8 @@ impl Step {
             Self::Make { .. } => "make",
             Self::Remove { .. } => "remove",
             Self::Retire => "retire",
+            Self::Verify => "verify",
+            Self::Inspect => "inspect",
             Self::Look => "look",
             Self::List => "list",
             Self::Release(_) => "release",
@@ -117,6 +139,8 @@ pub enum Outcome {
     Absent,
     /// All Works of the execution namespace.
     Works(Vec<Work>),
+    /// It was not done, since the definition of entries is not what it is to be: this one, or none.
+    Doubtful(Option<Object>),
     /// It failed.
     Failed(Failure),
 }

@@ -11,6 +11,7 @@ use super::beat::Beat;
 use super::entry::Entry;
 use super::facts::Facts;
 use super::member::{Left, Member};
+use super::obstacle::of_namespace;
 use super::part::Part;
 use super::plan::{Failure, FailureKind, Outcome, Step, Work};
 use super::{Change, Event, Fleet, Source};
@@ -27,9 +28,9 @@ impl Fleet {
     fn watched(&mut self, source: Source, change: Change, now: Duration) {
         if source == Source::Of(Part::Lease) {
             match change {
-                Change::Failed => self.gap = true,
-                Change::ListComplete | Change::Alive | Change::Applied(_) if self.gap => {
-                    self.gap = false;
+                Change::Failed => self.gap = self.gap.or(Some(now)),
+                Change::ListComplete | Change::Alive | Change::Applied(_) if self.gap.is_some() => {
+                    self.gap = None;
                     self.grant(now);
                 }
                 _ => {}
@@ -58,6 +59,9 @@ impl Fleet {
                 let first = !std::mem::replace(&mut listing.complete, true);
                 let shown = std::mem::take(&mut listing.shown);
                 self.sweep(source, &shown);
+                if source == Source::Entries {
+                    self.definition.relisted();
+                }
                 if first && self.is_known() {
                     self.dirty.extend(self.members.keys().cloned().collect::<Vec<_>>());
                 }
@@ -82,14 +86,18 @@ impl Fleet {
             return;
         }
         self.dirty.insert(name.to_owned());
-        self.by_namespace.insert(names::execution_namespace(name), name.to_owned());
+        self.by_namespace.entry(names::execution_namespace(name)).or_default().insert(name.to_owned());
         match self.members.get_mut(name) {
             Some(member) => member.see(entry, now),
             None => {
                 self.members.insert(name.to_owned(), Member::new(entry, now));
             }
         }
-        let bound = self.members.get(name).and_then(|member| member.bound.clone());
+        let member = self.members.get(name);
+        if member.is_some_and(|member| member.leaving == Some(now)) {
+            self.definition.leaving(Some(now));
+        }
+        let bound = member.and_then(|member| member.bound.clone());
         self.bind(name, bound);
     }
 
@@ -116,7 +124,14 @@ impl Fleet {
     fn forget(&mut self, name: &str) {
         self.bind(name, None);
         self.members.remove(name);
-        self.by_namespace.remove(&names::execution_namespace(name));
+        let namespace = names::execution_namespace(name);
+        if let Some(names) = self.by_namespace.get_mut(&namespace) {
+            names.remove(name);
+            self.dirty.extend(names.iter().cloned()); // the next of them may have it
+            if names.is_empty() {
+                self.by_namespace.remove(&namespace);
+            }
+        }
         self.looks.remove(name);
         // The next entry of this name begins with a Lease of its own.
         if self.seen(Part::Lease, name).is_none() {
@@ -171,11 +186,12 @@ impl Fleet {
     }
 
     fn touch(&mut self, part: Part, slot: &str) {
-        let name = match part {
-            Part::Namespace | Part::AgentBinding => self.by_namespace.get(slot).cloned(),
-            _ => Some(slot.to_owned()),
-        };
-        self.dirty.extend(name);
+        match part {
+            Part::Namespace | Part::AgentBinding => {
+                self.dirty.extend(self.by_namespace.get(slot).into_iter().flatten().cloned());
+            }
+            _ => drop(self.dirty.insert(slot.to_owned())),
+        }
     }
 
     fn gone(&mut self, source: Source, object: &Object) {
@@ -228,15 +244,27 @@ impl Fleet {
     }
 
     fn done(&mut self, name: &str, plan: u64, outcome: Outcome, now: Duration) {
+        if self.is_look_at_definition(plan) {
+            self.definition(&outcome, now);
+            return;
+        }
         self.dirty.insert(name.to_owned());
         let told = self.pending.remove(&plan).unwrap_or_default();
         if matches!(outcome, Outcome::Object(_)) {
             self.notices.extend(told);
         }
+        if matches!(&outcome, Outcome::Failed(Failure { kind: FailureKind::Unavailable, .. })) {
+            self.unanswered = Some(now);
+        }
         let Some(member) = self.members.get_mut(name) else { return };
         let Some((_, step)) = member.doing.take_if(|(id, _)| *id == plan) else { return };
         let failure = match &outcome {
             Outcome::Failed(failure) => Some(failure.clone()),
+            // What stands in its way is another matter than the step: it waits for the next look.
+            Outcome::Doubtful(_) => {
+                self.definition(&outcome, now);
+                return;
+            }
             // What was to be changed is not there: the watch shows it soon.
             Outcome::Absent
                 if matches!(step, Step::Finalize { .. } | Step::Status { .. } | Step::Allow { .. }) =>
@@ -247,13 +275,17 @@ impl Fleet {
         };
         if let Some(failure) = failure {
             member.failed(&step, failure, now);
+            member.left = None; // what was known of what is left may be old
             if matches!(step, Step::Status { .. }) {
                 let bound = member.entry.status.id.clone();
                 self.bind(name, bound);
             }
             return;
         }
-        member.succeeded(&step);
+        member.succeeded(&step, now);
+        if let (Step::Make { part, .. }, Outcome::Object(_)) = (&step, &outcome) {
+            member.mended(*part, now);
+        }
         match (step, outcome) {
             (Step::Finalize { .. } | Step::Status { .. }, Outcome::Object(entry)) => {
                 self.entry(name, Entry::of(&entry), now);
@@ -272,10 +304,20 @@ impl Fleet {
             }
             (Step::Retire, _) => member.joined = false,
             (Step::Remove { part, .. }, Outcome::Absent) => self.lose(part, &part.slot(name)),
+            (Step::Inspect, Outcome::Object(namespace)) => {
+                (member.inspected, member.stuck) = (Some(now), of_namespace(name, &namespace));
+            }
+            (Step::Inspect, _) => self.lose(Part::Namespace, &names::execution_namespace(name)),
             (Step::Look, Outcome::Object(lease)) => {
                 self.part(Part::Lease, &lease, now);
+                let duration = self.beats.get(name).map(Beat::duration).unwrap_or_default();
+                let was_away = self.was_away(duration, now);
                 if let Some(beat) = self.beats.get_mut(name).filter(|beat| beat.is_over(now)) {
-                    beat.lost = true;
+                    if was_away {
+                        beat.grant(now); // no agent could renew it, either
+                    } else {
+                        beat.lost = true;
+                    }
                 }
             }
             (Step::Look, Outcome::Absent) => self.lose(Part::Lease, name),

@@ -8,6 +8,7 @@ use muster_api::conditions::cluster::{ConditionType, Deregistering, Enrolled, Re
 use muster_api::marks::REBIND;
 use muster_api::names;
 
+use super::approval::Approval;
 use super::beat::Beat;
 use super::facts::Facts;
 use super::part::Part;
@@ -27,10 +28,14 @@ impl Fleet {
     pub(super) fn status(&self, name: &str, member: &Member, now: Now) -> ClusterStatus {
         let mut status = member.entry.status.clone();
         let namespace = self.seen(Part::Namespace, name);
-        if namespace.is_some_and(|seen| seen.ours) {
+        let refusal = self.refusal(name, member);
+        if refusal.is_none() && namespace.is_some_and(|seen| seen.ours) {
             status.execution_namespace = Some(names::execution_namespace(name));
         }
         match namespace {
+            _ if refusal.is_some() => {
+                put(&mut status, Enrolled::NameRefused, refusal.unwrap_or_default(), now);
+            }
             Some(seen) if !seen.ours => {
                 let message = format!(
                     "namespace {} lacks the label multicluster.coreos.com/execution-namespace: \"true\"",
@@ -51,7 +56,16 @@ impl Fleet {
             }
             _ => match &member.trouble {
                 Some((reason, message)) => put(&mut status, *reason, message.clone(), now),
-                None if self.is_whole(name) => put(&mut status, Enrolled::Enrolled, "", now),
+                None if let Some(part) = member.contested(now.mono) => {
+                    let message = format!("something else keeps changing or removing {}", part.place(name));
+                    put(&mut status, Enrolled::Contested, message, now);
+                }
+                None if self.is_whole(name, Approval::Given) => put(&mut status, Enrolled::Enrolled, "", now),
+                None if self.is_whole(name, member.entry.approval) => {
+                    if let Some((reason, message)) = member.entry.approval.reason() {
+                        put(&mut status, reason, message, now);
+                    }
+                }
                 None => {}
             },
         }

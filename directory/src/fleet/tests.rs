@@ -1,7 +1,14 @@
 //! Decisions in memory: a directory that does what plans ask for, and tells the fleet as watches do.
 
+mod approval;
+mod claims;
 mod crashes;
+mod definition;
+mod fights;
 mod heartbeats;
+mod obstacles;
+mod paces;
+mod turns;
 mod world;
 
 use muster_api::events::controller::EventReason;
@@ -14,11 +21,11 @@ use super::part::Part;
 fn nothing_is_decided_before_all_was_listed() {
     let mut world = World::new();
     world.enter("east");
-    world.fleet = super::Fleet::new(world::LEASE, world.mono);
+    world.fleet = super::Fleet::new(world.pace, world.mono);
     world.begin_lists();
     assert!(world.decide().is_empty());
     world.end_lists();
-    assert_eq!(world.decide().len(), 1);
+    assert_eq!(world.decide().len(), 2, "the definition of entries is looked at, too");
 }
 
 #[test]
@@ -92,7 +99,7 @@ fn a_cluster_is_bound_to_the_first_that_reports() {
     assert_eq!(world.reason("twin", "Ready"), "SameCluster");
     world.report("east", "other");
     world.beat("east", "other");
-    world.settle();
+    world.pass(11); // what agents cause has its turns
     assert_eq!(world.reason("east", "Ready"), "OtherCluster");
     assert_eq!(world.status("east")["id"], ID);
     // An identity that is none is not repeated.
@@ -102,12 +109,12 @@ fn a_cluster_is_bound_to_the_first_that_reports() {
     // The first is back.
     world.report("east", ID);
     world.beat("east", ID);
-    world.settle();
+    world.pass(11);
     assert_eq!(world.reason("east", "Ready"), "Reporting");
     // When its entry is gone, the other may stand for it.
     world.delete("east");
     world.say_left("east");
-    world.settle();
+    world.pass(11);
     assert_eq!(world.reason("twin", "Ready"), "Reporting");
 }
 

@@ -3,7 +3,7 @@
 use muster_api::cluster::ClusterStatus;
 use muster_api::condition::Status;
 use muster_api::conditions::Reason as _;
-use muster_api::conditions::cluster::{ConditionType, Deregistering, Ready};
+use muster_api::conditions::cluster::{ConditionType, Deregistering, Enrolled, Ready};
 use muster_api::events::controller::EventReason;
 use muster_api::marks::ENTRY_FINALIZER;
 use muster_api::names;
@@ -44,9 +44,15 @@ fn transitions(name: &str, old: &ClusterStatus, new: &ClusterStatus) -> Vec<Told
     };
     let mut told = Vec::new();
     if let Some(enrolled) = turned(ConditionType::Enrolled) {
+        let namespace = names::execution_namespace(name);
         told.push(if enrolled.status == Status::True {
-            let namespace = names::execution_namespace(name);
             (EventReason::ClusterEnrolled, format!("{name} is enrolled: namespace {namespace}."))
+        } else if enrolled.reason == Enrolled::Pending.as_str() {
+            (EventReason::ApprovalAwaited, format!("{name} waits to be approved: namespace {namespace}."))
+        } else if enrolled.reason == Enrolled::Contested.as_str() {
+            (EventReason::PartContested, format!("{name}: {}.", enrolled.message))
+        } else if enrolled.reason == Enrolled::Denied.as_str() {
+            (EventReason::ClusterDenied, format!("{name} is kept out: its account is gone."))
         } else {
             (EventReason::EnrolmentRefused, format!("{}: {}.", enrolled.reason, enrolled.message))
         });

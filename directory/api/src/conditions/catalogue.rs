@@ -90,7 +90,7 @@ conditions! {
         Expired: "The credential has ended." => warning(
             Status::False,
             "Nobody replaced it in time, and the agent could not renew it, for example since it was cut off.",
-            "Put a new credential into the Secret: `kubectl muster token NAME` in the directory prints it, for `kubectl apply -f -` in the replica. The replica keeps what it has until then.",
+            "Put a new credential into the Secret: `kubectl muster token NAME` in the directory prints it, for `kubectl apply --server-side --force-conflicts -f -` in the replica. The replica keeps what it has until then.",
         ),
         SecretMissing: "There is no Secret with a kubeconfig." => warning(
             Status::False,
@@ -275,6 +275,11 @@ conditions! {
             "Another tool's CRD `appliedworks.multicluster.x-k8s.io` took the place of Muster's.",
             "Apply `multicluster.yaml` again in the replica, or remove the other tool.",
         ),
+        SchemaTooOld: "The definition of the record is older than the agent, and drops what this agent must remember. Nothing is written or deleted for policies and Works." => warning(
+            Status::False,
+            "The agent was upgraded, and the definitions were not, or they were set back.",
+            "Apply the `multicluster.yaml` of the agent's version in the replica.",
+        ),
         Forbidden: "Muster may not write its record." => warning(
             Status::False,
             "The rights of the account `directory-sync` were narrowed, or an admission policy refuses it. The message has the API server's answer.",
@@ -340,6 +345,23 @@ conditions! {
             Status::False,
             "The directory did not answer in time, or answered with an error. The message has its category.",
             "See the condition DirectoryReachable. The agent tries again.",
+        ),
+    }
+    ClockSkew: "The clock of the machine that the agent runs on differs from the directory's by more than half a minute. Nothing that Muster does depends on it." => {
+        InStep: "The clocks agree." => normal(
+            Status::False,
+            "The time in the directory's answers lies in what this machine took for now.",
+            "Nothing.",
+        ),
+        Ahead: "This machine's clock shows a later time than the directory's." => warning(
+            Status::True,
+            "One of the two clocks is wrong. The message says by how much they differ.",
+            "Set the clock that is wrong, for example by NTP. Times in conditions, Events and logs of this agent are off until then.",
+        ),
+        Behind: "This machine's clock shows an earlier time than the directory's." => warning(
+            Status::True,
+            "One of the two clocks is wrong. The message says by how much they differ.",
+            "Set the clock that is wrong, for example by NTP. Times in conditions, Events and logs of this agent are off until then.",
         ),
     }
 }

@@ -47,6 +47,16 @@ conditions! {
             "The controller made it, or found it.",
             "Nothing.",
         ),
+        Pending: "The cluster waits to be approved. Its account has no rights until then." => normal(
+            Status::False,
+            "The entry has the annotation `multicluster.coreos.com/approval` with the value `required`, or with one that is not known.",
+            "Approve it: `kubectl annotate clusters.multicluster.coreos.com NAME --overwrite multicluster.coreos.com/approval=approved`. Or keep it out, with the value `denied`.",
+        ),
+        Denied: "The cluster is kept out: it has neither an account nor rights." => warning(
+            Status::False,
+            "The entry has the annotation `multicluster.coreos.com/approval` with the value `denied`.",
+            "If it is to come in after all, set the value `approved`, and give its agent a new token. Else delete the entry.",
+        ),
         NamespaceTaken: "The execution namespace exists, and is not Muster's." => warning(
             Status::False,
             "A namespace of that name lacks the label `multicluster.coreos.com/execution-namespace: \"true\"`. The message names it.",
@@ -62,6 +72,16 @@ conditions! {
             "It lacks the label `app.kubernetes.io/part-of: muster`, or binds another role. The message names it.",
             "Delete the object.",
         ),
+        NameRefused: "No cluster can be entered under this name. What bears the name already is left as it is." => warning(
+            Status::False,
+            "The account of that name is Kubernetes' own, or the execution namespace that the name leads to is another cluster's. The message says which.",
+            "Delete the entry, and make one with another name.",
+        ),
+        Contested: "Something else keeps changing or removing an object that the cluster needs. It is put right ever more slowly, every 5 minutes at most." => warning(
+            Status::False,
+            "A person or a program does not want it so: another controller, a GitOps tool, or an agent that writes another duration into its Lease. The message names the object.",
+            "Find in the audit log of the API server who changes it, and stop that. It turns back when the object was left alone for a minute, or for twice the wait that it had come to.",
+        ),
         Failed: "Something of it cannot be made now. It is tried again." => warning(
             Status::False,
             "The API server refuses it. The message has its answer.",
@@ -74,12 +94,17 @@ conditions! {
             "The entry has no deletionTimestamp.",
             "Nothing.",
         ),
+        Halted: "The entry is being deleted, and nothing of the cluster is removed: its deletion is not believed." => warning(
+            Status::False,
+            "The definition of entries is being deleted, or was, which deletes every entry. Or the controller may not read the definition. The message says which.",
+            "Bring the definition back: docs/directory.md says how. If the controller may not read it, apply `directory.yaml` again.",
+        ),
         Waiting: "The agent is given time to take away what its policies granted, and the mirrored list." => normal(
             Status::True,
             "The entry was deleted. The agent says in its report when it is done, in the condition Deregistered. It is waited for 5 minutes at most, and 60 seconds where its heartbeats have ended.",
             "Wait.",
         ),
-        Removing: "Bindings, account and namespace are being removed, in this order." => normal(
+        Removing: "The account, its bindings and the namespace are being removed, in this order." => normal(
             Status::True,
             "The agent is done, or was waited for long enough.",
             "Wait. If it lasts, the message says what is still there.",

@@ -78,7 +78,7 @@ conditions! {
         Immutable: "The object exists, and a field of it that differs cannot be changed." => warning(
             Status::False,
             "Kubernetes does not let the field be changed that the message names.",
-            "Undo the change; or set the option `multicluster.coreos.com/apply` to `replace`, and it is deleted and made anew, unless it is of a protected kind; or delete it in the replica yourself.",
+            "Undo the change; or set the option `multicluster.coreos.com/apply` to `replace`, and it is deleted and made anew, unless more would be lost by that, which the message says then; or delete it in the replica yourself.",
         ),
         QuotaExceeded: "The object would exceed a quota of its namespace." => warning(
             Status::False,

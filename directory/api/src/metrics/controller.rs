@@ -11,6 +11,8 @@ metrics! {
         "Cluster entries by the status of their conditions.";
     Blind: Gauge "muster_controller_blind" []
         "1 while so many clusters are silent that the directory itself is suspected, else 0.";
+    HeldBack: Gauge "muster_controller_held_back" []
+        "Entries that are being deleted and nothing of which is removed, since their definition is going, gone or another one.";
     Requests: Counter "muster_controller_requests_total" ["verb", "result"]
         "Requests to the directory's API server.";
     WatchErrors: Counter "muster_controller_watch_errors_total" ["source", "category"]

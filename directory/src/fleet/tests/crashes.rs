@@ -1,5 +1,6 @@
 //! A controller that is ended after each of its writes comes to the same end.
 
+use muster_api::resource::NAMESPACES;
 use serde_json::{Value, json};
 
 use super::world::{ID, World};
@@ -37,25 +38,25 @@ fn whoever_says_that_it_left_is_not_waited_for() {
         world.settle();
         assert_eq!(world.reason("east", "Deregistering"), "Waiting");
         world.say_left("east");
-        world.pass(1);
+        world.pass(2);
         is_gone(&world, &[]);
     }
 }
 
 #[test]
-fn what_grants_goes_first_and_the_entry_last() {
+fn the_account_goes_first_and_the_entry_last() {
     let mut world = joined(false);
     world.written.clear();
     world.delete("east");
     world.say_left("east");
-    world.pass(1);
+    world.pass(2);
     let expected = [
         "status",
+        "remove Account",
         "remove AgentBinding",
         "remove ViewBinding",
         "remove TokenBinding",
         "remove TokenRole",
-        "remove Account",
         "remove Lease",
         "remove Report",
         "allow",
@@ -63,6 +64,21 @@ fn what_grants_goes_first_and_the_entry_last() {
         "finalize",
     ];
     assert_eq!(world.written, expected);
+}
+
+#[test]
+fn what_lies_in_a_namespace_that_is_not_musters_stays() {
+    let mut world = joined(false);
+    let foreign = json!({"metadata": {"labels": {"multicluster.coreos.com/execution-namespace": "false"}}});
+    world.patch(&NAMESPACES, None, "muster-cluster-east", &foreign).unwrap();
+    world.settle();
+    world.written.clear();
+    world.delete("east");
+    world.say_left("east");
+    world.pass(5);
+    let removed: Vec<_> = world.written.iter().filter(|step| step.starts_with("remove")).collect();
+    assert_eq!(removed, ["remove Account", "remove ViewBinding", "remove TokenBinding", "remove TokenRole"]);
+    assert_eq!(world.written.last().unwrap(), "finalize");
 }
 
 #[test]
@@ -110,7 +126,7 @@ fn one_that_never_came_is_not_waited_for() {
         world.enter("east");
         world.settle();
         world.delete("east");
-        world.pass(1);
+        world.pass(2);
         is_gone(&world, &[]);
     }
 }
@@ -126,7 +142,7 @@ fn works_stay_with_their_namespace_unless_they_are_to_go() {
             world.work("east", "two");
             world.delete("east");
             world.say_left("east");
-            world.pass(1);
+            world.pass(2);
             is_gone(&world, &[Part::Namespace]);
             let namespace = world.part(Part::Namespace, "east");
             assert_eq!(namespace.is_null(), deletes, "{crash} {mode}");
@@ -136,7 +152,8 @@ fn works_stay_with_their_namespace_unless_they_are_to_go() {
                 assert_eq!(work.is_none(), deletes);
                 assert!(work.is_none_or(|work| work["metadata"]["finalizers"] == json!([])));
             }
-            assert_eq!(namespace["metadata"]["annotations"], Value::Null);
+            let allowed = &namespace["metadata"]["annotations"]["multicluster.coreos.com/allow-deletion"];
+            assert_eq!(*allowed, Value::Null);
         }
     }
 }
@@ -147,7 +164,7 @@ fn the_next_entry_of_a_name_inherits_nothing() {
     world.work("east", "one");
     world.delete("east");
     world.say_left("east");
-    world.pass(1);
+    world.pass(2);
     is_gone(&world, &[Part::Namespace]);
     world.enter("east");
     world.settle();
@@ -155,7 +172,7 @@ fn the_next_entry_of_a_name_inherits_nothing() {
     assert_eq!(world.status("east")["id"], Value::Null);
     assert_eq!(world.reason("east", "Ready"), "NeverReported");
     world.delete("east");
-    world.pass(1);
+    world.pass(2);
     is_gone(&world, &[Part::Namespace]);
 }
 
@@ -175,7 +192,7 @@ fn a_work_that_comes_late_keeps_the_namespace() {
     world.late_work = true;
     world.delete("east");
     world.say_left("east");
-    world.pass(1);
+    world.pass(2);
     is_gone(&world, &[Part::Namespace]);
     assert!(!world.part(Part::Namespace, "east").is_null());
 }

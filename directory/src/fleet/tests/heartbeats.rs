@@ -17,6 +17,7 @@ fn fleet(count: usize) -> (World, Vec<String>) {
     let mut world = World::new();
     let names: Vec<String> = (0..count).map(|n| format!("c{n:03}")).collect();
     for (n, name) in names.iter().enumerate() {
+        world.mono += Duration::from_millis(100); // what agents cause has its turns
         world.enter(name);
         world.settle();
         world.report(name, &id(n));
@@ -68,8 +69,7 @@ fn a_heartbeat_that_no_watch_showed_is_found_by_the_look() {
     let (mut world, names) = fleet(1);
     world.pass(39);
     // Kept from the watch: the fleet goes on with what it knows.
-    let known =
-        std::mem::replace(&mut world.fleet, crate::fleet::Fleet::new(super::world::LEASE, world.mono));
+    let known = std::mem::replace(&mut world.fleet, crate::fleet::Fleet::new(world.pace, world.mono));
     world.beat(&names[0], &id(0));
     world.fleet = known;
     world.pass(10);
@@ -90,6 +90,24 @@ fn a_gap_grants_all_a_full_duration() {
     world.pass(39);
     assert_eq!(world.reason(&names[0], "Ready"), "Reporting");
     world.pass(2);
+    assert_eq!(world.reason(&names[0], "Ready"), "HeartbeatLost");
+}
+
+#[test]
+fn a_look_at_a_directory_that_is_just_back_makes_nobody_unknown() {
+    let (mut world, names) = fleet(1);
+    world.watch(Source::Of(Part::Lease), Change::Failed);
+    world.pass(100);
+    assert_eq!(world.reason(&names[0], "Ready"), "Reporting", "nobody could renew it, either");
+    world.watch(Source::Of(Part::Lease), Change::Alive);
+    world.pass(39);
+    assert_eq!(world.reason(&names[0], "Ready"), "Reporting");
+    world.pass(2);
+    assert_eq!(world.reason(&names[0], "Ready"), "HeartbeatLost");
+    // A watch that never comes back hides nobody for ever.
+    let (mut world, names) = fleet(1);
+    world.watch(Source::Of(Part::Lease), Change::Failed);
+    world.pass(200);
     assert_eq!(world.reason(&names[0], "Ready"), "HeartbeatLost");
 }
 

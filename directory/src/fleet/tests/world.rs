@@ -1,21 +1,25 @@
 //! A directory in memory.
 
+mod acts;
+
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 use muster_api::clock::Now;
 use muster_api::events::controller::EventReason;
 use muster_api::names::execution_namespace;
-use muster_api::resource::{CLUSTERS, NAMESPACES, WORKS};
+use muster_api::resource::{CLUSTERS, CRDS, NAMESPACES, WORKS};
 use muster_api::{Object, Resource};
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
+use crate::fleet::pace::Pace;
 use crate::fleet::part::Part;
 use crate::fleet::plan::{Failure, FailureKind, Outcome, Plan, Step, Work};
 use crate::fleet::{Change, Event, Fleet, Source};
 
 pub(super) const LEASE: Duration = Duration::from_secs(40);
+const PACE: Pace = Pace { lease: LEASE, rate: 25 };
 /// An identity of a cluster.
 pub(super) const ID: &str = "11111111-0000-4000-8000-000000000000";
 
@@ -24,6 +28,7 @@ type Key = (String, String, String);
 /// A directory, its controller, and the time.
 pub(super) struct World {
     pub(super) fleet: Fleet,
+    pub(super) pace: Pace,
     objects: BTreeMap<Key, Value>,
     version: u64,
     pub(super) mono: Duration,
@@ -32,6 +37,10 @@ pub(super) struct World {
     /// What the server refuses, and how often it did.
     pub(super) refuse: Option<&'static str>,
     pub(super) refused: usize,
+    /// How often the definition of entries was read.
+    pub(super) looked: usize,
+    /// The status of namespaces that do not go when they are deleted.
+    pub(super) stuck: Option<Value>,
     /// The controller is ended after each write.
     pub(super) crash: bool,
     /// Somebody makes a Work as soon as a namespace may go.
@@ -62,19 +71,27 @@ impl World {
     pub(super) fn new() -> Self {
         let mono = Duration::from_secs(1000);
         let mut world = Self {
-            fleet: Fleet::new(LEASE, mono),
+            fleet: Fleet::new(PACE, mono),
+            pace: PACE,
             objects: BTreeMap::new(),
             version: 1,
             mono,
             written: Vec::new(),
             refuse: None,
             refused: 0,
+            looked: 0,
+            stuck: None,
             crash: false,
             late_work: false,
             told: Vec::new(),
         };
+        world.define();
         world.restart();
         world
+    }
+
+    fn definition(&self) -> Option<Object> {
+        self.get(&CRDS, None, &CLUSTERS.full_name()).map(|found| object(&found))
     }
 
     pub(super) fn now(&self) -> Now {
@@ -92,7 +109,7 @@ impl World {
 
     /// Another controller begins.
     pub(super) fn restart(&mut self) {
-        self.fleet = Fleet::new(LEASE, self.mono);
+        self.fleet = Fleet::new(self.pace, self.mono);
         self.begin_lists();
         self.end_lists();
     }
@@ -148,7 +165,7 @@ impl World {
         value
     }
 
-    fn patch(
+    pub(super) fn patch(
         &mut self,
         resource: &Resource,
         namespace: Option<&str>,
@@ -162,7 +179,10 @@ impl World {
 
     /// Deletes an object; with a namespace goes what is in it.
     fn remove(&mut self, resource: &Resource, namespace: Option<&str>, name: &str) -> bool {
-        if *resource == NAMESPACES {
+        if let (true, Some(status)) = (*resource == NAMESPACES, self.stuck.clone()) {
+            let held = json!({"metadata": {"finalizers": ["kubernetes"]}, "status": status});
+            self.patch(resource, namespace, name, &held).unwrap();
+        } else if *resource == NAMESPACES {
             let inside: Vec<_> = self.objects.keys().filter(|key| key.1 == name).cloned().collect();
             for key in inside {
                 let value = self.objects.remove(&key).unwrap();
@@ -172,7 +192,7 @@ impl World {
                 self.show(&key, &value, true);
             }
         }
-        let goes = json!({"metadata": {"deletionTimestamp": "2026-11-22T00:00:00Z"}});
+        let goes = json!({"metadata": {"deletionTimestamp": (self.now().wall + jiff::SignedDuration::from_secs(1)).to_string()}});
         self.patch(resource, namespace, name, &goes).is_some()
     }
 
@@ -194,6 +214,14 @@ impl World {
         self.entry(name).map(|entry| entry["status"].clone()).unwrap_or_default()
     }
 
+    /// The message of a condition.
+    pub(super) fn message(&self, name: &str, condition: &str) -> String {
+        let status = self.status(name);
+        let all = status["conditions"].as_array().cloned().unwrap_or_default();
+        let found = all.iter().find(|found| found["type"] == condition);
+        found.and_then(|found| found["message"].as_str()).unwrap_or_default().to_owned()
+    }
+
     pub(super) fn reason(&self, name: &str, condition: &str) -> String {
         let status = self.status(name);
         let all = status["conditions"].as_array().cloned().unwrap_or_default();
@@ -203,68 +231,6 @@ impl World {
 
     pub(super) fn told(&mut self) -> Vec<EventReason> {
         std::mem::take(&mut self.told)
-    }
-
-    pub(super) fn enter(&mut self, name: &str) {
-        let entry = json!({
-            "apiVersion": "multicluster.coreos.com/v1", "kind": "Cluster", "metadata": {"name": name},
-        });
-        self.put(&CLUSTERS, entry);
-    }
-
-    pub(super) fn change(&mut self, name: &str, patch: &Value) {
-        self.patch(&CLUSTERS, None, name, patch).unwrap();
-    }
-
-    pub(super) fn delete(&mut self, name: &str) {
-        self.remove(&CLUSTERS, None, name);
-    }
-
-    /// Somebody deletes a part.
-    pub(super) fn take(&mut self, part: Part, cluster: &str) {
-        let namespace = part.namespace(cluster);
-        assert!(self.remove(&part.resource(), namespace.as_deref(), &part.name(cluster)));
-    }
-
-    pub(super) fn beat(&mut self, name: &str, id: &str) {
-        let renewed = format!("t{}", self.version);
-        let spec = json!({"spec": {"holderIdentity": format!("{id}/i"), "renewTime": renewed}});
-        let namespace = execution_namespace(name);
-        self.patch(&Part::Lease.resource(), Some(&namespace), name, &spec).unwrap();
-    }
-
-    pub(super) fn report(&mut self, name: &str, id: &str) {
-        let status = json!({"status": {
-            "conditions": [], "replica": {"id": id, "version": "v1"}, "agent": {"version": "1", "mode": "Pull"},
-        }});
-        let namespace = execution_namespace(name);
-        self.patch(&Part::Report.resource(), Some(&namespace), name, &status).unwrap();
-    }
-
-    /// The agent says that it renewed its credential so many seconds ago.
-    pub(super) fn renewed(&mut self, name: &str, ago: i64) {
-        let at = self.now().wall.saturating_sub(jiff::SignedDuration::from_secs(ago)).unwrap();
-        let status = json!({"status": {"credential": {"renewed": muster_api::Time::from(at)}}});
-        let namespace = execution_namespace(name);
-        self.patch(&Part::Report.resource(), Some(&namespace), name, &status).unwrap();
-    }
-
-    pub(super) fn say_left(&mut self, name: &str) {
-        let left = json!({"status": {"conditions": [{
-            "type": "Deregistered", "status": "True", "reason": "EntryDeleted", "message": "",
-            "lastTransitionTime": "2026-11-22T00:00:00Z",
-        }]}});
-        let namespace = execution_namespace(name);
-        self.patch(&Part::Report.resource(), Some(&namespace), name, &left).unwrap();
-    }
-
-    /// A Work with Muster's finalizer.
-    pub(super) fn work(&mut self, cluster: &str, name: &str) {
-        let work = json!({"metadata": {
-            "name": name, "namespace": execution_namespace(cluster),
-            "finalizers": ["multicluster.x-k8s.io/work-cleanup"],
-        }});
-        self.put(&WORKS, work);
     }
 
     pub(super) fn decide(&mut self) -> Vec<Plan> {
@@ -284,7 +250,7 @@ impl World {
                 if self.late_work && matches!(plan.step, Step::Allow { .. }) {
                     self.work(&plan.cluster, "late");
                 }
-                let writes = !matches!(plan.step, Step::Look | Step::List);
+                let writes = !matches!(plan.step, Step::Verify | Step::Inspect | Step::Look | Step::List);
                 let outcome = self.carry_out(&plan);
                 if self.crash && writes {
                     self.restart(); // the outcome is never told
@@ -308,7 +274,14 @@ impl World {
             let message = "no".to_owned();
             return Outcome::Failed(Failure { kind: FailureKind::Refused, message });
         }
-        if !matches!(plan.step, Step::Look | Step::List) {
+        if let Some(uid) = &plan.under {
+            let found = self.definition();
+            let sound = |found: &Object| found.meta.uid == *uid && found.meta.deletion_timestamp.is_none();
+            if !found.as_ref().is_some_and(sound) {
+                return Outcome::Doubtful(found);
+            }
+        }
+        if !matches!(plan.step, Step::Verify | Step::Inspect | Step::Look | Step::List) {
             self.written.push(label);
         }
         let cluster = plan.cluster.as_str();
@@ -335,6 +308,11 @@ impl World {
                 return if there { Outcome::Removed } else { Outcome::Absent };
             }
             Step::Retire => return Outcome::Removed,
+            Step::Verify => {
+                self.looked += 1;
+                self.get(&CRDS, None, &CLUSTERS.full_name())
+            }
+            Step::Inspect => self.get(&NAMESPACES, None, &execution_namespace(cluster)),
             Step::Look => Some(self.part(Part::Lease, cluster)).filter(|lease| !lease.is_null()),
             Step::List => {
                 let namespace = execution_namespace(cluster);
