@@ -18,6 +18,7 @@ use muster_kit::lease::{LeaseError, Record, replaced};
 use tokio::sync::{mpsc, watch};
 
 use crate::MANAGER;
+use crate::clock::Clock;
 use crate::failure::{failure, told};
 use crate::metrics::Metrics;
 use crate::session::Open;
@@ -95,6 +96,8 @@ pub struct Heart {
     pub events: mpsc::Sender<Event>,
     /// Metrics.
     pub metrics: Metrics,
+    /// What is told of this machine's clock: each answer to a heartbeat says what time it is in the directory.
+    pub clock: watch::Sender<Clock>,
 }
 
 /// Whether another agent renews the Lease under the very same identity, as after a replica was cloned: between what
@@ -128,6 +131,11 @@ impl Heart {
                 continue;
             };
             let outcome = self.renew(&open, &mut seen).await;
+            let told = *self.clock.borrow();
+            let clock = told.seen(open.beats.clock_ahead());
+            if clock != told {
+                self.clock.send_replace(clock);
+            }
             let result = outcome.as_ref().map_or_else(BeatError::category, |()| "ok");
             self.metrics.heartbeats.with_label_values(&[result]).inc();
             let wait = match (&outcome, &seen) {

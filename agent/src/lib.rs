@@ -10,8 +10,12 @@
 
 pub mod act;
 pub mod appliers;
+pub mod clock;
+pub mod facts;
 pub mod failure;
+mod files;
 pub mod heartbeat;
+pub mod hosted;
 pub mod index;
 pub mod ledgers;
 pub mod metrics;

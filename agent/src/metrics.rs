@@ -7,9 +7,10 @@ use std::time::Instant;
 
 use muster_api::metrics::Metric;
 use muster_kit::client::CallObserver;
+use muster_kit::metrics::{Registrar, opts};
 use prometheus::core::{Collector, Desc};
 use prometheus::proto::MetricFamily;
-use prometheus::{IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry};
+use prometheus::{IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Registry};
 
 /// What the agent counts. Clones count together.
 #[derive(Clone)]
@@ -61,40 +62,24 @@ impl Metrics {
     /// Where the catalogue has a name that Prometheus does not take.
     pub fn new() -> prometheus::Result<Self> {
         let registry = Registry::new();
-        let gauge = |metric: Metric| {
-            let gauge = IntGauge::with_opts(opts(metric))?;
-            registry.register(Box::new(gauge.clone()))?;
-            Ok::<_, prometheus::Error>(gauge)
-        };
-        let gauges = |metric: Metric| {
-            let gauges = IntGaugeVec::new(opts(metric), metric.labels())?;
-            registry.register(Box::new(gauges.clone()))?;
-            Ok::<_, prometheus::Error>(gauges)
-        };
-        let counters = |metric: Metric| {
-            let counters = IntCounterVec::new(opts(metric), metric.labels())?;
-            registry.register(Box::new(counters.clone()))?;
-            Ok::<_, prometheus::Error>(counters)
-        };
-        let drift_corrected = IntCounter::with_opts(opts(Metric::DriftCorrected))?;
-        registry.register(Box::new(drift_corrected.clone()))?;
-        gauges(Metric::BuildInfo)?.with_label_values(&[env!("CARGO_PKG_VERSION")]).set(1);
+        let registrar = Registrar(&registry);
+        registrar.gauges(Metric::BuildInfo)?.with_label_values(&[env!("CARGO_PKG_VERSION")]).set(1);
         Ok(Self {
-            leader: gauge(Metric::Leader)?,
-            reachable: gauge(Metric::DirectoryReachable)?,
-            credential_expiry: gauge(Metric::CredentialExpiry)?,
-            objects: gauges(Metric::Objects)?,
-            frozen_deletions: gauge(Metric::FrozenDeletions)?,
-            writes: counters(Metric::Writes)?,
-            drift_corrected,
-            watch_errors: counters(Metric::WatchErrors)?,
-            heartbeats: counters(Metric::Heartbeats)?,
-            rotations: counters(Metric::Rotations)?,
-            renewals: counters(Metric::Renewals)?,
-            works: gauges(Metric::Works)?,
-            work_steps: counters(Metric::WorkSteps)?,
-            retry_timers: counters(Metric::RetryTimers)?,
-            requests: counters(Metric::Requests)?,
+            leader: registrar.gauge(Metric::Leader)?,
+            reachable: registrar.gauge(Metric::DirectoryReachable)?,
+            credential_expiry: registrar.gauge(Metric::CredentialExpiry)?,
+            objects: registrar.gauges(Metric::Objects)?,
+            frozen_deletions: registrar.gauge(Metric::FrozenDeletions)?,
+            writes: registrar.counters(Metric::Writes)?,
+            drift_corrected: registrar.counter(Metric::DriftCorrected)?,
+            watch_errors: registrar.counters(Metric::WatchErrors)?,
+            heartbeats: registrar.counters(Metric::Heartbeats)?,
+            rotations: registrar.counters(Metric::Rotations)?,
+            renewals: registrar.counters(Metric::Renewals)?,
+            works: registrar.gauges(Metric::Works)?,
+            work_steps: registrar.counters(Metric::WorkSteps)?,
+            retry_timers: registrar.counters(Metric::RetryTimers)?,
+            requests: registrar.counters(Metric::Requests)?,
             last_read: {
                 let gauge = IntGauge::with_opts(opts(Metric::DirectoryLastRead))?;
                 let last_read = Arc::new(LastRead { started: Instant::now(), at: AtomicU64::new(0) });
@@ -139,10 +124,6 @@ impl Collector for SinceRead {
         self.gauge.set(i64::try_from(since).unwrap_or(i64::MAX));
         self.gauge.collect()
     }
-}
-
-fn opts(metric: Metric) -> Opts {
-    Opts::new(metric.name(), metric.help())
 }
 
 struct Observer {

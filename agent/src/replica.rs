@@ -13,8 +13,8 @@ use tokio::sync::watch;
 
 use crate::client_options;
 use crate::metrics::{Metrics, REPLICA};
-use crate::settings::{ReplicaSource, Settings};
-use muster_kit::settings::ClusterError;
+use crate::settings::Settings;
+use muster_kit::settings::{ClusterError, ClusterSource};
 
 /// Time for a question that only adds to the report.
 const ASIDE: Duration = Duration::from_secs(5);
@@ -75,7 +75,7 @@ pub struct Clients {
 /// # Errors
 /// Where the settings lead to no usable credential.
 pub fn clients(settings: &Settings, metrics: &Metrics) -> Result<Clients, ReplicaError> {
-    let endpoint = settings.replica.endpoint()?;
+    let endpoint = settings.common.cluster.endpoint()?;
     let options = ClientOptions { observer: Some(metrics.observer(REPLICA)), ..client_options() };
     let own = Client::new(&endpoint, options)?;
     let applier = own.acting_as(&Account::service_account(APPLIERS_NAMESPACE, POLICIES_APPLIER)?);
@@ -100,7 +100,11 @@ pub async fn meet(settings: &Settings, clients: Clients) -> Replica {
     }
 }
 
-async fn identify(settings: &Settings, clients: &Clients) -> Result<Replica, CallError> {
+/// Asks who it is.
+///
+/// # Errors
+/// Where it does not answer.
+pub async fn identify(settings: &Settings, clients: &Clients) -> Result<Replica, CallError> {
     let Clients { own: client, applier } = clients;
     let id = client.get(&NAMESPACES, None, IDENTITY_NAMESPACE).await?.meta.uid;
     let install = client.get(&NAMESPACES, None, &settings.namespace).await?.meta.uid;
@@ -112,9 +116,9 @@ async fn identify(settings: &Settings, clients: &Clients) -> Result<Replica, Cal
         install,
         id,
         version: version.ok().and_then(Result::ok).map(|version| version.git_version),
-        mode: match settings.replica {
-            ReplicaSource::InCluster => Mode::Pull,
-            ReplicaSource::File(_) => Mode::Hosted,
+        mode: match settings.common.cluster {
+            ClusterSource::InCluster => Mode::Pull,
+            ClusterSource::File(_) => Mode::Hosted,
         },
     })
 }

@@ -25,6 +25,8 @@ use tokio_util::sync::CancellationToken;
 
 pub(crate) use self::news::news;
 use self::place::Place;
+use crate::clock::Clock;
+use crate::facts::Facts;
 use crate::index::View;
 use crate::replica::Replica;
 use crate::session::Open;
@@ -38,11 +40,22 @@ const DIRECTORY: &str = ConditionType::DirectoryReachable.as_str();
 /// How long after a write that failed the next is tried.
 const AGAIN: Duration = Duration::from_secs(30);
 
+/// What the report is made of, as it is now.
+pub struct Sources {
+    /// What the engine says.
+    pub views: watch::Receiver<View>,
+    /// The session.
+    pub opened: watch::Receiver<Option<Arc<Open>>>,
+    /// What is known of the replica.
+    pub facts: watch::Receiver<Facts>,
+    /// What is known of this machine's clock.
+    pub clock: watch::Receiver<Clock>,
+}
+
 /// Writes the report.
 pub struct Reporter {
     replica: Replica,
-    views: watch::Receiver<View>,
-    opened: watch::Receiver<Option<Arc<Open>>>,
+    sources: Sources,
     emitter: Emitter,
     claim: watch::Receiver<Claim>,
     status: ClusterReportStatus,
@@ -51,7 +64,11 @@ pub struct Reporter {
 /// What every report says of who reports, and on what.
 pub(crate) fn about(replica: &Replica) -> ClusterReportStatus {
     ClusterReportStatus {
-        replica: Some(ReplicaReport { id: Some(replica.id.clone()), version: replica.version.clone() }),
+        replica: Some(ReplicaReport {
+            id: Some(replica.id.clone()),
+            version: replica.version.clone(),
+            ..ReplicaReport::default()
+        }),
         agent: Some(AgentReport {
             version: Some(env!("CARGO_PKG_VERSION").to_owned()),
             mode: Some(replica.mode),
@@ -77,14 +94,8 @@ pub(crate) async fn announce(emitter: &Emitter, place: &Place, news: Vec<(EventR
 impl Reporter {
     /// A reporter of one replica, that tells while `claim` is unopposed.
     #[must_use]
-    pub fn new(
-        replica: Replica,
-        views: watch::Receiver<View>,
-        opened: watch::Receiver<Option<Arc<Open>>>,
-        emitter: Emitter,
-        claim: watch::Receiver<Claim>,
-    ) -> Self {
-        Self { replica, views, opened, emitter, claim, status: ClusterReportStatus::default() }
+    pub fn new(replica: Replica, sources: Sources, emitter: Emitter, claim: watch::Receiver<Claim>) -> Self {
+        Self { replica, sources, emitter, claim, status: ClusterReportStatus::default() }
     }
 
     /// Writes until `cancel`.
@@ -102,7 +113,7 @@ impl Reporter {
         }
         // Until something is known of the directory there is nothing to tell.
         let known = |view: &View| view.conditions.iter().any(|condition| condition.type_ == DIRECTORY);
-        if self.views.wait_for(known).await.is_err() {
+        if self.sources.views.wait_for(known).await.is_err() {
             return;
         }
         loop {
@@ -110,8 +121,8 @@ impl Reporter {
             if self.claim.wait_for(|claim| claim.is_unopposed(std::time::Instant::now())).await.is_err() {
                 return;
             }
-            let view = self.views.borrow_and_update().clone();
-            let open = self.opened.borrow_and_update().clone();
+            let view = self.sources.views.borrow_and_update().clone();
+            let open = self.sources.opened.borrow_and_update().clone();
             let before = self.status.clone();
             self.status = self.compose(&view, open.as_deref());
             let news = news(&before, &self.status, view.corrected - corrected);
@@ -137,6 +148,15 @@ impl Reporter {
         }
     }
 
+    /// The replica with what is known of it: what was read, and until then what was told of it before.
+    fn known(&mut self, replica: ReplicaReport) -> ReplicaReport {
+        let told = self.status.replica.as_ref().filter(|told| told.id == replica.id);
+        let mut known =
+            ReplicaReport { id: replica.id, version: replica.version, ..told.cloned().unwrap_or_default() };
+        self.sources.facts.borrow_and_update().put(&mut known);
+        known
+    }
+
     /// Waits until there is something to write; `false` when there never will be.
     async fn wait(&mut self, failed: bool) -> bool {
         let written = Instant::now();
@@ -145,9 +165,11 @@ impl Reporter {
             let at = due.unwrap_or(written);
             let spacing = tokio::select! {
                 () = sleep_until(at), if due.is_some() => return true,
-                Ok(()) = self.opened.changed() => BREATH,
-                Ok(()) = self.views.changed() => {
-                    let view = self.views.borrow_and_update().clone();
+                Ok(()) = self.sources.opened.changed() => BREATH,
+                Ok(()) = self.sources.clock.changed() => BREATH,
+                Ok(()) = self.sources.facts.changed() => SPACING,
+                Ok(()) = self.sources.views.changed() => {
+                    let view = self.sources.views.borrow_and_update().clone();
                     let conditions = self.compose(&view, None).conditions;
                     if conditions == self.status.conditions { SPACING } else { BREATH }
                 }
@@ -158,14 +180,19 @@ impl Reporter {
     }
 
     /// The report as it is to be: what was told, with what is so now in its place.
-    fn compose(&self, view: &View, open: Option<&Open>) -> ClusterReportStatus {
+    fn compose(&mut self, view: &View, open: Option<&Open>) -> ClusterReportStatus {
         let ClusterReportStatus { replica, agent, .. } = about(&self.replica);
-        let mut status = ClusterReportStatus { replica, agent, ..self.status.clone() };
+        let mut status = ClusterReportStatus { agent, ..self.status.clone() };
+        status.replica = replica.map(|replica| self.known(replica));
         for condition in &view.conditions {
             condition::set(&mut status.conditions, condition.clone());
         }
         let acting = Condition::new(Acting::Acting, "", Timestamp::now().into());
         condition::set(&mut status.conditions, acting);
+        let clock = self.sources.clock.borrow_and_update().condition(Timestamp::now());
+        if let Some(clock) = clock {
+            condition::set(&mut status.conditions, clock);
+        }
         let count = |count: usize| i64::try_from(count).unwrap_or(i64::MAX);
         status.mirror = Some(MirrorReport {
             entries: count(view.mirror.entries),

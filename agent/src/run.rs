@@ -1,12 +1,12 @@
 //! The program as a whole: who waits, who acts, and what ends with what.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Instant;
 
 use anyhow::Context as _;
-use futures::future::Either;
+use futures::FutureExt as _;
+use futures::future::select;
 use muster_api::names::{AGENT, LEADER_LEASE, SYSTEM_NAMESPACE};
 use muster_engine::{Engine, Event, Scope};
 use muster_kit::admin::{Admin, Readiness, Served};
@@ -19,11 +19,14 @@ use tokio_util::sync::CancellationToken;
 
 use crate::act::Actor;
 use crate::appliers::Appliers;
+use crate::clock::Clock;
+use crate::facts::{Facts, Reader};
 use crate::heartbeat::Heart;
+use crate::hosted::{Follower, Look};
 use crate::index::Index;
 use crate::metrics::Metrics;
 use crate::replica::{self, Clients, Replica};
-use crate::report::Reporter;
+use crate::report::{Reporter, Sources};
 use crate::session::{Open, Rejoined, Session, Wiring, source};
 use crate::settings::Settings;
 use crate::standby::{identity, stand_by};
@@ -44,30 +47,35 @@ pub async fn run(settings: Settings) -> anyhow::Result<()> {
     let metrics = Metrics::new().context("unable to make the metrics")?;
     let pulse = Pulse::new(Instant::now());
     let readiness = Readiness::default();
-    let admin = Admin::bind(settings.listen).await?;
+    let admin = Admin::bind(settings.common.listen).await?;
     tracing::info!(version = env!("CARGO_PKG_VERSION"), listen = %admin.address()?, "agent started");
-    let alive = pulse.clone();
     let served = Served {
-        liveness: Arc::new(move || {
-            if alive.is_alive(Instant::now()) {
-                Ok(())
-            } else {
-                Err("the index makes no progress".to_owned())
-            }
-        }),
+        liveness: pulse.liveness(),
         readiness: readiness.clone(),
         registry: metrics.registry.clone(),
     };
     shutdown.tasks().spawn(admin.serve(served, shutdown.token()));
+    let look = Look::at(&settings.common.cluster);
     let clients = replica::clients(&settings, &metrics)?;
     let agent = Agent { settings, metrics, pulse };
     let meeting = readiness.block("replica");
     let (cancel, ended) = (shutdown.token(), shutdown.token().drop_guard());
     let work = shutdown.tasks().spawn(async move {
         let _ended = ended; // also by a panic: the program must not live on without its work
-        let Some(replica) = cancel.run_until_cancelled(agent.meet(clients)).await else { return };
+        let mut follower = Follower::new(&agent.settings, &agent.metrics, look);
+        let met = cancel.run_until_cancelled(agent.meet(clients, &mut follower)).await;
         drop(meeting);
-        Box::pin(agent.contend(replica, cancel)).await;
+        let mut next = met;
+        while let Some(replica) = next {
+            let stop = cancel.child_token();
+            let rotated = async {
+                let newer = cancel.run_until_cancelled(follower.replica(&replica)).await;
+                stop.cancel();
+                newer
+            };
+            let contended = Box::pin(agent.contend(replica.clone(), stop.clone()));
+            (next, ()) = futures::join!(rotated, contended);
+        }
     });
     shutdown.wait(GRACE).await?;
     work.await.context("the agent's work ended in a panic")
@@ -81,53 +89,31 @@ struct Agent {
 
 impl Agent {
     /// Waits for the replica. While it does not answer, there is nothing to make progress with.
-    async fn meet(&self, clients: Clients) -> Replica {
-        let met = replica::meet(&self.settings, clients);
-        match futures::future::select(Box::pin(met), Box::pin(self.idle())).await {
-            Either::Left((replica, _)) => replica,
-            Either::Right((never, _)) => match never {},
-        }
-    }
-
-    /// Keeps the pulse while another process acts.
-    async fn idle(&self) -> Infallible {
+    async fn meet(&self, mut clients: Clients, follower: &mut Follower<'_>) -> Replica {
         loop {
-            self.pulse.beat(Instant::now());
-            tokio::time::sleep(muster_kit::pulse::BEAT).await;
+            tokio::select! {
+                replica = replica::meet(&self.settings, clients.clone()) => return replica,
+                newer = follower.clients() => clients = newer,
+                never = self.pulse.keep() => match never {},
+            }
         }
     }
 
-    /// Acts while this process holds the replica's Lease. The Lease is released when all work has ended.
+    /// Acts while this process holds the replica's Lease.
     async fn contend(&self, replica: Replica, cancel: CancellationToken) {
         let identity = identity(&replica);
-        let lease = self.settings.leader_lease;
+        let lease = self.settings.common.leader_lease;
         let election = Election::new(SYSTEM_NAMESPACE, LEADER_LEASE, &identity, crate::MANAGER, lease);
         let emitter = Emitter::new(replica.client.clone(), AGENT, &identity);
-        let (elector, mut claim) = Elector::new(election, Link::fixed(replica.client.clone()));
-        let told = claim.clone();
-        let contending = CancellationToken::new();
-        let released = contending.clone();
-        let work = async {
-            while !cancel.is_cancelled() {
-                let held = claim.wait_for(|claim| matches!(claim, Claim::Held { .. }));
-                let waiting = async {
-                    tokio::select! {
-                        held = held => held.is_ok(),
-                        never = self.idle() => match never {},
-                        never = stand_by(&replica, &emitter, told.clone()) => match never {},
-                    }
-                };
-                if cancel.run_until_cancelled(waiting).await != Some(true) {
-                    break;
-                }
-                tracing::info!(identity, "this process acts");
-                self.metrics.leader.set(1);
-                Box::pin(self.act(&replica.under(&claim), claim.clone(), &cancel)).await;
-                self.metrics.leader.set(0);
-            }
-            released.cancel();
+        let (elector, claim) = Elector::new(election, Link::fixed(replica.client.clone()));
+        let acting = replica.under(&claim);
+        let wait = || {
+            let idle = self.pulse.keep().boxed();
+            let stand_by = stand_by(&replica, &emitter, claim.clone()).boxed();
+            select(idle, stand_by).map(|never| never.factor_first().0).boxed()
         };
-        futures::join!(elector.run(contending), work);
+        let act = |stop| self.act(&acting, claim.clone(), stop).boxed();
+        elector.lead(&cancel, &self.metrics.leader, wait, act).await;
     }
 
     /// Tells the engine what is kept of an earlier life, before anything else: what it wants while the directory is away
@@ -137,15 +123,12 @@ impl Agent {
         replica: &Replica,
         store: &Store,
         events: &mpsc::Sender<Event>,
-        claim: &watch::Receiver<Claim>,
-        cancel: &CancellationToken,
+        stop: &CancellationToken,
     ) -> bool {
-        let mut claim = claim.clone();
         let kept = tokio::select! {
             kept = store.recall() => kept,
-            never = self.idle() => match never {},
-            () = cancel.cancelled() => return false,
-            _ = claim.wait_for(|claim| matches!(claim, Claim::Other { .. })) => return false,
+            never = self.pulse.keep() => match never {},
+            () = stop.cancelled() => return false,
         };
         if let Some(Kept { memory, nonce, .. }) = kept {
             let replica = replica.id.clone();
@@ -155,10 +138,9 @@ impl Agent {
         true
     }
 
-    /// Acts until `cancel`, until another process acts, or until the replica joins another directory.
-    async fn act(&self, replica: &Replica, claim: watch::Receiver<Claim>, cancel: &CancellationToken) {
+    /// Acts until `stop`, or until the replica joins another directory.
+    async fn act(&self, replica: &Replica, claim: watch::Receiver<Claim>, stop: CancellationToken) {
         let scope = self.settings.mirror.clone();
-        let stop = cancel.child_token();
         let (events, inbox) = mpsc::channel(QUEUE);
         let (links, directory_links) = watch::channel(None);
         let (opened_sender, opened) = watch::channel(None);
@@ -175,7 +157,7 @@ impl Agent {
             doubt.clone(),
             self.metrics.clone(),
         );
-        if !self.recall(replica, &store, &events, &claim, cancel).await {
+        if !self.recall(replica, &store, &events, &stop).await {
             return;
         }
         let (watched, wanted) = watch::channel(BTreeMap::new());
@@ -187,6 +169,7 @@ impl Agent {
             cluster_name: self.settings.cluster_name.clone(),
             replica: replica.id.clone(),
             keeper: replica.client.fenced(Arc::new(Unopposed(claim.clone()))),
+            proxy: self.settings.directory_proxy.clone(),
             renewal: self.settings.renewal,
             store,
             metrics: self.metrics.clone(),
@@ -195,6 +178,8 @@ impl Agent {
             opened: opened_sender,
             claim: claim.clone(),
         };
+        let (clock, clocks) = watch::channel(Clock::default());
+        let (facts, known) = watch::channel(Facts::default());
         let heart = Heart {
             identity: format!("{}/{}", replica.id, replica.install),
             namespace: replica.namespace.clone(),
@@ -202,7 +187,9 @@ impl Agent {
             pulse: self.pulse.clone(),
             events: events.clone(),
             metrics: self.metrics.clone(),
+            clock,
         };
+        let sources = Sources { views, opened: opened.clone(), facts: known, clock: clocks };
         let emitter = Emitter::new(replica.client.clone(), AGENT, &identity(replica));
         let session = async {
             let sessions = Box::pin(Session::new(wiring, doubt).run(offers, doubts));
@@ -212,19 +199,12 @@ impl Agent {
             }
             stop.cancel();
         };
-        let mut leads = claim.clone();
-        let deposed = async {
-            let other = leads.wait_for(|claim| matches!(claim, Claim::Other { .. }));
-            if stop.run_until_cancelled(other).await.is_some() {
-                tracing::warn!("another process acts now");
-                stop.cancel();
-            }
-        };
         let source = self.settings.directory.clone();
         let outlet = Outlet { events, metrics: self.metrics.clone(), cancel: stop.clone() };
         futures::join!(
             index.run(inbox, stop.clone()),
-            Reporter::new(replica.clone(), views, opened.clone(), emitter, claim.clone()).run(stop.clone()),
+            Reporter::new(replica.clone(), sources, emitter, claim.clone()).run(stop.clone()),
+            Reader::new(replica.client.clone()).follow(self.settings.facts_interval, facts, stop.clone()),
             source::follow(source, replica_links, offers_sender, self.metrics.clone(), stop.clone()),
             watches::replica(replica, outlet.clone()),
             watches::made(&appliers, wanted, &replica.install, outlet.clone()),
@@ -234,7 +214,6 @@ impl Agent {
                 stop.run_until_cancelled(heart.beat(opened)).await;
             },
             session,
-            deposed,
         );
     }
 }

@@ -26,12 +26,12 @@ use muster_engine::event::Problem;
 use muster_engine::event::{Event, Session as Joined};
 use muster_engine::pin::{Mismatch, Pin, Refusal};
 use muster_engine::time::backoff;
-use muster_kit::client::{Client, ClientOptions};
+use muster_kit::client::{Client, ClientOptions, Proxy};
 use muster_kit::leader::{Claim, Unopposed};
 use muster_kit::watch::{Gate, Link};
 use secrecy::ExposeSecret as _;
 use tokio::sync::{mpsc, watch};
-use tokio::time::{Instant, sleep_until};
+use tokio::time::{Instant, sleep, sleep_until};
 
 use self::credential::Facts as Lifespan;
 use self::gate::{Asks, IdentityGate};
@@ -74,6 +74,8 @@ pub struct Wiring {
     pub replica: String,
     /// The replica, as the agent itself and only while it may act: there the renewed credential is kept.
     pub keeper: Client,
+    /// Through what the directory is reached.
+    pub proxy: Option<Proxy>,
     /// When the credential is renewed.
     pub renewal: Renewal,
     /// Where the pin is kept.
@@ -101,6 +103,8 @@ pub struct Session {
     /// What worked before, while something else is pending.
     fallback: Option<Material>,
     refused: Option<Problem<DirectoryReachable>>,
+    /// Whoever gave the credential took it back: none begins with it any more.
+    taken_back: bool,
     /// When the credential in use is renewed, how often that failed since it last succeeded, and why it did.
     renew_at: Option<Instant>,
     renewals: u32,
@@ -126,6 +130,7 @@ impl Session {
             working: None,
             fallback: None,
             refused: None,
+            taken_back: false,
             renew_at: None,
             renewals: 0,
             unrenewed: None,
@@ -146,6 +151,9 @@ impl Session {
                 Some(offer) = offers.recv() => self.offered(offer).await,
                 Some(()) = doubts.recv() => self.doubted().await,
                 () = sleep_until(retry.unwrap_or_else(Instant::now)), if retry.is_some() => self.attempt().await,
+                () = sleep(WAIT_FOR_ANSWER.1), if retry.is_none() && self.working.is_none() && self.fallback.is_some() => {
+                    self.fall_back().await
+                }
                 () = sleep_until(self.renew_at.unwrap_or_else(Instant::now)), if self.renew_at.is_some() => {
                     self.renew().await
                 }
@@ -161,13 +169,13 @@ impl Session {
     }
 
     async fn offered(&mut self, offer: Offer) -> Result<(), Rejoined> {
+        self.taken_back = false;
         match offer {
             Offer::Nothing(why) => {
                 self.pending = None;
                 // Whoever removes a credential takes it back: a session that works goes on until the credential ends,
                 // but none begins with it any more.
-                self.fallback = None;
-                self.renew_at = None;
+                (self.fallback, self.renew_at, self.taken_back) = (None, None, true);
                 self.refuse(DirectoryReachable::SecretMissing, why).await;
                 Ok(())
             }
@@ -175,7 +183,7 @@ impl Session {
             Offer::Unusable(why) => {
                 self.pending = None;
                 self.refuse(DirectoryReachable::KubeconfigInvalid, why).await;
-                Ok(())
+                self.fall_back().await
             }
             Offer::Material(material)
                 if self.working.as_ref().is_some_and(|(used, _)| used.input == material.input) =>
@@ -221,30 +229,9 @@ impl Session {
                     self.pending = Some((material, Instant::now() + wait));
                 }
                 self.refuse(error.reason(), message).await;
-                if self.working.is_none() && self.fallback.is_none() {
-                    self.fallback = self.renewed().await;
-                }
                 self.fall_back().await
             }
         }
-    }
-
-    /// What worked before is tried beside what was offered since: its directory may be back.
-    async fn fall_back(&mut self) -> Result<(), Rejoined> {
-        let Some(material) = self.fallback.take() else { return Ok(()) };
-        match self.try_material(&material).await {
-            Ok(open) => {
-                let refused = self.refused.take();
-                self.open(material, open).await?;
-                self.refused = refused;
-                self.tell_credential().await;
-            }
-            Err(error) => {
-                tracing::debug!(%error, "the credential that worked before still does not");
-                self.fallback = Some(material);
-            }
-        }
-        Ok(())
     }
 
     async fn try_material(&self, material: &Material) -> Result<Open, OfferError> {
@@ -254,8 +241,11 @@ impl Session {
             tracing::warn!(origin = material.origin, "{warning}");
         }
         let endpoint = kubeconfig.endpoint();
-        let options =
-            || ClientOptions { observer: Some(self.wiring.metrics.observer(DIRECTORY)), ..client_options() };
+        let options = || ClientOptions {
+            observer: Some(self.wiring.metrics.observer(DIRECTORY)),
+            proxy: self.wiring.proxy.clone(),
+            ..client_options()
+        };
         let client = Client::new(&endpoint, options())?;
         let name = self.wiring.cluster_name.as_deref().or(material.cluster_name.as_deref());
         let facts = probe(&client, name).await?;
@@ -359,7 +349,9 @@ impl Session {
                 self.wiring.links.send_replace(None);
                 self.wiring.opened.send_replace(None);
                 let message = format!("{}: {error}", material.origin);
-                if self.pending.is_none() {
+                if self.taken_back {
+                    tracing::debug!("it was taken back: it is not tried again");
+                } else if self.pending.is_none() {
                     self.attempts = 1;
                     self.pending = Some((material, Instant::now() + WAIT_FOR_ANSWER.0));
                 } else {

@@ -1,7 +1,7 @@
 //! What people set: flag over environment over file over default, checked before anything else happens.
 //!
 //! A wrong setting is one line that says what is wrong, where it was set and what would be right, and the exit
-//! status [`EX_USAGE`].
+//! status [`muster_kit::settings::EX_USAGE`].
 
 mod error;
 mod table;
@@ -10,7 +10,6 @@ mod table;
 mod tests;
 
 use std::{
-    net::SocketAddr,
     ops::RangeInclusive,
     path::{Path, PathBuf},
     time::Duration,
@@ -19,16 +18,13 @@ use std::{
 use muster_api::names;
 use muster_engine::Scope;
 use muster_engine::selector::Selector;
-use muster_kit::log::Format;
-use muster_kit::settings::{Asked, Common, Origin, Values};
-pub use muster_kit::settings::{ClusterSource as ReplicaSource, EX_USAGE, Setting, Start};
+use muster_kit::client::Proxy;
+use muster_kit::program::Configured;
+use muster_kit::settings::{ClusterSource, Common, Origin, Setting, Start, Values};
 
 use crate::session::renewal::Renewal;
 
-pub use self::{
-    error::SettingsError,
-    table::{SETTINGS, help},
-};
+pub use self::{error::SettingsError, table::SETTINGS};
 
 /// Where Kubernetes tells a pod its namespace.
 const NAMESPACE_FILE: &str = "/var/run/secrets/kubernetes.io/serviceaccount/namespace";
@@ -36,26 +32,22 @@ const NAMESPACE_FILE: &str = "/var/run/secrets/kubernetes.io/serviceaccount/name
 /// All settings, checked.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Settings {
+    /// What every program lets people set; its cluster is the replica.
+    pub common: Common,
     /// Where the kubeconfig of the directory is.
     pub directory: DirectorySource,
+    /// Through what the directory is reached, and nothing else.
+    pub directory_proxy: Option<Proxy>,
     /// The name of this cluster, where it was set.
     pub cluster_name: Option<String>,
-    /// How the replica is reached.
-    pub replica: ReplicaSource,
     /// The agent's own namespace in the replica.
     pub namespace: String,
-    /// Where the admin server listens; `None` for `[::]:8080`, else `0.0.0.0:8080`.
-    pub listen: Option<SocketAddr>,
     /// Which entries are mirrored.
     pub mirror: Scope,
-    /// How long the process that acts may be silent before another one takes over. Whole seconds.
-    pub leader_lease: Duration,
     /// When the credential for the directory is renewed, and for how long.
     pub renewal: Renewal,
-    /// Form of the log lines.
-    pub log_format: Format,
-    /// The least important log lines.
-    pub log_level: tracing::Level,
+    /// How often facts of the replica are read. Whole seconds.
+    pub facts_interval: Duration,
 }
 
 /// Where the kubeconfig of the directory is.
@@ -79,79 +71,43 @@ const TOKEN_LIVES: RangeInclusive<u64> = 600..=366 * 24 * 3600;
 /// After how long it may be renewed.
 const RENEWALS: RangeInclusive<u64> = 1..=366 * 24 * 3600;
 
-/// What the program was called for.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Invocation {
-    /// Print [`help`] to stdout and end with 0.
-    Help,
-    /// Print the version to stdout and end with 0.
-    Version,
-    /// Run.
-    Run {
-        /// With these settings.
-        settings: Box<Settings>,
-        /// To be logged as warnings, one line each.
-        warnings: Vec<String>,
-    },
-}
+/// How often facts of the replica are read, in seconds.
+const FACTS: u64 = 300;
+/// How often they may be.
+const FACTS_INTERVALS: RangeInclusive<u64> = 1..=24 * 3600;
 
-// === impl Invocation ===
+impl Configured for Settings {
+    const PROGRAM: &'static str = "muster-agent";
+    const VERSION: &'static str = env!("CARGO_PKG_VERSION");
+    const ABOUT: &'static str = "keeps one cluster, the replica, in step with a directory of clusters.";
+    const SETTINGS: &'static [Setting] = &SETTINGS;
+    type Error = SettingsError;
 
-impl Invocation {
-    /// Reads what this process was started with.
-    ///
-    /// # Errors
-    ///
-    /// A setting is wrong.
-    pub fn of_this_process() -> Result<Self, SettingsError> {
-        let args: Vec<_> = std::env::args_os().skip(1).collect();
-        let env = std::env::vars_os().collect();
-        Self::read(&Start { args: &args, env: &env, read: &|path: &Path| std::fs::read_to_string(path) })
-    }
-
-    /// The same from parameters.
-    ///
-    /// # Errors
-    ///
-    /// A setting is wrong.
-    pub fn read(start: &Start<'_>) -> Result<Self, SettingsError> {
-        Ok(match Asked::read(&SETTINGS, start)? {
-            Asked::Help => Self::Help,
-            Asked::Version => Self::Version,
-            Asked::Run(values) => {
-                Self::Run { settings: Box::new(Settings::check(&values, start)?), warnings: values.warnings }
-            }
-        })
-    }
-}
-
-// === impl Settings ===
-
-impl Settings {
     fn check(values: &Values, start: &Start<'_>) -> Result<Self, SettingsError> {
-        let Common { cluster: replica, listen, leader_lease, log_format, log_level } =
-            Common::check(values, start, "the replica")?;
-        let namespace = namespace(values, start, &replica)?;
+        let common = Common::check(values, start, "the replica")?;
+        let namespace = namespace(values, start, &common.cluster)?;
         Ok(Self {
+            common,
             directory: directory(values, &namespace)?,
+            directory_proxy: directory_proxy(values)?,
             cluster_name: cluster_name(values)?,
-            replica,
             namespace,
-            listen,
             mirror: mirror(values)?,
-            leader_lease,
             renewal: renewal(values)?,
-            log_format,
-            log_level,
+            facts_interval: values.seconds("facts-interval", FACTS, FACTS_INTERVALS)?,
         })
+    }
+
+    fn common(&self) -> &Common {
+        &self.common
     }
 }
 
 /// The pod's namespace counts only where the pod runs in the replica: elsewhere it names a namespace of another
 /// cluster.
-fn namespace(values: &Values, start: &Start<'_>, replica: &ReplicaSource) -> Result<String, SettingsError> {
+fn namespace(values: &Values, start: &Start<'_>, replica: &ClusterSource) -> Result<String, SettingsError> {
     let origin = values.get("namespace").or_else(|| {
-        let text = (*replica == ReplicaSource::InCluster)
+        let text = (*replica == ClusterSource::InCluster)
             .then(|| (start.read)(Path::new(NAMESPACE_FILE)).ok())??;
         Some(Origin { text: text.trim().to_owned(), place: NAMESPACE_FILE.to_owned() })
     });
@@ -186,6 +142,15 @@ fn directory(values: &Values, own_namespace: &str) -> Result<DirectorySource, Se
         (Some(file), _) => Ok(DirectorySource::File(file.text.into())),
         (None, _) => Ok(DirectorySource::Secret { namespace: namespace.to_owned(), name: name.to_owned() }),
     }
+}
+
+/// The value may hold a password: nothing of it is repeated.
+fn directory_proxy(values: &Values) -> Result<Option<Proxy>, SettingsError> {
+    let Some(Origin { text, place }) = values.get("directory-proxy") else { return Ok(None) };
+    Proxy::parse(&text).map(Some).map_err(|error| {
+        let origin = Origin { text: "…".to_owned(), place };
+        wrong(&origin, format!("http://[USER:PASSWORD@]HOST:PORT: {error}"))
+    })
 }
 
 fn cluster_name(values: &Values) -> Result<Option<String>, SettingsError> {

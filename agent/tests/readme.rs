@@ -1,6 +1,7 @@
 //! The README lists the settings as they are.
 
-use muster_agent::settings::{SETTINGS, Setting};
+use muster_agent::settings::SETTINGS;
+use muster_kit::settings::Setting;
 
 const README: &str = include_str!("../../README.md");
 

@@ -64,21 +64,21 @@ impl Actor {
     /// Whether the replica serves a resource in any version, or has a definition of it. A server that just began may not
     /// serve yet what is defined, and one that is down hides what it keeps.
     pub(super) async fn seek(&self, resource: &Resource) -> StepOutcome {
-        match self.replica.get(&CRDS, None, &resource.full_name()).await {
-            Ok(_) => return StepOutcome::Served(Some(Vec::new())),
-            Err(error) if error.proves_absence() => {}
+        let defined = match self.replica.get(&CRDS, None, &resource.full_name()).await {
+            Ok(_) => true,
+            Err(error) if error.proves_absence() => false,
             Err(error) => return failed(&error),
-        }
+        };
         match self.replica.resources().await {
             Ok(Served { resources, complete }) => {
                 let alike =
                     |other: &Resource| (&other.group, &other.plural) == (&resource.group, &resource.plural);
                 let served: Vec<_> = resources.into_iter().filter(alike).collect();
-                if served.is_empty() && !complete {
+                if served.is_empty() && !complete && !defined {
                     let why = "an aggregated API server is down, so that not all kinds are known";
                     return StepOutcome::Failed(Failure::NotServed, why.into());
                 }
-                StepOutcome::Served((!served.is_empty()).then_some(served))
+                StepOutcome::Served((defined || !served.is_empty()).then_some(served))
             }
             Err(error) => failed(&error),
         }

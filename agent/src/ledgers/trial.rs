@@ -181,9 +181,16 @@ fn missing(why: &str) -> Problem<LedgerUsable> {
     Problem { reason: LedgerUsable::Missing, message }
 }
 
-fn pruned(why: &str) -> Problem<LedgerUsable> {
-    let message = format!("CRD {} is not Muster's: {why}", APPLIED_WORKS.full_name());
-    Problem { reason: LedgerUsable::Pruned, message }
+/// A definition that knows of ledgers, and not of all that is in them, is an older one of Muster's.
+fn dropped(field: &str) -> Problem<LedgerUsable> {
+    let (reason, whose) = if field.starts_with("spec.ledger.") {
+        (LedgerUsable::SchemaTooOld, "older than this agent")
+    } else {
+        (LedgerUsable::Pruned, "not Muster's")
+    };
+    let name = APPLIED_WORKS.full_name();
+    let message = format!("CRD {name} is {whose}: it does not keep {field} as it is written");
+    Problem { reason, message }
 }
 
 /// Whether the answer has the spec as it was sent.
@@ -197,7 +204,7 @@ fn compare(sent: &str, answer: &RawValue) -> Verdict {
     let kept = serde_json::from_str(answer.get()).map_or(Value::Null, |frame: Frame| frame.spec);
     match difference(&sent, &kept, "spec") {
         None => Ok(()),
-        Some(field) => Err(pruned(&format!("it does not keep {field} as it is written"))),
+        Some(field) => Err(dropped(&field)),
     }
 }
 
@@ -299,6 +306,8 @@ mod tests {
                 "{told}: {}",
                 problem.message
             );
+            let older = problem.reason == LedgerUsable::SchemaTooOld;
+            assert_eq!(older, told.starts_with("spec.ledger."), "{told}: {problem:?}");
         }
         let changed = tried(|answer| answer["spec"]["ledger"]["manifests"][0]["metadata"]["x"] = json!(null));
         assert!(changed.unwrap_err().message.contains("spec.ledger.manifests[0].metadata "));

@@ -50,6 +50,27 @@ impl Session {
         (material, outcome)
     }
 
+    /// What worked before is tried beside what was offered since: its directory may be back.
+    pub(super) async fn fall_back(&mut self) -> Result<(), Rejoined> {
+        if self.working.is_none() && self.fallback.is_none() && !self.taken_back {
+            self.fallback = self.renewed().await;
+        }
+        let Some(material) = self.fallback.take() else { return Ok(()) };
+        match self.try_material(&material).await {
+            Ok(open) => {
+                let refused = self.refused.take();
+                self.open(material, open).await?;
+                self.refused = refused;
+                self.tell_credential().await;
+            }
+            Err(error) => {
+                tracing::debug!(%error, "the credential that worked before still does not");
+                self.fallback = Some(material);
+            }
+        }
+        Ok(())
+    }
+
     /// What people gave works: what was renewed from something else is not wanted any more.
     pub(super) async fn discard(&self) {
         if let Err(error) = self.kept().discard().await {
@@ -64,7 +85,8 @@ impl Session {
 
     /// Works out when what is in use is renewed.
     pub(super) fn plan_renewal(&mut self) {
-        let wait = self.working.as_ref().and_then(|(_, open)| {
+        let renewed = self.working.as_ref().filter(|_| !self.taken_back);
+        let wait = renewed.and_then(|(_, open)| {
             let salt = self.salt();
             self.wiring.renewal.wait(&open.user, (&open.life, open.renewed.is_some()), Timestamp::now(), salt)
         });
@@ -114,7 +136,7 @@ impl Session {
     pub(super) async fn tell_credential(&self) {
         let life = self.working.as_ref().map(|(_, open)| &open.life);
         let expires = life.and_then(|life| life.expires_at);
-        let problem = match (&self.refused, life.map(|life| life.lifetime(Timestamp::now()))) {
+        let problem = match (&self.refused, life.map(|life| life.lifetime(self.now()))) {
             (Some(Problem { reason, message }), _) => Some((of_credential(*reason), message.clone())),
             (None, Some(Lifetime::ExpiresSoon)) => {
                 Some((CredentialsValid::ExpiresSoon, self.ends("ends", expires)))
@@ -128,9 +150,16 @@ impl Session {
 
     pub(super) fn next_look(&self) -> Duration {
         let expires = self.working.as_ref().and_then(|(_, open)| open.life.expires_at);
-        let left = expires.and_then(|end| Duration::try_from(end.duration_since(Timestamp::now())).ok());
+        let left = expires.and_then(|end| Duration::try_from(end.duration_since(self.now())).ok());
         // Past the end there is nothing more to see.
         left.map_or(LOOK_AT_LIFE, |left| (left + Duration::from_secs(1)).min(LOOK_AT_LIFE))
+    }
+
+    /// What time it is in the directory, which judges the credential: this machine's clock may be wrong.
+    fn now(&self) -> Timestamp {
+        let ahead = self.working.as_ref().and_then(|(_, open)| open.client.clock_ahead());
+        let now = Timestamp::now();
+        ahead.and_then(|ahead| now.checked_sub(ahead).ok()).unwrap_or(now)
     }
 
     fn ends(&self, verb: &str, expires: Option<Timestamp>) -> String {

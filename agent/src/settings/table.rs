@@ -5,7 +5,7 @@ use muster_kit::settings::{
 };
 
 /// All settings, in the order of the help.
-pub const SETTINGS: [Setting; 15] = [
+pub const SETTINGS: [Setting; 17] = [
     Setting {
         flag: "directory-secret",
         alias: None,
@@ -22,6 +22,16 @@ pub const SETTINGS: [Setting; 15] = [
         places: Places::Everywhere,
         default: "none (the Secret is used)",
         help: "File with the kubeconfig of the directory, instead of the Secret. It is read again when it changes.",
+        may_be_empty: false,
+    },
+    Setting {
+        flag: "directory-proxy",
+        alias: None,
+        value: "URL",
+        places: Places::Everywhere,
+        default: "none",
+        help: "Proxy through which the directory is reached, as http://[USER:PASSWORD@]HOST:PORT, by CONNECT. The replica \
+               is never reached through it.",
         may_be_empty: false,
     },
     Setting {
@@ -81,6 +91,16 @@ pub const SETTINGS: [Setting; 15] = [
         help: "How long after it was issued the agent renews its token for the directory, a tenth more or less.",
         may_be_empty: false,
     },
+    Setting {
+        flag: "facts-interval",
+        alias: None,
+        value: "SECONDS",
+        places: Places::Everywhere,
+        default: "300",
+        help: "How often the agent reads what it reports of the replica's nodes, networks and properties, a tenth more or \
+               less.",
+        may_be_empty: false,
+    },
     LEADER_LEASE,
     LOG_FORMAT,
     LOG_LEVEL,
@@ -88,13 +108,3 @@ pub const SETTINGS: [Setting; 15] = [
     VERSION,
     HELP,
 ];
-
-/// The text that `--help` prints, ended by a newline.
-#[must_use]
-pub fn help() -> String {
-    muster_kit::settings::help(
-        "muster-agent",
-        "keeps one cluster, the replica, in step with a directory of clusters.",
-        &SETTINGS,
-    )
-}

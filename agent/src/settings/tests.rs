@@ -1,5 +1,8 @@
 use std::{collections::BTreeMap, ffi::OsString, io};
 
+use muster_kit::log::Format;
+use muster_kit::program::Invocation;
+
 use super::*;
 
 const IN_A_POD: [(&str, &str); 2] =
@@ -7,13 +10,21 @@ const IN_A_POD: [(&str, &str); 2] =
 const FILE: &str = "/etc/muster.toml";
 
 /// Reads settings from flags, variables, and the text of the file; in a pod of the namespace `ours`.
-fn read(args: &[&str], variables: &[(&str, &str)], file: &str) -> Result<Invocation, SettingsError> {
+fn read(
+    args: &[&str],
+    variables: &[(&str, &str)],
+    file: &str,
+) -> Result<Invocation<Settings>, SettingsError> {
     let mut all = IN_A_POD.to_vec();
     all.extend(variables);
     read_outside(args, &all, file)
 }
 
-fn read_outside(args: &[&str], variables: &[(&str, &str)], file: &str) -> Result<Invocation, SettingsError> {
+fn read_outside(
+    args: &[&str],
+    variables: &[(&str, &str)],
+    file: &str,
+) -> Result<Invocation<Settings>, SettingsError> {
     let args: Vec<OsString> = args.iter().map(Into::into).collect();
     let env: BTreeMap<OsString, OsString> =
         variables.iter().map(|(name, value)| (name.into(), value.into())).collect();
@@ -25,7 +36,7 @@ fn read_outside(args: &[&str], variables: &[(&str, &str)], file: &str) -> Result
     Invocation::read(&Start { args: &args, env: &env, read: &disk })
 }
 
-fn run(read: Result<Invocation, SettingsError>) -> (Settings, Vec<String>) {
+fn run(read: Result<Invocation<Settings>, SettingsError>) -> (Settings, Vec<String>) {
     match read.unwrap() {
         Invocation::Run { settings, warnings } => (*settings, warnings),
         other => panic!("{other:?}"),
@@ -36,7 +47,7 @@ fn settings(args: &[&str]) -> Settings {
     run(read(args, &[], "")).0
 }
 
-fn error(read: Result<Invocation, SettingsError>) -> String {
+fn error(read: Result<Invocation<Settings>, SettingsError>) -> String {
     read.unwrap_err().to_string()
 }
 
@@ -44,16 +55,20 @@ fn error(read: Result<Invocation, SettingsError>) -> String {
 fn nothing_set_is_the_default() {
     let (settings, warnings) = run(read(&[], &[], ""));
     let expected = Settings {
+        common: Common {
+            cluster: ClusterSource::InCluster,
+            listen: None,
+            leader_lease: Duration::from_secs(15),
+            log_format: Format::Text,
+            log_level: tracing::Level::INFO,
+        },
         directory: DirectorySource::Secret { namespace: "ours".into(), name: "directory-sync".into() },
+        directory_proxy: None,
         cluster_name: None,
-        replica: ReplicaSource::InCluster,
         namespace: "ours".into(),
-        listen: None,
         mirror: Scope::All,
-        leader_lease: Duration::from_secs(15),
         renewal: Renewal { life: Duration::from_secs(30 * 24 * 3600), after: None },
-        log_format: Format::Text,
-        log_level: tracing::Level::INFO,
+        facts_interval: Duration::from_secs(300),
     };
     assert_eq!(settings, expected);
     assert_eq!(warnings, Vec::<String>::new());
@@ -63,6 +78,7 @@ fn nothing_set_is_the_default() {
 fn every_setting_is_taken_from_every_place() {
     let values = [
         ("directory-secret", "a/b"),
+        ("directory-proxy", "http://proxy:3128"),
         ("cluster-name", "east.1"),
         ("kubeconfig", "/replica"),
         ("namespace", "own"),
@@ -71,20 +87,25 @@ fn every_setting_is_taken_from_every_place() {
         ("leader-lease", "3"),
         ("token-life", "600"),
         ("renew-token-after", "10"),
+        ("facts-interval", "7"),
         ("log-format", "json"),
         ("log-level", "trace"),
     ];
     let expected = Settings {
+        common: Common {
+            cluster: ClusterSource::File("/replica".into()),
+            listen: Some("127.0.0.1:0".parse().unwrap()),
+            leader_lease: Duration::from_secs(3),
+            log_format: Format::Json,
+            log_level: tracing::Level::TRACE,
+        },
         directory: DirectorySource::Secret { namespace: "a".into(), name: "b".into() },
+        directory_proxy: Some(Proxy::parse("http://proxy:3128").unwrap()),
         cluster_name: Some("east.1".into()),
-        replica: ReplicaSource::File("/replica".into()),
         namespace: "own".into(),
-        listen: Some("127.0.0.1:0".parse().unwrap()),
         mirror: Scope::Selected(Selector::parse("env in (prod)").unwrap()),
-        leader_lease: Duration::from_secs(3),
         renewal: Renewal { life: Duration::from_secs(600), after: Some(Duration::from_secs(10)) },
-        log_format: Format::Json,
-        log_level: tracing::Level::TRACE,
+        facts_interval: Duration::from_secs(7),
     };
     let joined: Vec<String> = values.iter().map(|(flag, value)| format!("--{flag}={value}")).collect();
     let joined: Vec<&str> = joined.iter().map(String::as_str).collect();
@@ -167,12 +188,12 @@ fn the_directory_comes_from_one_place() {
 fn the_replica_is_the_own_cluster_else_kubeconfig() {
     let outside = |args: &[&str], variables: &[(&str, &str)]| read_outside(args, variables, "");
     let (in_pod, _) = run(read(&[], &[("KUBECONFIG", "/file")], ""));
-    assert_eq!(in_pod.replica, ReplicaSource::InCluster);
+    assert_eq!(in_pod.common.cluster, ClusterSource::InCluster);
     let (elsewhere, _) = run(outside(&[], &[("KUBECONFIG", "/file")]));
-    assert_eq!(elsewhere.replica, ReplicaSource::File("/file".into()));
+    assert_eq!(elsewhere.common.cluster, ClusterSource::File("/file".into()));
     assert_eq!(elsewhere.namespace, "muster-system");
     let hosted = settings(&["--kubeconfig=/replica"]);
-    assert_eq!(hosted.replica, ReplicaSource::File("/replica".into()));
+    assert_eq!(hosted.common.cluster, ClusterSource::File("/replica".into()));
     assert_eq!(hosted.namespace, "muster-system", "the pod's namespace is one of another cluster");
     let told = "unable to find the replica: run in a pod of it, or set --kubeconfig, MUSTER_KUBECONFIG or KUBECONFIG";
     assert_eq!(error(outside(&[], &[])), told);
@@ -300,7 +321,7 @@ fn help_and_version_need_nothing_else() {
 #[test]
 fn the_help_is_the_agreed_one() {
     assert_eq!(
-        help(),
+        Settings::help(),
         include_str!("help.txt"),
         "settings/help.txt is what people were told; update both or none"
     );
@@ -311,8 +332,19 @@ fn the_help_is_the_agreed_one() {
             setting.alias.map(|alias| format!("--{alias}")),
         ];
         for name in names.into_iter().flatten() {
-            assert!(help().contains(&name), "{name}");
+            assert!(Settings::help().contains(&name), "{name}");
         }
     }
-    assert!(help().lines().all(|line| line.len() <= 100));
+    assert!(Settings::help().lines().all(|line| line.len() <= 100));
+}
+
+#[test]
+fn a_proxy_that_is_wrong_is_refused_and_what_is_in_its_address_is_not_repeated() {
+    for text in ["https://canary:canary@h:3128", "canary", "http://canary@h:3128"] {
+        let error = error(read(&["--directory-proxy", text], &[], ""));
+        assert!(error.contains("--directory-proxy") && error.contains("http://[USER:PASSWORD@]"), "{error}");
+        assert!(!error.contains("canary"), "{error}");
+    }
+    let settings = settings(&["--directory-proxy", "http://user:canary@h:3128"]);
+    assert!(!format!("{settings:?}").contains("canary"));
 }
