@@ -1,10 +1,13 @@
-//! Calls to one API server, each with a deadline.
+//! Calls to one API server, each with a deadline, and made again where that is safe and may help.
+
+mod error;
+mod retry;
 
 use std::cell::Cell;
 use std::time::Duration;
 
-use http::header::{ACCEPT, CONTENT_TYPE, DATE};
-use http::{Method, Request, StatusCode};
+use http::header::{ACCEPT, CONTENT_TYPE, DATE, RETRY_AFTER};
+use http::{Method, Request};
 use http_body_util::BodyExt as _;
 use jiff::Timestamp;
 use jiff::fmt::rfc2822;
@@ -15,8 +18,10 @@ use serde_json::Value;
 use crate::failure::Failure;
 use crate::kubectl::Kubectl;
 use crate::resources::subject;
+pub(crate) use error::CallError;
+use error::{refusal, unreachable};
 
-/// How long a call may take, connecting included.
+/// How long a call may take, connecting and all its attempts included.
 const DEADLINE: Duration = Duration::from_secs(30);
 /// Most items of one page of a list.
 const PAGE: usize = 500;
@@ -38,29 +43,6 @@ pub(crate) struct Api {
     dry_run: bool,
     /// The server's own clock, as of its last answer.
     now: Cell<Option<Timestamp>>,
-}
-
-/// Why a call failed.
-#[derive(Debug)]
-pub(crate) enum CallError {
-    /// There is no such object.
-    NotFound,
-    /// The server does not serve the kind.
-    NotServed,
-    /// The namespace that the object is to be in is not there.
-    NoNamespace,
-    /// 401.
-    Unauthorized,
-    /// 403, with the server's words.
-    Forbidden(String),
-    /// It is there already.
-    Exists,
-    /// The server refuses it as it is, with its words.
-    Refused(String),
-    /// No answer, and why.
-    Unreachable(String),
-    /// Any other answer.
-    Other(String),
 }
 
 /// What a call does, as `kubectl auth can-i` names it.
@@ -100,6 +82,11 @@ impl Api {
 
     pub(crate) fn is_rehearsal(&self) -> bool {
         self.dry_run
+    }
+
+    /// What became of an object: this participle, or that it would have in a rehearsal.
+    pub(crate) fn became(&self, participle: &str) -> String {
+        if self.dry_run { format!("would be {participle} (rehearsed)") } else { participle.to_owned() }
     }
 
     pub(crate) async fn get(
@@ -243,6 +230,31 @@ impl Api {
         accept: &str,
         body: Option<(&str, &Value)>,
     ) -> Result<Value, CallError> {
+        let end = tokio::time::Instant::now() + DEADLINE;
+        let mut attempt = 0;
+        loop {
+            let late = || CallError::Unreachable(format!("no answer within {} s", DEADLINE.as_secs()));
+            let once = tokio::time::timeout_at(end, self.send_once(&method, path, accept, body));
+            let error = match once.await.unwrap_or_else(|_| Err(late())) {
+                Ok(answer) => return Ok(answer),
+                Err(error) => error,
+            };
+            let again = retry::wait(&method, &error, attempt).map(|wait| tokio::time::Instant::now() + wait);
+            match again.filter(|again| *again < end) {
+                Some(again) => tokio::time::sleep_until(again).await,
+                None => return Err(error),
+            }
+            attempt += 1;
+        }
+    }
+
+    async fn send_once(
+        &self,
+        method: &Method,
+        path: &str,
+        accept: &str,
+        body: Option<(&str, &Value)>,
+    ) -> Result<Value, CallError> {
         let (content, bytes) =
             body.map_or((JSON, Vec::new()), |(content, object)| (content, object.to_string().into_bytes()));
         let request = Request::builder()
@@ -252,22 +264,19 @@ impl Api {
             .header(CONTENT_TYPE, content)
             .body(Body::from(bytes))
             .map_err(|error| CallError::Other(error.to_string()))?;
-        let whole = async {
-            let response = self.client.send(request).await.map_err(|error| unreachable(&error))?;
-            let status = response.status();
-            let date = response.headers().get(DATE).and_then(|date| date.to_str().ok());
-            if let Some(date) = date.and_then(|date| rfc2822::parse(date).ok()) {
-                self.now.set(Some(date.timestamp()));
-            }
-            let body = response.into_body().collect().await.map_err(|error| unreachable(&error))?.to_bytes();
-            if status.is_success() {
-                return serde_json::from_slice(&body)
-                    .map_err(|_| CallError::Other("the answer is not JSON".to_owned()));
-            }
-            Err(refusal(status, &body, path))
-        };
-        let late = || CallError::Unreachable(format!("no answer within {} s", DEADLINE.as_secs()));
-        tokio::time::timeout(DEADLINE, whole).await.unwrap_or_else(|_| Err(late()))
+        let response = self.client.send(request).await.map_err(|error| unreachable(&error))?;
+        let status = response.status();
+        let text = |name| response.headers().get(name).and_then(|value| value.to_str().ok());
+        if let Some(date) = text(DATE).and_then(|date| rfc2822::parse(date).ok()) {
+            self.now.set(Some(date.timestamp()));
+        }
+        let after = text(RETRY_AFTER).and_then(|wait| wait.trim().parse().ok()).map(Duration::from_secs);
+        let body = response.into_body().collect().await.map_err(|error| unreachable(&error))?.to_bytes();
+        if status.is_success() {
+            return serde_json::from_slice(&body)
+                .map_err(|_| CallError::Other("the answer is not JSON".to_owned()));
+        }
+        Err(refusal(status, &body, path, after))
     }
 
     /// What to say of a failed call to a path that is no object's.
@@ -315,67 +324,9 @@ impl Api {
                 )
             }
             CallError::Refused(why) | CallError::Other(why) => Failure::new(what, why, get),
-            CallError::Unreachable(why) => Failure::new(what, why, self.kubectl.run("get --raw /readyz")),
-        }
-    }
-}
-
-impl CallError {
-    /// The cause in a few words.
-    pub(crate) fn words(&self) -> String {
-        match self {
-            Self::NotFound => "it does not exist".to_owned(),
-            Self::NotServed => "the cluster does not serve it".to_owned(),
-            Self::NoNamespace => "its namespace does not exist".to_owned(),
-            Self::Unauthorized => {
-                "the server does not know your credential: it has ended, or is of another cluster".to_owned()
-            }
-            Self::Exists => "it is there already".to_owned(),
-            Self::Forbidden(why) | Self::Refused(why) | Self::Unreachable(why) | Self::Other(why) => {
-                why.clone()
+            CallError::Busy { .. } | CallError::Broken(_) | CallError::Cut(_) | CallError::Unreachable(_) => {
+                Failure::new(what, error.words(), self.kubectl.run("get --raw /readyz"))
             }
         }
-    }
-}
-
-/// Why no answer came. Of the chain of causes, all that says more than the one before.
-fn unreachable(error: &dyn std::error::Error) -> CallError {
-    let mut words = vec![error.to_string()];
-    let mut source = error.source();
-    while let Some(cause) = source {
-        let text = cause.to_string();
-        if let Some(last) = words.last_mut()
-            && last.ends_with(&text)
-        {
-            last.truncate(last.len() - text.len());
-            last.truncate(last.trim_end_matches([':', ' ']).len());
-        }
-        words.push(text);
-        source = cause.source();
-    }
-    words.retain(|word| !word.is_empty() && !["ServiceError", "HyperError"].contains(&word.as_str()));
-    words.dedup();
-    CallError::Unreachable(words.join(": "))
-}
-
-fn refusal(status: StatusCode, body: &[u8], path: &str) -> CallError {
-    let told: Value = serde_json::from_slice(body).unwrap_or_default();
-    let text = |pointer: &str| told.pointer(pointer).and_then(Value::as_str).unwrap_or_default();
-    let message = text("/message");
-    let message = if message.is_empty() { status.to_string() } else { message.to_owned() };
-    match status {
-        StatusCode::NOT_FOUND if text("/details/name").is_empty() => CallError::NotServed,
-        // Of a namespace itself the path ends with its name: /api/v1/namespaces/NAME.
-        StatusCode::NOT_FOUND if text("/details/kind") == "namespaces" && path.split('/').count() > 5 => {
-            CallError::NoNamespace
-        }
-        StatusCode::NOT_FOUND => CallError::NotFound,
-        StatusCode::UNAUTHORIZED => CallError::Unauthorized,
-        StatusCode::FORBIDDEN => CallError::Forbidden(message),
-        StatusCode::CONFLICT if text("/reason") == "AlreadyExists" => CallError::Exists,
-        StatusCode::BAD_REQUEST | StatusCode::UNPROCESSABLE_ENTITY | StatusCode::CONFLICT => {
-            CallError::Refused(message)
-        }
-        _ => CallError::Other(format!("{status}: {message}")),
     }
 }

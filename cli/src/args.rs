@@ -46,10 +46,14 @@ impl Target {
 
 #[derive(Subcommand)]
 pub(crate) enum Verb {
-    /// Print all that a cluster needs to join: `kubectl muster join east | kubectl --context east apply -f -`.
+    /// Print all that a cluster needs to join: `kubectl muster join east | kubectl --context east apply --server-side --force-conflicts -f -`.
     Join(Join),
-    /// Print a new credential for a cluster that joined: `kubectl muster token east | kubectl --context east apply -f -`.
+    /// Print a new credential for a cluster that joined, for the same command behind it.
     Token(Token),
+    /// Let a cluster in that waits for approval, or was denied.
+    Approve(NamedWriting),
+    /// Keep a cluster out: its account goes, and with it all its credentials.
+    Deny(NamedWriting),
     /// List the accounts of clusters, and until when their credentials live.
     Tokens,
     /// End all credentials of a cluster, by deleting its account.
@@ -123,6 +127,7 @@ pub(crate) struct Directory {
 }
 
 #[derive(Flags)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
 pub(crate) struct Join {
     /// The cluster's name in the directory.
     #[arg(value_parser = cluster_name)]
@@ -130,6 +135,17 @@ pub(crate) struct Join {
     /// Labels of the entry, by which policies select it. An entry that is there keeps those that it has.
     #[arg(long, value_name = "KEY=VALUE,…", value_parser = labels, default_value = "", hide_default_value = true)]
     pub(crate) labels: BTreeMap<String, String>,
+    /// Have the new entry wait for approval: until `approve` the cluster's account has no rights.
+    #[arg(long)]
+    pub(crate) manual: bool,
+    /// Print multicluster.yaml too where the cluster joined already. It brings back what was deleted of it there, such as
+    /// the rights of Works.
+    #[arg(long)]
+    pub(crate) manifests: bool,
+    /// The agent runs outside the cluster: print all that the cluster needs but the Deployment, and say on stderr what the
+    /// cluster that hosts the agent needs.
+    #[arg(long)]
+    pub(crate) hosted: bool,
     /// Rehearse: the server says what would be written, and writes nothing. The credential is left out.
     #[arg(long)]
     pub(crate) dry_run: bool,

@@ -31,9 +31,11 @@ pub(crate) async fn connect(target: &Target, dry_run: bool) -> Result<Connection
     let kubeconfig = read(target.kubeconfig.as_deref())?;
     let options = KubeConfigOptions { context: target.context.clone(), ..KubeConfigOptions::default() };
     let context = target.context.clone().or_else(|| kubeconfig.current_context.clone());
-    let config = Config::from_custom_kubeconfig(kubeconfig, &options)
+    let mut config = Config::from_custom_kubeconfig(kubeconfig, &options)
         .await
         .map_err(|error| unusable(&error, context.as_deref(), &kubectl))?;
+    // It would repeat writes of which it is not known whether they were done, and hide behind the deadline why.
+    config.default_retry = false;
     let (server, ca) = (config.cluster_url.clone(), config.root_cert.clone());
     let tls_server_name = config.tls_server_name.clone();
     let plugin = config.auth_info.exec.as_ref().and_then(|exec| exec.command.clone()).unwrap_or_default();

@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 use crate::address::Address;
 use crate::api::{Api, Call, CallError};
 use crate::failure::Failure;
-use crate::fleet;
+use crate::fleet::{self, Approval};
 use crate::kubectl::quoted;
 use crate::output::note;
 
@@ -24,6 +24,10 @@ const LIFE: u32 = 3600;
 const LOOK: Duration = Duration::from_millis(500);
 /// Annotation of a joining Secret: until when the token that was last bound to it lives.
 pub(crate) const JOINING_UNTIL: &str = "multicluster.coreos.com/joining-until";
+
+/// What `kubectl` is told in the replica to take what `join` and `token` print. Not a client-side apply, which keeps a copy of
+/// the token in an annotation; and with force, since the credential is to replace whatever anybody put there.
+pub(crate) const TAKE: &str = "apply --server-side --force-conflicts -f -";
 
 /// A token, and until when it lives.
 pub(crate) struct Token {
@@ -65,8 +69,11 @@ pub(crate) async fn account(api: &Api, cluster: &str, patience: Duration) -> Res
             Err(error) => return Err(api.failure(call, error)),
         }
         if !told {
-            // For a cluster that is not entered nobody makes one.
-            fleet::entry(api, cluster).await?;
+            // For a cluster that is not entered, or kept out, nobody makes one.
+            let entry = fleet::entry(api, cluster).await?;
+            if Approval::of(&entry) == Some(Approval::Denied) {
+                return Err(denied(api, cluster));
+            }
         }
         if began.elapsed() >= patience {
             return Err(late(api, cluster, patience).await);
@@ -80,6 +87,14 @@ pub(crate) async fn account(api: &Api, cluster: &str, patience: Duration) -> Res
         }
         tokio::time::sleep(LOOK).await;
     }
+}
+
+fn denied(api: &Api, cluster: &str) -> Failure {
+    Failure::new(
+        format!("unable to get serviceaccounts {}/{cluster}", names::AGENTS_NAMESPACE),
+        format!("clusters.multicluster.coreos.com {cluster} is denied, and so has no account"),
+        format!("if it is to come in after all: {}", api.kubectl().muster(&format!("approve {cluster}"))),
+    )
 }
 
 /// Why there is no account: the controller's word on the entry where it has one, else that there is no controller.
@@ -293,7 +308,7 @@ pub(crate) fn explain(
          - name: directory\n  context: {{cluster: directory, user: {cluster}}}\n\
          current-context: directory\n\
          EOF\n\
-         # The Secret that the agent reads, on stdout: for | kubectl --context REPLICA apply -f -\n\
+         # The Secret that the agent reads, on stdout: for | kubectl --context REPLICA {TAKE}\n\
          kubectl -n {} create secret generic {} --from-literal={}={cluster} --from-file={}={file} --dry-run=client -o yaml\n\
          rm {file}\n",
         names::SYSTEM_NAMESPACE,

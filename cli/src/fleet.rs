@@ -8,7 +8,7 @@ use muster_api::condition::Status;
 use muster_api::conditions::{Entry, Severity, lists};
 use muster_api::report::{ClusterReport, ClusterReportStatus};
 use muster_api::resource::{CLUSTERS, LEASES, REPORTS};
-use muster_api::{Condition, Resource, names};
+use muster_api::{Condition, Resource, marks, names};
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -27,6 +27,8 @@ pub(crate) struct Member {
     pub(crate) labels: BTreeMap<String, String>,
     /// Whether its entry is being deleted.
     pub(crate) leaving: bool,
+    /// What keeps it from having its rights.
+    pub(crate) approval: Option<Approval>,
     /// What the directory's controller says of it.
     pub(crate) status: ClusterStatus,
     /// Its execution namespace.
@@ -35,6 +37,43 @@ pub(crate) struct Member {
     pub(crate) report: Option<ClusterReportStatus>,
     /// Its Lease, where there is one.
     pub(crate) lease: Option<Lease>,
+}
+
+/// What keeps a cluster from having its rights.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Approval {
+    /// Somebody has to approve it first.
+    Pending,
+    /// It is kept out.
+    Denied,
+}
+
+impl Approval {
+    /// What an entry says; `None` where nothing is in the way. A value that is not known grants nothing, and takes nothing.
+    pub(crate) fn of(entry: &Value) -> Option<Self> {
+        let said = entry.pointer("/metadata/annotations")?.get(marks::APPROVAL)?;
+        match said.as_str() {
+            Some(marks::APPROVAL_APPROVED) => None,
+            Some(marks::APPROVAL_DENIED) => Some(Self::Denied),
+            Some(marks::APPROVAL_REQUIRED) => Some(Self::Pending),
+            _ if is_enrolled(entry) => None,
+            _ => Some(Self::Pending),
+        }
+    }
+
+    /// One word for a table.
+    pub(crate) fn word(self) -> &'static str {
+        match self {
+            Self::Pending => "Pending",
+            Self::Denied => "Denied",
+        }
+    }
+}
+
+/// Whether the directory's controller says that the cluster has all that it needs.
+fn is_enrolled(entry: &Value) -> bool {
+    let conditions = entry.pointer("/status/conditions").and_then(Value::as_array).into_iter().flatten();
+    conditions.into_iter().any(|one| one["type"] == "Enrolled" && one["status"] == Status::True.as_str())
 }
 
 /// A heartbeat.
@@ -108,6 +147,17 @@ pub(crate) async fn entry(api: &Api, name: &str) -> Result<Value, Failure> {
     })
 }
 
+/// The identity of the cluster that an entry stands for, or where no controller says so, of the one that reported; `None`
+/// where none came yet, or that cannot be told.
+pub(crate) async fn behind(api: &Api, entry: &Value) -> Option<String> {
+    let member = Member::of_entry(entry);
+    if member.status.id.is_some() {
+        return member.status.id;
+    }
+    let report = api.get(&REPORTS, Some(&member.namespace), &member.name).await.ok()?;
+    read_report(&report)?.replica?.id
+}
+
 /// What was listed, or nothing and a word on stderr.
 fn known(api: &Api, call: Call<'_>, listed: Result<Vec<Value>, CallError>) -> Vec<Value> {
     listed.unwrap_or_else(|error| {
@@ -143,6 +193,7 @@ impl Member {
         Self {
             labels: serde_json::from_value(labels).unwrap_or_default(),
             leaving: entry.pointer("/metadata/deletionTimestamp").is_some(),
+            approval: Approval::of(entry),
             name,
             status,
             namespace,
@@ -254,6 +305,22 @@ mod tests {
         assert_eq!(member.ready(at("2026-11-22T10:00:40Z")), Some(Status::True));
         assert_eq!(member.ready(at("2026-11-22T10:00:41Z")), Some(Status::Unknown));
         assert_eq!(member.heartbeat(at("2026-11-22T09:59:00Z")), Some(SignedDuration::ZERO));
+    }
+
+    #[test]
+    fn what_an_entry_says_of_approval_grants_nothing_unless_it_is_known() {
+        let of = |value: Value| Approval::of(&json!({"metadata": {"annotations": {marks::APPROVAL: value}}}));
+        assert_eq!(of(json!("approved")), None);
+        assert_eq!(of(json!("denied")), Some(Approval::Denied));
+        for other in [json!("required"), json!("Approved"), json!(""), json!(null)] {
+            assert_eq!(of(other.clone()), Some(Approval::Pending), "{other}");
+        }
+        assert_eq!(Approval::of(&json!({"metadata": {}})), None);
+        let enrolled = |value: &str| {
+            let status = json!({"conditions": [{"type": "Enrolled", "status": "True"}]});
+            Approval::of(&json!({"metadata": {"annotations": {marks::APPROVAL: value}}, "status": status}))
+        };
+        assert_eq!((enrolled("other"), enrolled("required")), (None, Some(Approval::Pending)));
     }
 
     #[test]

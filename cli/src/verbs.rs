@@ -1,5 +1,6 @@
 //! What each verb does.
 
+mod approve;
 mod check;
 mod completion;
 mod files;
@@ -20,6 +21,7 @@ use crate::api::Api;
 use crate::args::{Args, Output, Verb, Writing};
 use crate::failure::Failure;
 use crate::output::{print, yaml};
+use crate::verbs::approve::Answer;
 use crate::verbs::replica::Word;
 
 /// Does what the command line asks for, or says how `kubectl` does it.
@@ -33,6 +35,8 @@ pub(crate) async fn run(args: Args) -> Result<(), Failure> {
         return print(&match &verb {
             Verb::Join(flags) => join::explain(&kubectl, flags),
             Verb::Token(flags) => token::explain(&kubectl, flags),
+            Verb::Approve(flags) => approve::explain(&kubectl, flags, Answer::Approve),
+            Verb::Deny(flags) => approve::explain(&kubectl, flags, Answer::Deny),
             Verb::Tokens => tokens::explain(&kubectl),
             Verb::Revoke(flags) => revoke::explain(&kubectl, flags),
             Verb::Status(flags) => status::explain(&kubectl, flags),
@@ -52,6 +56,8 @@ pub(crate) async fn run(args: Args) -> Result<(), Failure> {
     match verb {
         Verb::Join(flags) => join::run(&target, &flags).await,
         Verb::Token(flags) => token::run(&target, &flags).await,
+        Verb::Approve(flags) => approve::run(&target, &flags, Answer::Approve).await,
+        Verb::Deny(flags) => approve::run(&target, &flags, Answer::Deny).await,
         Verb::Tokens => tokens::run(&target).await,
         Verb::Revoke(flags) => revoke::run(&target, &flags).await,
         Verb::Status(flags) => status::run(&target, &flags).await,

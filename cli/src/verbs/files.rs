@@ -53,11 +53,10 @@ pub(super) async fn apply(target: &Target, flags: &Apply) -> Result<(), Failure>
     }
     let connection = connect(target, flags.writing.dry_run).await?;
     let api = &connection.api;
-    let rehearsed = if api.is_rehearsal() { " (rehearsed)" } else { "" };
     let mut written = Vec::new();
     for (name, document) in &documents.good {
         let object = one(api, flags, &format!("{shown}, {name}"), document).await?;
-        note(&format!("{} applied{rehearsed}", name.rsplit(", ").next().unwrap_or(name)));
+        note(&format!("{} {}", name.rsplit(", ").next().unwrap_or(name), api.became("applied")));
         written.push(object);
     }
     if flags.writing.output.is_some() { print(&joined(written.iter())) } else { Ok(()) }

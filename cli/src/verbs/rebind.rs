@@ -28,10 +28,10 @@ pub(super) async fn run(target: &Target, flags: &Rebind) -> Result<(), Failure> 
     let change = json!({"metadata": {"annotations": {REBIND: identity}}});
     let call = Call::new("patch", &CLUSTERS, None, Some(name));
     let entry = api.patch(&CLUSTERS, None, name, &change).await.map_err(|error| api.failure(call, error))?;
-    let rehearsed = if api.is_rehearsal() { " (rehearsed)" } else { "" };
     note(&format!(
-        "cluster.multicluster.coreos.com/{name} annotated{rehearsed}: the cluster {identity} takes the place of {} as soon \
-         as it reports",
+        "cluster.multicluster.coreos.com/{name} {}: the cluster {identity} {} the place of {} as soon as it reports",
+        api.became("annotated"),
+        if api.is_rehearsal() { "would take" } else { "takes" },
         bound.unwrap_or("none"),
     ));
     super::written(flags.writing, &entry)

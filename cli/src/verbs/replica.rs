@@ -29,6 +29,18 @@ impl Word {
             Self::Leave => (marks::LEAVE, Some("true")),
         }
     }
+
+    /// What it would do, where it is only rehearsed.
+    fn would(self) -> &'static str {
+        match self {
+            Self::Pause => "would be paused (rehearsed): no agent would write to this cluster any more",
+            Self::Resume => "would be resumed (rehearsed): the agent would put right what differs",
+            Self::Leave => {
+                "would be told to leave (rehearsed): the agent would remove its copies and what policies granted, and keep \
+                 namespaces and what Works made"
+            }
+        }
+    }
 }
 
 pub(super) async fn say(target: &Target, flags: &Replica, word: Word) -> Result<(), Failure> {
@@ -41,6 +53,10 @@ pub(super) async fn say(target: &Target, flags: &Replica, word: Word) -> Result<
         .patch(&REPORTS, namespace, names::AGENT, &change)
         .await
         .map_err(|error| no_report(api, flags, error))?;
+    if api.is_rehearsal() {
+        note(word.would());
+        return super::written(flags.writing, &report);
+    }
     let (context, namespace) = (api.kubectl(), &flags.namespace);
     note(&match word {
         Word::Pause => format!(
@@ -104,6 +120,13 @@ pub(super) async fn repin(target: &Target, flags: &Replica) -> Result<(), Failur
         Err(error) => return Err(api.failure(call("delete"), error)),
     }
     let was = pin.get("directory").and_then(Value::as_str).unwrap_or("unknown");
+    if api.is_rehearsal() {
+        note(&format!(
+            "configmap/{name} {} from {namespace}: the agent would forget the directory of identity {was}",
+            api.became("deleted")
+        ));
+        return super::written(flags.writing, &there);
+    }
     note(&format!(
         "configmap/{name} deleted from {namespace}: the agent forgets the directory of identity {was}, and joins the one \
          that its kubeconfig leads to. Copies of entries that are not there go; objects of Works stay. An agent that still reads the \

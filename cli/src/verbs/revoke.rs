@@ -16,6 +16,10 @@ pub(super) async fn run(target: &Target, flags: &NamedWriting) -> Result<(), Fai
     let (api, name) = (&connection.api, &flags.name);
     let account = account(api, name).await?;
     let stays = api.get(&CLUSTERS, None, name).await.is_ok();
+    if api.is_rehearsal() {
+        note("all tokens of it would be refused within 10 s, save on watches that are open already");
+        return super::written(flags.writing, &account);
+    }
     note(
         "all tokens of it are refused within 10 s. A watch that is open already lives on until the API server ends it, \
          an hour at most with its defaults: until then write nothing that this cluster must not read",
@@ -50,8 +54,7 @@ pub(super) async fn account(api: &Api, name: &str) -> Result<serde_json::Value, 
         Ok(_) | Err(CallError::NotFound) => {}
         Err(error) => return Err(api.failure(call("delete"), error)),
     }
-    let rehearsed = if api.is_rehearsal() { " (rehearsed)" } else { "" };
-    note(&format!("serviceaccount/{name} deleted from {}{rehearsed}", names::AGENTS_NAMESPACE));
+    note(&format!("serviceaccount/{name} {} from {}", api.became("deleted"), names::AGENTS_NAMESPACE));
     // It would go with the account in a while. Without the account it ends nothing any more, so a failure is none.
     let _ = api.delete(&SECRETS, namespace, &joining_secret(name)).await;
     Ok(there)

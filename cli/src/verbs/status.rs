@@ -11,8 +11,9 @@ use serde_json::Value;
 use crate::api::{Api, Call, CallError};
 use crate::args::{Status, Target};
 use crate::connect::connect;
+use crate::credential::TAKE;
 use crate::failure::Failure;
-use crate::fleet::{self, Concern, Member, age, until};
+use crate::fleet::{self, Approval, Concern, Member, age, until};
 use crate::kubectl::Kubectl;
 use crate::output::{note, plain, print, table};
 
@@ -83,6 +84,9 @@ fn row(kubectl: &Kubectl, member: &Member, now: Timestamp) -> Vec<String> {
 }
 
 fn ready(member: &Member, now: Timestamp) -> String {
+    if let Some(approval) = member.approval {
+        return approval.word().to_owned();
+    }
     member.ready(now).map(|ready| ready.as_str().to_owned()).unwrap_or_default()
 }
 
@@ -97,6 +101,8 @@ fn silent(member: &Member, now: Timestamp) -> bool {
 fn next(kubectl: &Kubectl, member: &Member, now: Timestamp) -> String {
     if member.leaving {
         "it is leaving".to_owned()
+    } else if member.approval.is_some() {
+        kubectl.muster(&format!("approve {}", member.name))
     } else if member.heartbeat(now).is_none() {
         kubectl.muster(&format!("join {}", member.name))
     } else if silent(member, now) || !member.concerns().is_empty() {
@@ -219,10 +225,23 @@ fn to_do(kubectl: &Kubectl, member: &Member, works: &[(String, Work)], now: Time
             "The entry is being deleted.",
             &format!("Wait: {}", kubectl.run(&format!("wait --for=delete mcl/{name} --timeout=5m"))),
         );
+    } else if let Some(approval) = member.approval {
+        item(
+            match approval {
+                Approval::Pending => "It waits for approval, and has no rights until then.",
+                Approval::Denied => {
+                    "It was denied: it has neither an account nor rights. If it is to come in after all:"
+                }
+            },
+            &kubectl.muster(&format!("approve {name}")),
+        );
+        if approval == Approval::Pending {
+            item("Or keep it out:", &kubectl.muster(&format!("deny {name}")));
+        }
     } else if member.heartbeat(now).is_none() {
         item(
             "No agent has reported yet.",
-            &format!("{} | kubectl --context {name} apply -f -", kubectl.muster(&format!("join {name}"))),
+            &format!("{} | kubectl --context {name} {TAKE}", kubectl.muster(&format!("join {name}"))),
         );
     } else if silent(member, now) {
         item(
@@ -232,6 +251,9 @@ fn to_do(kubectl: &Kubectl, member: &Member, works: &[(String, Work)], now: Time
     }
     for Concern { condition, entry } in member.concerns() {
         // It is said above in more words.
+        if member.approval.is_some() && ["Pending", "Denied"].contains(&condition.reason.as_str()) {
+            continue;
+        }
         if silent(member, now) && condition.reason == "HeartbeatLost" {
             continue;
         }
@@ -251,7 +273,7 @@ fn to_do(kubectl: &Kubectl, member: &Member, works: &[(String, Work)], now: Time
             let command = kubectl.muster(&format!("token {name}"));
             item(
                 "A new credential for it is printed by this.",
-                &format!("{command} | kubectl --context {name} apply -f -"),
+                &format!("{command} | kubectl --context {name} {TAKE}"),
             );
         }
     }

@@ -1,9 +1,11 @@
 //! `unregister`: takes a cluster off the directory's list.
 
+mod holds;
+
 use std::time::Duration;
 
 use muster_api::names;
-use muster_api::resource::{CLUSTERS, NAMESPACES, SERVICE_ACCOUNTS};
+use muster_api::resource::{CLUSTERS, SERVICE_ACCOUNTS};
 use serde_json::Value;
 
 use crate::api::{Api, Call, CallError};
@@ -15,6 +17,8 @@ use crate::kubectl::Kubectl;
 use crate::output::note;
 use crate::verbs::revoke;
 
+/// A change that takes all finalizers off an object, as one word of a shell.
+const NO_FINALIZERS: &str = r#"'{"metadata":{"finalizers":null}}'"#;
 /// How often it is looked whether the entry is gone.
 const LOOK: Duration = Duration::from_secs(1);
 
@@ -27,44 +31,26 @@ pub(super) async fn run(target: &Target, flags: &Unregister) -> Result<(), Failu
         Ok(_) | Err(CallError::NotFound) => {}
         Err(error) => return Err(api.failure(call("delete"), error)),
     }
-    if flags.writing.dry_run {
-        note(&format!("cluster.multicluster.coreos.com/{name} deleted (rehearsed)"));
-        return super::written(flags.writing, &entry);
-    }
     if flags.force {
-        match api.get(&SERVICE_ACCOUNTS, Some(names::AGENTS_NAMESPACE), name).await {
-            Err(CallError::NotFound) => {}
-            _ => drop(revoke::account(api, name).await?),
-        }
-        note(
-            "its agent was not waited for, and cannot read any more that it is to leave: what it made there stays, until \
-             somebody says so in that cluster: kubectl muster leave",
-        );
+        return force(api, flags, &entry).await;
+    }
+    if flags.writing.dry_run {
+        note(&format!("cluster.multicluster.coreos.com/{name} {}", api.became("deleted")));
         return super::written(flags.writing, &entry);
     }
     let began = tokio::time::Instant::now();
     let mut told = false;
     loop {
-        match api.get(&CLUSTERS, None, name).await {
+        let left = match api.get(&CLUSTERS, None, name).await {
             Err(CallError::NotFound) => break,
             // Of this name there is another one already.
             Ok(there) if there.pointer("/metadata/uid") != entry.pointer("/metadata/uid") => break,
-            Ok(_) => {}
+            Ok(there) => there,
             Err(error) => return Err(api.failure(call("get"), error)),
-        }
+        };
         if began.elapsed() >= flags.timeout {
-            return Err(Failure::new(
-                format!("unable to see the end of clusters.multicluster.coreos.com {name}"),
-                format!(
-                    "it is still being deleted after {} s: its finalizers wait for the cluster",
-                    flags.timeout.as_secs()
-                ),
-                format!(
-                    "{}; or do not wait for it: {}",
-                    api.kubectl().run(&format!("describe mcl {name}")),
-                    api.kubectl().muster(&format!("unregister {name} --force"))
-                ),
-            ));
+            holds::tell_of_namespace(api, &holds::namespace_of(&left, name)).await;
+            return Err(held(api, &left, name, &format!(" after {} s", flags.timeout.as_secs())));
         }
         if !told {
             note(&format!("waiting until the cluster has left, {} s at most", flags.timeout.as_secs()));
@@ -80,35 +66,70 @@ pub(super) async fn run(target: &Target, flags: &Unregister) -> Result<(), Failu
             api.kubectl().muster(&format!("revoke {name}"))
         ));
     }
-    retained(api, &entry, name).await;
+    holds::tell_of_namespace(api, &holds::namespace_of(&entry, name)).await;
     super::written(flags.writing, &entry)
 }
 
-/// Says so where the execution namespace outlives the entry.
-async fn retained(api: &Api, entry: &Value, name: &str) {
-    let told = entry.pointer("/status/executionNamespace").and_then(Value::as_str);
-    let namespace = told.map_or_else(|| names::execution_namespace(name), str::to_owned);
-    let Ok(there) = api.metadata(&NAMESPACES, None, &namespace).await else { return };
-    if there.pointer("/metadata/deletionTimestamp").is_none() {
-        note(&format!(
-            "namespace/{namespace} stays: it holds Works, or no controller of the directory removes it. An entry of the \
-             same name finds it again. To see what is in it: {}",
-            api.kubectl().run(&format!("-n {namespace} get works.multicluster.x-k8s.io")),
-        ));
+/// The rest where nobody is waited for: the account goes, then Muster's own finalizers. In this order no credential outlives
+/// the entry.
+async fn force(api: &Api, flags: &Unregister, entry: &Value) -> Result<(), Failure> {
+    let name = flags.name.as_str();
+    match api.get(&SERVICE_ACCOUNTS, Some(names::AGENTS_NAMESPACE), name).await {
+        Err(CallError::NotFound) => {}
+        _ => drop(revoke::account(api, name).await?),
     }
+    let namespace = holds::namespace_of(entry, name);
+    holds::let_go(api, entry, &namespace).await?;
+    if api.is_rehearsal() {
+        note(&format!("cluster.multicluster.coreos.com/{name} {}", api.became("deleted")));
+        return super::written(flags.writing, entry);
+    }
+    holds::tell_of_namespace(api, &namespace).await;
+    match api.get(&CLUSTERS, None, name).await {
+        Ok(left) if left.pointer("/metadata/uid") == entry.pointer("/metadata/uid") => {
+            return Err(held(api, &left, name, ""));
+        }
+        _ => note(&format!("cluster.multicluster.coreos.com/{name} deleted")),
+    }
+    note(
+        "its agent was not waited for, and cannot read any more that it is to leave: what it made there stays, until \
+         somebody says so in that cluster: kubectl muster leave",
+    );
+    super::written(flags.writing, entry)
+}
+
+/// The entry is still there: what holds it, and what removes that.
+fn held(api: &Api, entry: &Value, name: &str, after: &str) -> Failure {
+    let (what, remedies): (Vec<String>, Vec<String>) = holds::of_entry(api, entry, name).into_iter().unzip();
+    Failure::new(
+        format!("unable to see the end of clusters.multicluster.coreos.com {name}"),
+        format!("it is still being deleted{after}, and held by {}", what.join(", ")),
+        if remedies.is_empty() {
+            api.kubectl().run(&format!("describe mcl {name}"))
+        } else {
+            remedies.join("\n")
+        },
+    )
 }
 
 pub(super) fn explain(kubectl: &Kubectl, flags: &Unregister) -> String {
     let name = &flags.name;
-    if flags.force {
+    if !flags.force {
         return format!(
-            "{}\n{}\n",
-            kubectl.run(&format!("delete mcl {name} --wait=false")),
-            kubectl.run(&format!(
-                "-n {} delete serviceaccount {name} --ignore-not-found",
-                names::AGENTS_NAMESPACE
-            )),
+            "{}\n",
+            kubectl.run(&format!("delete mcl {name} --timeout={}s", flags.timeout.as_secs()))
         );
     }
-    format!("{}\n", kubectl.run(&format!("delete mcl {name} --timeout={}s", flags.timeout.as_secs())))
+    let namespace = names::execution_namespace(name);
+    let works = format!("-n {namespace} get works.multicluster.x-k8s.io -o name");
+    format!(
+        "{}\n{}\n# Muster's own finalizers. These take off those of others, too: see before that there are none.\n\
+         for work in $({}); do {}; done\n{} || true\n",
+        kubectl.run(&format!("delete mcl {name} --wait=false")),
+        kubectl
+            .run(&format!("-n {} delete serviceaccount {name} --ignore-not-found", names::AGENTS_NAMESPACE)),
+        kubectl.run(&works),
+        kubectl.run(&format!("-n {namespace} patch $work --type=merge -p {NO_FINALIZERS}")),
+        kubectl.run(&format!("patch mcl {name} --type=merge -p {NO_FINALIZERS}")),
+    )
 }

@@ -6,6 +6,7 @@ use muster_api::resource::{CLUSTER_ROLE_BINDINGS, NAMESPACES, REPORTS, SECRETS};
 
 use super::{Finding, absent, definitions, deployment, present, version};
 use crate::api::{Api, CallError};
+use crate::credential::TAKE;
 use crate::failure::Failure;
 use crate::fleet::{Concern, concerns};
 
@@ -27,7 +28,7 @@ pub(super) async fn look(api: &Api) -> Result<Vec<Finding>, Failure> {
         findings.push(present(api, &NAMESPACES, None, namespace, &remedy).await);
     }
     findings.push(deployment(api, AGENT, &remedy, Finding::bad).await);
-    let secret = format!("in the directory: kubectl muster token NAME | {}", api.kubectl().run("apply -f -"));
+    let secret = format!("in the directory: kubectl muster token NAME | {}", api.kubectl().run(TAKE));
     findings.push(present(api, &SECRETS, Some(SYSTEM_NAMESPACE), AGENT, &secret).await);
     if api.metadata(&CLUSTER_ROLE_BINDINGS, None, EVERYTHING).await.is_ok() {
         findings.push(Finding::odd(
