@@ -30,6 +30,17 @@ test: planes static
 	cargo test --locked --workspace $(FEATURES) --doc
 	cargo test --locked --workspace $(FEATURES) --tests -- --test-threads=$(TEST_THREADS) $(T)
 
+.PHONY: e2e
+
+## e2e: run the images as pods on real nodes; as root, and installs containerd; with E2E=skip it is left out
+ifeq ($(E2E),skip)
+e2e:
+	@echo 'e2e: SKIPPED, since E2E=skip'
+else
+e2e: planes image
+	cargo test --quiet --locked --package muster-tests --test e2e
+endif
+
 .PHONY: fuzz fuzz-manifests fuzz-kubeconfig
 
 # What is fuzzed is instrumented by the stable compiler itself. With a target named, build scripts and macros are not.

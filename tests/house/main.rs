@@ -1,6 +1,8 @@
 //! The rules of the house that a compiler does not check. Nothing here needs a server.
 
 #[cfg(test)]
+mod alerts;
+#[cfg(test)]
 mod crates;
 #[cfg(test)]
 mod readme;

@@ -1,4 +1,4 @@
-//! Where etcd, kube-apiserver, kube-controller-manager and kubectl come from.
+//! Where etcd, kube-apiserver, kube-controller-manager and kubectl come from, and the programs of a node.
 //!
 //! `KUBEBUILDER_ASSETS` if it is set, else the cache folder, else `go build` of `tests/controlplane` into the cache
 //! folder. The cache lies outside `target/` and is keyed by the Go module's files: a `cargo clean` does not cost four
@@ -79,6 +79,17 @@ pub struct Binaries {
     pub kubectl: PathBuf,
 }
 
+/// The programs of a node that are Kubernetes' own. Only what runs pods needs them.
+#[derive(Clone, Debug)]
+pub struct NodeBinaries {
+    /// kubelet.
+    pub kubelet: PathBuf,
+    /// kube-proxy.
+    pub kube_proxy: PathBuf,
+    /// kube-scheduler, which is none of a node, but nothing else needs it.
+    pub kube_scheduler: PathBuf,
+}
+
 /// Where to look. [`Lookup::from_env`] is what all but the tests of this module use.
 #[derive(Clone, Debug)]
 pub struct Lookup {
@@ -96,7 +107,39 @@ const ETCD: &str = "etcd";
 const KUBE_APISERVER: &str = "kube-apiserver";
 const KUBE_CONTROLLER_MANAGER: &str = "kube-controller-manager";
 const KUBECTL: &str = "kubectl";
-const ALL: [&str; 4] = [ETCD, KUBE_APISERVER, KUBE_CONTROLLER_MANAGER, KUBECTL];
+
+/// Programs that are built together into a folder of their own.
+struct Set {
+    /// What the folder's name begins with.
+    prefix: &'static str,
+    /// Their names, with the Go package of each.
+    programs: &'static [(&'static str, &'static str)],
+    /// How long that takes, and what it needs, said before it begins.
+    cost: &'static str,
+}
+
+const PLANES: Set = Set {
+    prefix: "planes",
+    programs: &[
+        (ETCD, "go.etcd.io/etcd/server/v3"),
+        (KUBE_APISERVER, "k8s.io/kubernetes/cmd/kube-apiserver"),
+        (KUBE_CONTROLLER_MANAGER, "k8s.io/kubernetes/cmd/kube-controller-manager"),
+        (KUBECTL, "k8s.io/kubernetes/cmd/kubectl"),
+    ],
+    cost: "It takes about four minutes on two cores, and needs 4 GB for Go's caches.",
+};
+const KUBELET: &str = "kubelet";
+const KUBE_PROXY: &str = "kube-proxy";
+const KUBE_SCHEDULER: &str = "kube-scheduler";
+const NODES: Set = Set {
+    prefix: "nodes",
+    programs: &[
+        (KUBELET, "k8s.io/kubernetes/cmd/kubelet"),
+        (KUBE_PROXY, "k8s.io/kubernetes/cmd/kube-proxy"),
+        (KUBE_SCHEDULER, "k8s.io/kubernetes/cmd/kube-scheduler"),
+    ],
+    cost: "It takes half a minute on two cores once the control plane's are built.",
+};
 
 /// The programs, looked up once in a process. A first call may build them, which takes minutes; progress goes to
 /// stderr.
@@ -135,7 +178,7 @@ impl Lookup {
     /// [`BinariesError`].
     pub fn locate(&self) -> Result<Binaries, BinariesError> {
         let Some(assets) = &self.assets else {
-            return Ok(Binaries::of(&self.cached(&ALL)?));
+            return Ok(Binaries::of(&self.cached(&PLANES, &PLANES.names())?));
         };
         let missing = missing(assets, &[ETCD, KUBE_APISERVER, KUBECTL]);
         if !missing.is_empty() {
@@ -145,19 +188,33 @@ impl Lookup {
         // setup-envtest ships no kube-controller-manager
         if !found.kube_controller_manager.is_file() {
             found.kube_controller_manager =
-                self.cached(&[KUBE_CONTROLLER_MANAGER])?.join(KUBE_CONTROLLER_MANAGER);
+                self.cached(&PLANES, &[KUBE_CONTROLLER_MANAGER])?.join(KUBE_CONTROLLER_MANAGER);
         }
         Ok(found)
     }
 
-    /// The cache folder for this version of the Go module, with `wanted` in it.
-    fn cached(&self, wanted: &[&str]) -> Result<PathBuf, BinariesError> {
-        let folder = self.cache.join(format!("planes-{}", self.key()?));
+    /// Finds the programs of a node in the cache folder, or builds them; no folder of assets holds them.
+    ///
+    /// # Errors
+    ///
+    /// [`BinariesError`].
+    pub fn locate_node(&self) -> Result<NodeBinaries, BinariesError> {
+        let folder = self.cached(&NODES, &NODES.names())?;
+        Ok(NodeBinaries {
+            kubelet: folder.join(KUBELET),
+            kube_proxy: folder.join(KUBE_PROXY),
+            kube_scheduler: folder.join(KUBE_SCHEDULER),
+        })
+    }
+
+    /// The cache folder of a set for this version of the Go module, with `wanted` in it.
+    fn cached(&self, set: &Set, wanted: &[&str]) -> Result<PathBuf, BinariesError> {
+        let folder = self.cache.join(format!("{}-{}", set.prefix, self.key()?));
         let lacks = missing(&folder, wanted);
         if lacks.is_empty() {
             return Ok(folder);
         }
-        build::build(self, &folder, lacks)?;
+        build::build(self, set, &folder, lacks)?;
         Ok(folder)
     }
 
@@ -171,6 +228,12 @@ impl Lookup {
             digest.update(text);
         }
         Ok(hex(&digest.finalize()[..8]))
+    }
+}
+
+impl Set {
+    fn names(&self) -> Vec<&'static str> {
+        self.programs.iter().map(|(name, _)| *name).collect()
     }
 }
 

@@ -5,6 +5,7 @@
 //!                │          ├── api, kubectl, accounts, audit     what a test asks it
 //!                │          ├── pool                              planes shared between tests
 //!                │          ├── proxy                             faults between it and a client
+//!                │          ├── connect                           a proxy that does nothing but CONNECT
 //!                │          └── webhook                           what an API server asks before it stores an object
 //!                └──────▶ agent, directory (the product's own binaries)
 //! ```
@@ -16,7 +17,10 @@ pub mod agent;
 pub mod api;
 pub mod binaries;
 pub mod cli;
+pub mod clock;
+pub mod connect;
 pub mod directory;
+pub mod image;
 pub mod keeper;
 pub mod kubeconfig;
 pub mod pki;

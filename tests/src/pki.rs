@@ -80,8 +80,18 @@ impl Authority {
     ///
     /// [`PkiError::Make`].
     pub fn serving(&self) -> Result<Identity, PkiError> {
+        self.serving_also(&[])
+    }
+
+    /// The same, for further names or addresses too.
+    ///
+    /// # Errors
+    ///
+    /// [`PkiError::Make`].
+    pub fn serving_also(&self, further: &[String]) -> Result<Identity, PkiError> {
         let make = |source| PkiError::Make { what: "a serving certificate", source };
-        let mut params = CertificateParams::new(SERVING_NAMES.map(str::to_owned)).map_err(make)?;
+        let names = SERVING_NAMES.iter().map(|name| (*name).to_owned()).chain(further.iter().cloned());
+        let mut params = CertificateParams::new(names.collect::<Vec<_>>()).map_err(make)?;
         params.distinguished_name = name("kube-apiserver", &[]);
         params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
         self.sign(params).map_err(make)

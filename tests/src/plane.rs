@@ -10,6 +10,7 @@ mod servers;
 
 use std::{
     fs,
+    net::Ipv4Addr,
     path::{Path, PathBuf},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     thread,
@@ -53,6 +54,8 @@ pub struct Options {
     pub durable: bool,
     /// Further flags of kube-apiserver.
     pub apiserver_flags: Vec<String>,
+    /// A further address of this machine at which nodes and pods reach it; `None`: nobody does.
+    pub address: Option<Ipv4Addr>,
     /// Whether its folder stays after it is dropped.
     pub keep: bool,
 }
@@ -66,6 +69,7 @@ impl Options {
             controllers: true,
             durable: false,
             apiserver_flags: Vec::new(),
+            address: None,
             keep: false,
         }
     }
@@ -105,7 +109,7 @@ impl ControlPlane {
             scratch.keep()?;
         }
         let authority = Arc::new(Authority::new(&format!("{} CA", options.name))?);
-        let admin_token = programs::write_files(scratch.path(), &authority)?;
+        let admin_token = programs::write_files(scratch.path(), &authority, options.address)?;
         let no_port = PlaneError::NoPort { plane: options.name.clone() };
         let Some(port) = Port::free() else { return Err(no_port) };
         let api = Api::new(&url(&port), authority.pem(), &admin_token)?;
@@ -142,6 +146,12 @@ impl ControlPlane {
     #[must_use]
     pub fn url(&self) -> String {
         url(&self.port)
+    }
+
+    /// Its address for nodes and pods: `https://ADDRESS:PORT`; `None` if it listens on loopback alone.
+    #[must_use]
+    pub fn outer_url(&self) -> Option<String> {
+        Some(format!("https://{}:{}", self.options.address?, self.port.number()))
     }
 
     /// The certificates to trust.
@@ -292,7 +302,7 @@ impl ControlPlane {
     /// As for [`ControlPlane::start`].
     pub fn serve_with(&self, authority: Arc<Authority>) -> Result<(), PlaneError> {
         self.kill_apiserver()?;
-        programs::write_serving(self.folder(), &authority)?;
+        programs::write_serving(self.folder(), &authority, self.options.address)?;
         let api = Api::new(&self.url(), authority.pem(), &self.admin_token)?;
         *self.serving() = Serving { authority, api };
         self.start_all()

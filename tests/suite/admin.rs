@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use muster_api::metrics::{Metric, MetricType};
+use muster_api::metrics::{Described, Metric, MetricType};
 use muster_tests::agent::{AgentProcess, Metrics};
 use muster_tests::api::MERGE_PATCH;
 use serde_json::json;

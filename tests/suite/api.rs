@@ -279,7 +279,12 @@ fn tables_have_useful_columns() {
         ],
         "directory": {"id": "6f0e6a52-6a4c-4b62-9d2e-000000000000", "server": "https://directory.example.com:6443"},
         "credential": {"user": "system:serviceaccount:muster-agents:east", "expires": "2026-12-21T09:00:00Z"},
-        "replica": {"id": "0c5c2a7e-2b57-4f5d-8f0d-000000000000", "version": "v1.36.3"},
+        "replica": {"id": "0c5c2a7e-2b57-4f5d-8f0d-000000000000", "version": "v1.36.3",
+            "platform": "linux/amd64", "nodes": {"total": 12, "ready": 11},
+            "capacity": {"cpu": "48", "memory": "192Gi"}, "allocatable": {"cpu": "46800m", "memory": "180Gi"},
+            "podCIDRs": ["10.244.0.0/20"], "serviceCIDRs": ["10.96.0.0/12"],
+            "properties": [{"name": "clusterset.k8s.io", "value": "production"}],
+        },
         "agent": {"version": "0.1.0", "mode": "Pull"},
         "mirror": {"entries": 20, "copies": 20, "conflicts": 0, "frozenDeletions": 0},
     });

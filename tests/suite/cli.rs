@@ -2,9 +2,13 @@
 //!
 //! Where no controller runs, `enrol-by-hand.yaml` stands for it: it makes the same.
 
+mod again;
+mod approving;
 mod controller;
+mod document;
 mod errors;
 mod files;
+mod held;
 mod joining;
 mod owners;
 mod plain;
@@ -43,10 +47,12 @@ pub(crate) fn kubeconfig_file(plane: &ControlPlane, name: &str, content: &str) -
     path
 }
 
-/// Runs a script in a shell whose kubectl is the admin of a plane, in a folder of that; what it printed on stdout.
+/// Runs a script in a shell whose kubectl is the admin of a plane, and has the tool as its plugin, in a folder of that; what it printed on stdout.
 pub(crate) fn shell(plane: &ControlPlane, folder: &Path, script: &str) -> String {
     let kubectl = &muster_tests::binaries::binaries().unwrap().kubectl;
-    let path = format!("{}:{}", kubectl.parent().unwrap().display(), std::env::var("PATH").unwrap());
+    let tool = muster_tests::cli::cli_binary().unwrap();
+    let folders = [kubectl, &tool].map(|program| program.parent().unwrap().display().to_string());
+    let path = format!("{}:{}", folders.join(":"), std::env::var("PATH").unwrap());
     let output = Command::new("bash")
         .args(["-euo", "pipefail", "-c", script])
         .current_dir(folder)

@@ -1,9 +1,17 @@
 //! The directory's controller on a real API server: what it makes, watches over and removes.
 
+mod agents;
+mod approval;
+mod brakes;
+mod claims;
+mod crashes;
+mod definition;
 mod enrolment;
+mod inventory;
 mod joined;
 mod leaving;
 mod liveness;
+mod paces;
 mod rights;
 mod scale;
 

@@ -115,20 +115,31 @@ impl Fleet {
 
     /// Starts an agent that reaches the replica by this kubeconfig.
     pub(crate) fn agent_over(&self, replica_kubeconfig: &str, args: &[&str]) -> AgentProcess {
-        self.agent_of(agent_binary().unwrap(), replica_kubeconfig, args)
+        self.agent_of(agent_binary().unwrap(), replica_kubeconfig, args, &[])
+    }
+
+    /// Starts an agent with the replica's account, in this environment.
+    pub(crate) fn agent_in(&self, args: &[&str], envs: &[(&str, &str)]) -> AgentProcess {
+        self.agent_of(agent_binary().unwrap(), &self.replica_kubeconfig(), args, envs)
     }
 
     /// The same with the binary that is shipped.
     pub(crate) fn shipped_agent(&self, args: &[&str]) -> AgentProcess {
-        self.agent_of(shipped_binary().unwrap(), &self.replica_kubeconfig(), args)
+        self.agent_of(shipped_binary().unwrap(), &self.replica_kubeconfig(), args, &[])
     }
 
-    fn agent_of(&self, binary: PathBuf, replica_kubeconfig: &str, args: &[&str]) -> AgentProcess {
+    fn agent_of(
+        &self,
+        binary: PathBuf,
+        replica_kubeconfig: &str,
+        args: &[&str],
+        envs: &[(&str, &str)],
+    ) -> AgentProcess {
         let path = self.folder.path().join("replica.kubeconfig");
         std::fs::write(&path, replica_kubeconfig).unwrap();
         let mut all = vec!["--kubeconfig", path.to_str().unwrap()];
         all.extend(args);
-        AgentProcess::start_binary(binary, &all, &[]).unwrap()
+        AgentProcess::start_binary(binary, &all, envs).unwrap()
     }
 
     /// Offers a kubeconfig, starts an agent, and waits until the copies of all entries are there.

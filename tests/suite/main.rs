@@ -7,7 +7,11 @@ mod api;
 #[cfg(test)]
 mod cli;
 #[cfg(test)]
+mod clock;
+#[cfg(test)]
 mod directory;
+#[cfg(test)]
+mod facts;
 #[cfg(test)]
 mod faults;
 #[cfg(test)]
@@ -16,6 +20,10 @@ mod figures;
 mod fleet;
 #[cfg(test)]
 mod footprint;
+#[cfg(test)]
+mod guide;
+#[cfg(test)]
+mod hosted;
 #[cfg(test)]
 mod install;
 #[cfg(test)]
@@ -26,6 +34,8 @@ mod logs;
 mod manifests;
 #[cfg(test)]
 mod mirror;
+#[cfg(test)]
+mod pages;
 #[cfg(test)]
 mod planes;
 #[cfg(test)]
@@ -46,5 +56,7 @@ mod settings;
 mod tectonic;
 #[cfg(test)]
 mod trail;
+#[cfg(test)]
+mod tunnel;
 #[cfg(test)]
 mod works;

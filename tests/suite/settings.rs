@@ -19,9 +19,10 @@ fn call(args: &[&str], envs: &[(&str, &str)]) -> Output {
 }
 
 /// The settings that others rely on: flag, other name, whether a variable of the same name exists.
-const PROMISED: [(&str, Option<&str>, bool); 15] = [
+const PROMISED: [(&str, Option<&str>, bool); 17] = [
     ("--directory-secret", None, true),
     ("--directory-kubeconfig", Some("--registry-kubeconfig"), true),
+    ("--directory-proxy", None, true),
     ("--cluster-name", Some("--local-cluster-name"), true),
     ("--kubeconfig", None, true),
     ("--namespace", None, true),
@@ -30,6 +31,7 @@ const PROMISED: [(&str, Option<&str>, bool); 15] = [
     ("--leader-lease", None, true),
     ("--token-life", None, true),
     ("--renew-token-after", None, true),
+    ("--facts-interval", None, true),
     ("--log-format", None, true),
     ("--log-level", None, true),
     ("--config", None, true),

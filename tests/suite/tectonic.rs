@@ -1,7 +1,5 @@
 //! The overlay with the names of Tectonic's registry: the commands of its guide, as `docs/tectonic.md` prints them.
 
-mod guide;
-
 use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::Path;
@@ -16,8 +14,8 @@ use muster_tests::wait::{DEADLINE, eventually, timed};
 use serde_json::Value;
 
 use crate::fleet::{DIRECTORY, Fleet, MULTICLUSTER, condition_of, contents};
+use crate::guide::Guide;
 use crate::install::versions;
-use guide::Guide;
 
 const OVERLAY: &str = include_str!("../../manifests/tectonic/multicluster.yaml");
 const PAGE: &str = include_str!("../../docs/tectonic.md");

@@ -11,7 +11,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::{BinariesError, Lookup, missing};
+use super::{BinariesError, Lookup, Set, missing};
 
 /// How often progress is told.
 const TELL: Duration = Duration::from_secs(5);
@@ -19,12 +19,17 @@ const TELL: Duration = Duration::from_secs(5);
 /// How many of the last lines of `go build` an error shows.
 const TAIL: usize = 20;
 
-/// Builds all programs into `folder`, which lacks `lacks`. Processes that want the same build wait for one another.
+/// Builds a set into `folder`, which lacks `lacks`. Processes that want to build wait for one another.
 ///
 /// # Errors
 ///
 /// [`BinariesError::NoWay`] if there is no Go, else what failed.
-pub(super) fn build(lookup: &Lookup, folder: &Path, lacks: Vec<String>) -> Result<(), BinariesError> {
+pub(super) fn build(
+    lookup: &Lookup,
+    set: &Set,
+    folder: &Path,
+    lacks: Vec<String>,
+) -> Result<(), BinariesError> {
     let io = |action, path: &Path| {
         let path = path.to_owned();
         move |source| BinariesError::Io { action, path, source }
@@ -49,7 +54,7 @@ pub(super) fn build(lookup: &Lookup, folder: &Path, lacks: Vec<String>) -> Resul
         }
         Err(TryLockError::Error(source)) => return Err(io("lock", &lock_path)(source)),
     }
-    if missing(folder, &super::ALL).is_empty() {
+    if missing(folder, &set.names()).is_empty() {
         return Ok(()); // the other process has built them
     }
 
@@ -58,25 +63,29 @@ pub(super) fn build(lookup: &Lookup, folder: &Path, lacks: Vec<String>) -> Resul
     remove(&partial)?;
     fs::create_dir_all(&partial).map_err(io("create", &partial))?;
     eprintln!(
-        "Building etcd and the programs of Kubernetes {version} with Go into {}.\n\
-         This is done once. It takes about four minutes on two cores, and needs 4 GB for Go's caches.",
-        folder.display()
+        "Building {} of Kubernetes {version} with Go into {}.\nThis is done once. {}",
+        set.names().join(", "),
+        folder.display(),
+        set.cost
     );
-    run_go(lookup, &version, &partial)?;
+    run_go(lookup, set, &version, &partial)?;
+    // Go names a program by the last part of its package's path that is no version
     let named_server = partial.join("server");
-    fs::rename(&named_server, partial.join(super::ETCD)).map_err(io("rename", &named_server))?;
+    if named_server.exists() {
+        fs::rename(&named_server, partial.join(super::ETCD)).map_err(io("rename", &named_server))?;
+    }
     remove(folder)?;
     fs::rename(&partial, folder).map_err(io("rename", &partial))
 }
 
 /// Runs `go build` and tells how far it is.
-fn run_go(lookup: &Lookup, version: &str, into: &Path) -> Result<(), BinariesError> {
+fn run_go(lookup: &Lookup, set: &Set, version: &str, into: &Path) -> Result<(), BinariesError> {
     let io = |source| BinariesError::Io { action: "run", path: lookup.go.clone(), source };
     let mut parts = version.trim_start_matches('v').split('.');
     let (major, minor) = (parts.next().unwrap_or_default(), parts.next().unwrap_or_default());
     // without these the servers say v0.0.0, and clients that read their version are misled
-    let set = "-X k8s.io/component-base/version.git";
-    let ldflags = format!("-s -w {set}Version={version} {set}Major={major} {set}Minor={minor}");
+    let git = "-X k8s.io/component-base/version.git";
+    let ldflags = format!("-s -w {git}Version={version} {git}Major={major} {git}Minor={minor}");
 
     let started = Instant::now();
     let mut go = Command::new(&lookup.go)
@@ -85,7 +94,7 @@ fn run_go(lookup: &Lookup, version: &str, into: &Path) -> Result<(), BinariesErr
         .env("GOWORK", "off")
         .args(["build", "-v", "-trimpath", "-ldflags", &ldflags, "-o"])
         .arg(into.join("")) // a trailing slash: a folder, for several programs
-        .arg("tool")
+        .args(set.programs.iter().map(|(_, package)| package))
         .stdin(Stdio::null())
         .stdout(Stdio::null())
         .stderr(Stdio::piped())

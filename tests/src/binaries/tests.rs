@@ -3,7 +3,9 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use super::{ALL, BinariesError, ETCD, KUBE_APISERVER, KUBE_CONTROLLER_MANAGER, KUBECTL, Lookup};
+use super::{
+    BinariesError, ETCD, KUBE_APISERVER, KUBE_CONTROLLER_MANAGER, KUBECTL, KUBELET, Lookup, NODES, PLANES,
+};
 use crate::scratch::Scratch;
 
 fn lookup(scratch: &Scratch) -> Lookup {
@@ -36,8 +38,8 @@ fn neither_assets_nor_go_names_both_ways_out() {
 fn assets_win_over_the_cache() {
     let scratch = Scratch::new("binaries").unwrap();
     let mut lookup = lookup(&scratch);
-    touch(&lookup.cache.join(format!("planes-{}", lookup.key().unwrap())), &ALL);
-    lookup.assets = Some(touch(&scratch.path().join("assets"), &ALL));
+    touch(&lookup.cache.join(format!("planes-{}", lookup.key().unwrap())), &PLANES.names());
+    lookup.assets = Some(touch(&scratch.path().join("assets"), &PLANES.names()));
     assert_eq!(lookup.locate().unwrap().etcd, scratch.path().join("assets/etcd"));
 }
 
@@ -54,6 +56,17 @@ fn a_controller_manager_that_the_assets_lack_comes_from_the_cache() {
     let found = lookup.locate().unwrap();
     assert_eq!(found.kube_controller_manager, cache.join(KUBE_CONTROLLER_MANAGER));
     assert_eq!(found.kubectl, scratch.path().join("assets/kubectl"));
+}
+
+#[test]
+fn the_programs_of_a_node_have_a_folder_of_their_own() {
+    let scratch = Scratch::new("binaries").unwrap();
+    let mut lookup = lookup(&scratch);
+    lookup.assets = Some(touch(&scratch.path().join("assets"), &NODES.names()));
+    let error = lookup.locate_node().unwrap_err().to_string();
+    assert!(error.contains("unable to find kubelet, kube-proxy, kube-scheduler:"), "{error}");
+    let folder = touch(&lookup.cache.join(format!("nodes-{}", lookup.key().unwrap())), &NODES.names());
+    assert_eq!(lookup.locate_node().unwrap().kubelet, folder.join(KUBELET));
 }
 
 #[test]

@@ -3,6 +3,7 @@
 use std::{
     fs::{self, OpenOptions},
     io::{Read, Write},
+    net::Ipv4Addr,
     os::unix::fs::OpenOptionsExt,
     path::Path,
 };
@@ -22,6 +23,9 @@ pub(super) const KUBECTL_CACHE: &str = "kubectl-cache";
 /// In the plane's folder, which is the working folder of both: a path below /tmp may exceed what a socket address holds.
 pub(super) const ETCD_SOCKET: &str = "etcd.sock";
 
+/// The first address of the range of Services, which is that of the Service `kubernetes`.
+const SERVICE_ADDRESS: &str = "10.0.0.1";
+
 const CA: &str = "ca.crt";
 const SERVING_CERT: &str = "serving.crt";
 const SERVING_KEY: &str = "serving.key";
@@ -39,8 +43,12 @@ const AUDIT_POLICY_TEXT: &str = "apiVersion: audit.k8s.io/v1\n\
     - level: Metadata\n";
 
 /// Writes everything that stays the same for the life of the plane; the token of the admin.
-pub(super) fn write_files(folder: &Path, authority: &Authority) -> Result<String, PlaneError> {
-    write_serving(folder, authority)?;
+pub(super) fn write_files(
+    folder: &Path,
+    authority: &Authority,
+    address: Option<Ipv4Addr>,
+) -> Result<String, PlaneError> {
+    write_serving(folder, authority, address)?;
     let (private, public) = pki::token_keys()?;
     write(&folder.join(TOKEN_KEY), &private)?;
     write(&folder.join(TOKEN_PUBLIC), &public)?;
@@ -51,8 +59,14 @@ pub(super) fn write_files(folder: &Path, authority: &Authority) -> Result<String
 }
 
 /// Writes the serving certificate and the CA that clients are to trust.
-pub(super) fn write_serving(folder: &Path, authority: &Authority) -> Result<(), PlaneError> {
-    let serving = authority.serving()?;
+pub(super) fn write_serving(
+    folder: &Path,
+    authority: &Authority,
+    address: Option<Ipv4Addr>,
+) -> Result<(), PlaneError> {
+    // pods know it by the address of the Service `kubernetes`, others by its own
+    let further = address.map(|own| vec![SERVICE_ADDRESS.to_owned(), own.to_string()]);
+    let serving = authority.serving_also(&further.unwrap_or_default())?;
     write(&folder.join(CA), authority.pem())?;
     write(&folder.join(SERVING_CERT), &serving.certificate)?;
     write(&folder.join(SERVING_KEY), &serving.key)
@@ -104,6 +118,16 @@ impl Commands<'_> {
             // MB: never rotated, offsets into it stay true
             "--audit-log-maxsize=100000".to_owned(),
         ]);
+        if let Some(address) = self.options.address {
+            program = program.args([
+                "--bind-address=0.0.0.0".to_owned(),
+                format!("--advertise-address={address}"),
+                "--endpoint-reconciler-type=master-count".to_owned(),
+                // names of nodes mean nothing here
+                "--kubelet-preferred-address-types=InternalIP".to_owned(),
+                "--enable-admission-plugins=NodeRestriction".to_owned(),
+            ]);
+        }
         // a third less CPU at the start, for memory that a test machine has
         program.envs.push(("GOGC".into(), "400".into()));
         program.args(&self.options.apiserver_flags)

@@ -247,7 +247,7 @@ muster-cluster-east   east   east      Reachable   InSync   20       Applied    
 muster-cluster-west   west
 ";
 pub(super) const REPORTS_WIDE: &str = "\
-NAMESPACE             NAME   CLUSTER   DIRECTORY   MIRROR   COPIES   POLICIES   CREDENTIAL UNTIL       VERSION   AGENT   MODE   USER
-muster-cluster-east   east   east      Reachable   InSync   20       Applied    2026-12-21T09:00:00Z   v1.36.3   0.1.0   Pull   system:serviceaccount:muster-agents:east
+NAMESPACE             NAME   CLUSTER   DIRECTORY   MIRROR   COPIES   POLICIES   CREDENTIAL UNTIL       VERSION   AGENT   MODE   NODES   NODES READY   CPU      MEMORY   USER
+muster-cluster-east   east   east      Reachable   InSync   20       Applied    2026-12-21T09:00:00Z   v1.36.3   0.1.0   Pull   12      11            46800m   180Gi    system:serviceaccount:muster-agents:east
 muster-cluster-west   west
 ";

@@ -47,6 +47,46 @@ fn a_cluster_joins_by_one_command_and_leaves_by_another() {
 }
 
 #[test]
+fn a_cluster_waits_until_it_is_approved_and_goes_at_once_by_force() {
+    let fleet = Fleet::empty();
+    fleet.install_directory();
+    let controller = DirectoryProcess::start(&fleet.directory, &[]).unwrap();
+    let server = format!("--server={}", fleet.directory.url());
+    fleet.replica.apply(&done(&fleet.directory, &["join", OWN, "--manual", &server])).unwrap();
+    let entry = || fleet.directory.api().get(&format!("{CLUSTERS}/{OWN}")).unwrap();
+    let told = |reason: &str| {
+        let enrolled =
+            crate::fleet::condition_of(&entry(), "Enrolled").map(|(reason, _)| reason).unwrap_or_default();
+        if enrolled == reason { Ok(()) } else { Err(enrolled) }
+    };
+    let until = |what: &str, look: &mut dyn FnMut() -> Result<(), String>| {
+        timed(what, DEADLINE * 2, look).unwrap_or_else(|late| panic!("{late}\n{}", controller.log()));
+    };
+    until("the cluster waiting", &mut || told("Pending"));
+    let row = line(&fleet, OWN);
+    assert!(row.contains("Pending") && row.ends_with("kubectl muster approve east"), "{row}");
+    done(&fleet.directory, &["approve", OWN]);
+    until("the cluster let in", &mut || told("Enrolled"));
+    let agent = fleet.agent(&[]);
+    until("the cluster ready", &mut || {
+        let line = line(&fleet, OWN);
+        if line.split_whitespace().nth(1) == Some("True") {
+            Ok(())
+        } else {
+            Err(format!("{line}\n{}", agent.log()))
+        }
+    });
+
+    // The controller would wait for its agent.
+    let forced = muster(&fleet.directory, &["unregister", OWN, "--force"]);
+    assert_eq!(forced.code, Some(0), "{}{}", forced.stderr, controller.log());
+    let account = "/api/v1/namespaces/muster-agents/serviceaccounts/east";
+    for path in [format!("{CLUSTERS}/{OWN}"), account.to_owned()] {
+        assert!(fleet.directory.api().get(&path).is_err(), "{path} is there");
+    }
+}
+
+#[test]
 fn a_cluster_that_was_built_anew_takes_its_place_when_somebody_says_so() {
     let fleet = Fleet::empty();
     fleet.install_directory();

@@ -1,177 +1,107 @@
-//! Every message names the object, the cause and the next command. Each situation is provoked on a real server.
+//! Every message names the object, the cause and the next command. Each situation of the table is provoked on a real server.
 
-mod files;
-mod joining;
+mod stages;
 
-use std::path::{Path, PathBuf};
+use std::collections::BTreeMap;
+use std::path::PathBuf;
 
 use muster_tests::ControlPlane;
-use muster_tests::kubeconfig::readdress;
-use muster_tests::plane::{Output, TokenOptions};
+use muster_tests::plane::Output;
 use muster_tests::pool;
-use serde_json::json;
 
-use super::{kubeconfig_file, muster_as};
+use super::muster_as;
 
-/// What is run with which kubeconfig, the exit code, and what stderr has to hold.
-type Situation<'a> = (&'a str, &'a Path, &'a [&'a str], i32, &'a [&'a str]);
+/// All situations. Its head says how it is written.
+const TABLE: &str = include_str!("errors/situations.txt");
+/// How many there are at least.
+const LEAST: usize = 60;
 
-/// The code, and on failure (1) an object, a cause and a next command; on a wrong command line (2) clap's own words.
-fn check((what, kubeconfig, args, code, told): &Situation<'_>) -> Result<(), String> {
-    let Output { code: ended, stdout, stderr } = muster_as(kubeconfig, args);
-    let lacks: Vec<_> = told.iter().filter(|text| !stderr.contains(**text)).collect();
-    let formed = *code != 1 || (stderr.contains("error: unable to ") && stderr.contains("\nnext:  "));
-    if ended == Some(*code) && lacks.is_empty() && formed && stdout.is_empty() {
-        return Ok(());
+/// One of them.
+#[derive(Debug)]
+struct Situation<'a> {
+    what: &'a str,
+    who: &'a str,
+    command: &'a str,
+    /// What stderr has to hold, each as object, cause, next or usage.
+    told: Vec<(&'a str, &'a str)>,
+}
+
+impl<'a> Situation<'a> {
+    fn read(block: &'a str) -> Self {
+        let mut lines = block.lines();
+        let (head, command) = lines.next().and_then(|line| line.split_once("$ ")).unwrap();
+        let (what, who) = head.rsplit_once(": ").unwrap();
+        let told: Vec<_> = lines
+            .map(|line| line.trim().split_once(' ').unwrap())
+            .map(|(word, text)| (word, text.trim()))
+            .collect();
+        let words: Vec<_> = told.iter().map(|(word, _)| *word).collect();
+        let whole = ["object", "cause", "next"].iter().all(|word| words.contains(word));
+        assert!(whole || words.iter().all(|word| *word == "usage"), "{what} lacks something: {words:?}");
+        Self { what, who, command, told }
     }
-    Err(format!("{what}: {args:?} ended with {ended:?}, lacks {lacks:?}:\n{stderr}{stdout}\n"))
-}
 
-fn check_all(situations: &[Situation<'_>]) {
-    let wrong: Vec<String> = situations.iter().filter_map(|situation| check(situation).err()).collect();
-    assert!(wrong.is_empty(), "{} of {} situations:\n{}", wrong.len(), situations.len(), wrong.join("\n"));
-    println!("{} situations", situations.len());
-}
-
-/// A user of the directory who may do what is listed, each as VERB, RESOURCES and a namespace or none.
-fn user(plane: &ControlPlane, name: &str, rights: &[(&str, &str, Option<&str>)]) -> PathBuf {
-    plane.kubectl_ok(&["create", "serviceaccount", name]).unwrap();
-    for (number, (verbs, resources, namespace)) in rights.iter().enumerate() {
-        let role = format!("{name}-{number}");
-        let (verbs, resources) = (format!("--verb={verbs}"), format!("--resource={resources}"));
-        let named = format!("--clusterrole={role}");
-        plane.kubectl_ok(&["create", "clusterrole", &role, &verbs, &resources]).unwrap();
-        let account = format!("--serviceaccount=default:{name}");
-        match namespace {
-            None => plane.kubectl_ok(&["create", "clusterrolebinding", &role, &named, &account]).unwrap(),
-            Some(namespace) => plane
-                .kubectl_ok(&["-n", namespace, "create", "rolebinding", &role, &named, &account])
-                .unwrap(),
+    /// The code, and that all stands in stderr, in its order and in its place.
+    fn check(&self, plane: &ControlPlane, kubeconfig: &std::path::Path) -> Result<(), String> {
+        let folder = plane.folder().display().to_string();
+        let server = format!("--server={}", plane.url());
+        let fill = |word: &str| {
+            let word = word.replace("{folder}", &folder).replace("{server}", &server);
+            word.replace("{long}", &"x".repeat(64))
         };
+        let args: Vec<String> = self.command.split(' ').map(fill).collect();
+        let args: Vec<&str> = args.iter().map(String::as_str).collect();
+        let Output { code, stdout, stderr } = muster_as(kubeconfig, &args);
+        let wrong = |why: String| Err(format!("{} ({}): {why}:\n{stderr}{stdout}", self.what, self.command));
+        let usage = self.told[0].0 == "usage";
+        let expected = if usage { 2 } else { 1 };
+        if code != Some(expected) || !stdout.is_empty() {
+            return wrong(format!("it ended with {code:?}"));
+        }
+        if stderr.contains("hunter2") && !usage {
+            return wrong("it shows what may be a secret".to_owned());
+        }
+        let start = if usage { Some(0) } else { stderr.find("error: unable to ") };
+        let Some(error) = start else { return wrong("no object".to_owned()) };
+        let mut from = error;
+        for (word, text) in &self.told {
+            let end = stderr[error..].find("\nnext:  ").map_or(stderr.len(), |at| error + at);
+            let part = match *word {
+                "usage" => 0..stderr.len(),
+                "next" => end..stderr.len(),
+                _ => from..end,
+            };
+            match stderr.get(part.clone()).and_then(|part| part.find(text)) {
+                Some(at) => from = part.start + at,
+                None => return wrong(format!("{word} is not {text:?}")),
+            }
+        }
+        Ok(())
     }
-    let content = plane.service_account_kubeconfig("default", name, &TokenOptions::default()).unwrap();
-    kubeconfig_file(plane, name, &content)
 }
 
 #[test]
-fn a_kubeconfig_that_does_not_lead_anywhere_is_named_with_the_remedy() {
+fn every_message_names_the_object_the_cause_and_the_next_command() {
     let plane = pool::plane().unwrap();
-    let admin = plane.admin_kubeconfig();
-    let good = std::fs::read_to_string(&admin).unwrap();
-    let missing = plane.folder().join("missing.kubeconfig");
-    let broken = kubeconfig_file(&plane, "broken", "clusters: [");
-    let empty = kubeconfig_file(&plane, "empty", "{}");
-    let unreachable = kubeconfig_file(
-        &plane,
-        "unreachable",
-        &readdress(&good, "https://127.0.0.1:1", &plane.ca_pem()).unwrap(),
-    );
-    let other_ca = muster_tests::pki::Authority::new("other").unwrap();
-    let distrusted =
-        kubeconfig_file(&plane, "distrusted", &readdress(&good, &plane.url(), other_ca.pem()).unwrap());
-    let rejected = kubeconfig_file(&plane, "rejected", &plane.token_kubeconfig("no-such-token"));
-    let plugin = |name: &str, command: &str| {
-        let mut config: serde_json::Value = serde_saphyr::from_str(&good).unwrap();
-        config["users"][0]["user"] = json!({"exec": {"apiVersion": "client.authentication.k8s.io/v1",
-            "command": command, "interactiveMode": "Never", "args": ["-c", "echo hunter2; exit 3"]}});
-        kubeconfig_file(&plane, name, &config.to_string())
-    };
-    let (no_plugin, failing) = (plugin("no-plugin", "/no/such/plugin"), plugin("failing", "sh"));
-    check_all(&[
-        (
-            "no kubeconfig",
-            &missing,
-            &["status"],
-            1,
-            &["unable to find a kubeconfig", "missing.kubeconfig", "--kubeconfig"],
-        ),
-        (
-            "no such file",
-            &admin,
-            &["status", "--kubeconfig", "/no/such/file"],
-            1,
-            &["/no/such/file does not exist"],
-        ),
-        ("no YAML", &broken, &["status"], 1, &["broken.kubeconfig", "no YAML", "config view"]),
-        (
-            "no current context",
-            &empty,
-            &["status"],
-            1,
-            &["no current context", "config get-contexts", "--context"],
-        ),
-        (
-            "unknown context",
-            &admin,
-            &["status", "--context", "nowhere"],
-            1,
-            &["context nowhere", "no such context", "get-contexts"],
-        ),
-        (
-            "server away",
-            &unreachable,
-            &["status"],
-            1,
-            &["list clusters.multicluster.coreos.com", "refused", "get --raw /readyz"],
-        ),
-        (
-            "another CA",
-            &distrusted,
-            &["status"],
-            1,
-            &["list clusters.multicluster.coreos.com", "certificate", "readyz"],
-        ),
-        ("401", &rejected, &["status"], 1, &["does not know your credential", "auth whoami"]),
-        ("plugin missing", &no_plugin, &["status"], 1, &["log in", "does not start", "auth whoami"]),
-        ("plugin fails", &failing, &["status"], 1, &["log in", "plugin", "exit status: 3"]),
-        (
-            "nothing installed, join",
-            &admin,
-            &["join", "east", "--server=https://d"],
-            1,
-            &["does not serve clusters.multicluster.coreos.com", "apply -f multicluster.yaml"],
-        ),
-        (
-            "nothing installed, status",
-            &admin,
-            &["status"],
-            1,
-            &["does not serve", "apply -f multicluster.yaml"],
-        ),
-        (
-            "nothing installed, pause",
-            &admin,
-            &["pause"],
-            1,
-            &["does not serve clusterreports", "apply -f multicluster.yaml"],
-        ),
-    ]);
-    let output = muster_as(&failing, &["status"]);
-    assert!(!output.stderr.contains("hunter2"), "what a plugin prints may be a token: {}", output.stderr);
-}
-
-#[test]
-fn a_wrong_command_line_ends_with_two_and_says_what_is_right() {
-    let nowhere = Path::new("/no/such/kubeconfig");
-    let server = |value: &'static str| vec!["join", "east", "--server", value];
-    let (plain, bare, login) = (server("http://d"), server("d.example.com"), server("https://u:hunter2@d"));
-    check_all(&[
-        ("no such verb", nowhere, &["enrol"], 2, &["enrol", "Usage"]),
-        ("no name", nowhere, &["join"], 2, &["<NAME>"]),
-        ("capital letters", nowhere, &["join", "East"], 2, &["lower-case letters"]),
-        ("a slash", nowhere, &["status", "a/b"], 2, &["lower-case letters"]),
-        ("plain http", nowhere, &plain, 2, &["https alone", "https://HOST:PORT"]),
-        ("no scheme", nowhere, &bare, 2, &["no https://", "https://HOST:PORT"]),
-        ("a login", nowhere, &login, 2, &["a login"]),
-        (
-            "no label",
-            nowhere,
-            &["join", "east", "--labels", "cloud"],
-            2,
-            &["no KEY=VALUE", "stage=production"],
-        ),
-        ("no number", nowhere, &["join", "east", "--timeout", "soon"], 2, &["whole number of seconds"]),
-        ("no format", nowhere, &["pause", "-o", "json"], 2, &["yaml"]),
-        ("no shell", nowhere, &["completion", "csh"], 2, &["bash", "zsh", "fish"]),
-    ]);
+    let mut people: BTreeMap<&str, PathBuf> = BTreeMap::new();
+    let (mut all, mut wrong) = (0, Vec::new());
+    for part in TABLE.split("\n== ").skip(1) {
+        let (stage, blocks) = part.split_once('\n').unwrap();
+        let (stage, about) = stage.split_once(": ").unwrap();
+        println!("== {about}");
+        stages::enter(&plane, stage);
+        for block in blocks.split("\n\n").map(str::trim).filter(|block| !block.is_empty()) {
+            let situation = Situation::read(block);
+            let who = situation.who;
+            let kubeconfig = people.entry(who).or_insert_with(|| stages::kubeconfig(&plane, who));
+            wrong.extend(situation.check(&plane, kubeconfig).err());
+            all += 1;
+        }
+    }
+    plane
+        .kubectl_ok(&["patch", "mcl", "west", "--type=merge", "-p", r#"{"metadata":{"finalizers":null}}"#])
+        .unwrap();
+    assert!(wrong.is_empty(), "{} of {all} situations:\n{}", wrong.len(), wrong.join("\n"));
+    assert!(all >= LEAST, "{all} situations alone");
+    println!("{all} situations");
 }

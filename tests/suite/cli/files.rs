@@ -2,9 +2,11 @@
 
 use std::path::PathBuf;
 
+use muster_tests::wait::{DEADLINE, eventually};
 use muster_tests::{ControlPlane, pool};
 use serde_json::json;
 
+use super::document::compare;
 use super::{done, muster};
 use crate::fleet::{CLUSTERS, install};
 
@@ -151,6 +153,9 @@ fn check_says_of_each_thing_that_is_missing_what_to_do() {
     let replica = muster(&plane, &["check", "--replica", &context]);
     println!("{}", replica.stdout);
     assert_eq!(replica.code, Some(1));
+    let told = format!("{}{}", replica.stdout, replica.stderr)
+        .replace(&format!("--context {context}"), "--context east");
+    compare("check --replica east", &told).unwrap();
     for told in [
         "Replica\n",
         "Secret muster-system/directory-sync is missing",
@@ -160,4 +165,31 @@ fn check_says_of_each_thing_that_is_missing_what_to_do() {
     ] {
         assert!(replica.stdout.contains(told), "{told} is missing:\n{}", replica.stdout);
     }
+}
+
+#[test]
+fn another_software_that_has_clusters_too_is_named() {
+    let plane = pool::plane().unwrap();
+    install(&plane);
+    plane.apply(crate::fleet::DIRECTORY).unwrap();
+    let names = json!({"kind": "Cluster", "plural": "clusters", "singular": "cluster"});
+    let schema = json!({"openAPIV3Schema": {"type": "object"}});
+    let version = json!({"name": "v1", "served": true, "storage": true, "schema": schema});
+    let crd = json!({"apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition",
+        "metadata": {"name": "clusters.example.com"},
+        "spec": {"group": "example.com", "scope": "Cluster", "names": names, "versions": [version]}});
+    plane.apply(&crd.to_string()).unwrap();
+    let check = eventually("the other kind", DEADLINE, || {
+        let check = muster(&plane, &["check"]);
+        if check.stdout.contains("example.com serves \"clusters\" too") {
+            Ok(check)
+        } else {
+            Err(check.stdout)
+        }
+    })
+    .unwrap();
+    assert!(check.code == Some(0) && check.stdout.contains("always write mcl"), "{}", check.stdout);
+    let server = format!("--server={}", plane.url());
+    let join = muster(&plane, &["join", "east", "--dry-run", &server]);
+    assert!(join.stderr.contains("warning: example.com serves \"clusters\" here too"), "{}", join.stderr);
 }

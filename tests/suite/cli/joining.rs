@@ -3,6 +3,7 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use muster_tests::api::MERGE_PATCH;
+use muster_tests::plane::Output;
 use muster_tests::wait::{DEADLINE, eventually};
 use serde_json::{Value, json};
 
@@ -20,6 +21,16 @@ fn offered(fleet: &Fleet) -> Value {
     let data = |key: &str| STANDARD.decode(secret["data"][key].as_str().unwrap()).unwrap();
     assert_eq!(data("clusterName"), OWN.as_bytes());
     serde_saphyr::from_str(std::str::from_utf8(&data("kubeconfig")).unwrap()).unwrap()
+}
+
+/// Takes what was printed as the tool recommends.
+fn take(fleet: &Fleet, printed: &str) -> Output {
+    let output = fleet
+        .replica
+        .kubectl_with(&["apply", "--server-side", "--force-conflicts", "-f", "-"], printed)
+        .unwrap();
+    println!("{}{}", output.stdout, output.stderr);
+    output
 }
 
 fn token_of(kubeconfig: &Value) -> String {
@@ -49,7 +60,7 @@ fn one_command_joins_a_fresh_cluster() {
         assert!(output.stderr.contains(told), "{told}: {}", output.stderr);
     }
 
-    let applied = fleet.replica.kubectl_with(&["apply", "-f", "-"], &output.stdout).unwrap();
+    let applied = take(&fleet, &output.stdout);
     // Objects of a new kind in the same file come before their kind is served only where a server is slow: there are none.
     assert_eq!(applied.code, Some(0), "{}", applied.stderr);
     let kubeconfig = offered(&fleet);
@@ -74,7 +85,8 @@ fn one_command_joins_a_fresh_cluster() {
     .unwrap();
     // and one command gives the agent a new one
     let printed = done(&fleet.directory, &["token", OWN, &server(&fleet)]);
-    fleet.replica.apply(&printed).unwrap();
+    let applied = take(&fleet, &printed);
+    assert_eq!(applied.code, Some(0), "{}", applied.stderr);
     assert_ne!(token_of(&offered(&fleet)), token);
     fleet.entry("later", &json!({}));
     fleet.in_step(&agent);
@@ -99,12 +111,103 @@ fn joining_again_changes_nothing_but_the_credential() {
 }
 
 #[test]
+fn a_cluster_that_joined_gets_its_credential_alone_and_what_its_owner_deleted_stays_deleted() {
+    const EVERYTHING: &str = "/apis/rbac.authorization.k8s.io/v1/clusterrolebindings/muster-works-default";
+    let fleet = Fleet::new();
+    let agent = fleet.joined(&[]);
+    let join = |args: &[&str]| {
+        let output = muster(&fleet.directory, &[&["join", OWN, &server(&fleet)], args].concat());
+        assert_eq!(output.code, Some(0), "{}", output.stderr);
+        output
+    };
+    // as its report says, where no controller writes it on the entry
+    let identity = fleet.replica.cluster_uid().unwrap();
+    eventually("its identity in the report", DEADLINE, || {
+        let told = done(&fleet.directory, &["status", OWN]);
+        if told.contains(&identity) { Ok(()) } else { Err(told) }
+    })
+    .unwrap();
+    fleet.replica.api().delete(EVERYTHING).unwrap();
+    let again = join(&[]);
+    assert!(!again.stdout.contains("muster-works-default"), "{}", again.stdout);
+    assert!(again.stderr.contains(&identity) && again.stderr.contains("--manifests"), "{}", again.stderr);
+    let secret = || fleet.replica.api().get(&format!("{SECRETS}/directory-sync")).unwrap()["data"].clone();
+    let before = secret();
+    // The Secret was applied in the other way until now.
+    assert_eq!(take(&fleet, &again.stdout).code, Some(0));
+    assert_ne!(secret(), before);
+    fleet.entry("later", &json!({}));
+    fleet.in_step(&agent);
+    assert!(fleet.replica.api().get(EVERYTHING).is_err());
+    assert_eq!(join(&["--dry-run"]).stdout, "");
+    let whole = join(&["--manifests"]);
+    assert!(whole.stdout.contains("muster-works-default"), "{}", whole.stderr);
+
+    // as a controller says it
+    let bound = json!({"status": {"id": "another"}});
+    fleet.directory.api().patch(&format!("{CLUSTERS}/west/status"), MERGE_PATCH, &bound).unwrap();
+    fleet.enrol("west");
+    let west = muster(&fleet.directory, &["join", "west", &server(&fleet)]);
+    assert!(
+        west.stderr.contains("identity another joined") && !west.stdout.contains("ClusterRole"),
+        "{}",
+        west.stderr
+    );
+}
+
+#[test]
+fn a_cluster_whose_agent_runs_elsewhere_gets_all_but_the_deployment() {
+    let fleet = Fleet::empty();
+    fleet.install_directory();
+    fleet.enrol(OWN);
+    let joined = muster(&fleet.directory, &["join", OWN, "--hosted", &server(&fleet)]);
+    assert_eq!(joined.code, Some(0), "{}", joined.stderr);
+    let applied = take(&fleet, &joined.stdout);
+    assert_eq!(applied.code, Some(0), "{}", applied.stderr);
+    let deployments = fleet.replica.api().get("/apis/apps/v1/namespaces/muster-system/deployments").unwrap();
+    assert_eq!(deployments["items"], json!([]));
+    for told in
+        ["sed s/CLUSTER_NAME/east/g hosted.yaml", "create secret generic muster-east --from-file=kubeconfig="]
+    {
+        assert!(joined.stderr.contains(told), "{told} is missing: {}", joined.stderr);
+    }
+    // that of the tests runs outside
+    let agent = fleet.agent(&[]);
+    fleet.in_step(&agent);
+}
+
+#[test]
+fn a_token_that_is_applied_as_recommended_lies_nowhere_but_in_its_secret() {
+    let fleet = Fleet::bare();
+    fleet.enrol(OWN);
+    fleet.entry(OWN, &json!({}));
+    let joined = done(&fleet.directory, &["join", OWN, &server(&fleet)]);
+    assert_eq!(take(&fleet, &joined).code, Some(0));
+    let annotations = || {
+        let secret = fleet.replica.api().get(&format!("{SECRETS}/directory-sync")).unwrap();
+        secret["metadata"]["annotations"].to_string()
+    };
+    assert!(!annotations().contains("last-applied"), "{}", annotations());
+    // as an older release recommended
+    let token = || done(&fleet.directory, &["token", OWN, &server(&fleet)]);
+    fleet.replica.apply(&token()).unwrap();
+    assert!(annotations().contains("last-applied"), "{}", annotations());
+    let note = "kubectl.kubernetes.io/last-applied-configuration-";
+    let command = ["-n", "muster-system", "annotate", "secret", "directory-sync", note];
+    assert_eq!(take(&fleet, &token()).code, Some(0));
+    println!("after a server-side apply alone: {}", annotations());
+    fleet.replica.kubectl_ok(&command).unwrap();
+    assert_eq!(take(&fleet, &token()).code, Some(0));
+    assert!(!annotations().contains("last-applied"), "{}", annotations());
+}
+
+#[test]
 fn a_rehearsal_writes_nothing_and_prints_no_credential() {
     let fleet = Fleet::bare();
     let output = muster(&fleet.directory, &["join", OWN, &server(&fleet), "--dry-run"]);
     assert_eq!(output.code, Some(0), "{}", output.stderr);
     assert_eq!(output.stdout, crate::fleet::MULTICLUSTER);
-    assert!(output.stderr.contains("created (rehearsed)"), "{}", output.stderr);
+    assert!(output.stderr.contains("would be created (rehearsed)"), "{}", output.stderr);
     assert!(fleet.directory.api().get(&format!("{CLUSTERS}/{OWN}")).is_err());
 }
 

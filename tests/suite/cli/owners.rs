@@ -7,7 +7,7 @@ use muster_tests::wait::{DEADLINE, eventually};
 use serde_json::{Value, json};
 
 use super::{done, muster, shell};
-use crate::fleet::{CLUSTERS, Fleet, OWN, REPORT, until};
+use crate::fleet::{CLUSTERS, Fleet, OWN, REPORT, contents, until};
 
 const ACCOUNT: &str = "/api/v1/namespaces/muster-agents/serviceaccounts/east";
 const STATE: &str = "/api/v1/namespaces/muster-system/configmaps/muster-agent-state";
@@ -66,6 +66,24 @@ fn what_explain_prints_is_what_a_shell_can_run() {
     for args in [&["status"][..], &["status", OWN], &["tree", OWN], &["tokens"], &["check"]] {
         assert_ne!(explained(directory, args), "", "{args:?}");
     }
+    for (verb, value) in [("deny", "denied"), ("approve", "approved")] {
+        explained(directory, &[verb, OWN]);
+        let entry = directory.api().get(&format!("{CLUSTERS}/{OWN}")).unwrap();
+        assert_eq!(entry["metadata"]["annotations"]["multicluster.coreos.com/approval"], value);
+    }
+    let file = directory.folder().join("a file.yaml");
+    std::fs::write(&file, "apiVersion: multicluster.coreos.com/v1\nkind: Cluster\nmetadata: {name: south}\n")
+        .unwrap();
+    let file = file.to_str().unwrap();
+    let south = format!("{CLUSTERS}/south");
+    explained(directory, &["lint", "-f", file]);
+    assert!(directory.api().get(&south).is_err(), "lint writes nothing");
+    explained(directory, &["apply", "-f", file]);
+    directory.api().delete(&south).unwrap();
+    // What it asks of the replica; the rest was run above.
+    let script = done(directory, &["--explain", "check", "--replica", replica.name()]);
+    let asked: Vec<&str> = script.lines().filter(|line| line.contains("--context")).collect();
+    assert!(shell(replica, replica.folder(), &asked.join("\n")).contains("directory-sync"));
     explained(directory, &["rebind", OWN, "--identity", "another"]);
     let entry = directory.api().get(&format!("{CLUSTERS}/{OWN}")).unwrap();
     assert_eq!(entry["metadata"]["annotations"]["multicluster.coreos.com/rebind"], "another");
@@ -100,7 +118,7 @@ fn revoking_ends_every_token_and_says_how_far_it_reaches() {
 }
 
 #[test]
-fn a_cluster_goes_off_the_list_with_its_finalizers_or_by_force() {
+fn a_cluster_without_an_account_goes_off_the_list() {
     let fleet = Fleet::new();
     let west = muster(&fleet.directory, &["unregister", "west", "-o", "yaml"]);
     assert_eq!(west.code, Some(0), "{}", west.stderr);
@@ -109,21 +127,50 @@ fn a_cluster_goes_off_the_list_with_its_finalizers_or_by_force() {
         "{}",
         west.stderr
     );
-    // as a controller would hold it
-    let held = json!({"metadata": {"finalizers": ["example.com/waits"]}});
-    let path = format!("{CLUSTERS}/{OWN}");
-    fleet.directory.api().patch(&path, muster_tests::api::MERGE_PATCH, &held).unwrap();
-    let waited = muster(&fleet.directory, &["unregister", OWN, "--timeout", "2"]);
-    assert_eq!(waited.code, Some(1), "{}", waited.stderr);
-    assert!(waited.stderr.contains("--force"), "{}", waited.stderr);
-    fleet.directory.api().get(ACCOUNT).unwrap();
-    let forced = muster(&fleet.directory, &["unregister", OWN, "--force"]);
-    assert_eq!(forced.code, Some(0), "{}", forced.stderr);
-    assert!(fleet.directory.api().get(ACCOUNT).is_err());
-    assert!(forced.stderr.contains("kubectl muster leave"), "{}", forced.stderr);
-    fleet
-        .directory
-        .api()
-        .patch(&path, muster_tests::api::MERGE_PATCH, &json!({"metadata": {"finalizers": null}}))
+    let account = "/api/v1/namespaces/muster-agents/serviceaccounts/west";
+    assert!(fleet.directory.api().get(account).is_err(), "it never had one");
+}
+
+#[test]
+fn a_rehearsal_says_what_would_be_and_writes_nothing() {
+    let fleet = Fleet::new();
+    let mut agent = fleet.joined(&[]);
+    fleet.reason(&agent, "MirrorInSync", "InSync");
+    until(&agent, "the pin", || fleet.replica.api().get(STATE).map(drop).map_err(|error| error.to_string()));
+    agent.kill().unwrap();
+    let before = || (contents(&fleet.directory), contents(&fleet.replica));
+    let was = before();
+    let file = fleet.directory.folder().join("rehearsed.yaml");
+    std::fs::write(&file, "apiVersion: multicluster.coreos.com/v1\nkind: Cluster\nmetadata: {name: north}\n")
         .unwrap();
+    let file = file.to_str().unwrap();
+    let server = format!("--server={}", fleet.directory.url());
+    let (directory, replica) = (&fleet.directory, &fleet.replica);
+    for (plane, args) in [
+        (replica, &["pause"][..]),
+        (replica, &["resume"]),
+        (replica, &["leave"]),
+        (replica, &["repin"]),
+        (directory, &["revoke", OWN]),
+        (directory, &["unregister", OWN]),
+        (directory, &["unregister", OWN, "--force"]),
+        (directory, &["rebind", OWN, "--identity=another"]),
+        (directory, &["approve", OWN]),
+        (directory, &["deny", OWN]),
+        (directory, &["join", "north", &server]),
+        (directory, &["apply", "-f", file]),
+    ] {
+        let output = muster(plane, &[args, &["--dry-run"]].concat());
+        assert_eq!(output.code, Some(0), "{args:?}: {}", output.stderr);
+        // What is and what is not, beside what would be.
+        let facts = ["directory: ", "a rehearsal: "];
+        for line in output.stderr.lines().filter(|line| !facts.iter().any(|fact| line.starts_with(fact))) {
+            assert!(line.contains("would "), "{args:?}: {line}");
+        }
+        assert!(output.stderr.contains("would be "), "{args:?}: {}", output.stderr);
+    }
+    assert!(before() == was, "a rehearsal wrote something");
+    assert_eq!((annotation(&fleet, "pause"), annotation(&fleet, "leave")), (None, None));
+    directory.api().get(ACCOUNT).unwrap();
+    replica.api().get(STATE).unwrap();
 }

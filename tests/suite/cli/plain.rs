@@ -5,9 +5,13 @@ use std::path::Path;
 use super::muster_as;
 
 /// All verbs, each with what it needs.
-const VERBS: [&[&str]; 18] = [
+const VERBS: [&[&str]; 22] = [
     &["join", "east", "--labels=a=b", "--server=https://d.example.com"],
+    &["join", "east", "--manual", "--manifests"],
+    &["join", "east", "--hosted"],
     &["token", "east"],
+    &["approve", "east"],
+    &["deny", "east"],
     &["tokens"],
     &["revoke", "east"],
     &["status"],

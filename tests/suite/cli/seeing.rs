@@ -3,6 +3,7 @@
 use muster_tests::wait::{DEADLINE, eventually};
 use serde_json::{Value, json};
 
+use super::document::compare;
 use super::{done, muster};
 use crate::fleet::{Fleet, OWN};
 use crate::works::put_work;
@@ -31,8 +32,7 @@ fn status_and_tree_show_the_fleet_and_say_what_to_do() {
     let table = eventually("both Works in the table", DEADLINE * 2, || {
         // A server that was just begun anew may refuse a read: then there is no table yet.
         let table = muster(&fleet.directory, &["status"]).stdout;
-        let whole = table.contains(OWN) && row(&table, OWN).contains(&"1/2") && table.contains("in 23h");
-        if whole { Ok(table) } else { Err(table) }
+        compare("status", &table).map(|()| table)
     })
     .unwrap();
     println!("{table}");
@@ -47,7 +47,7 @@ fn status_and_tree_show_the_fleet_and_say_what_to_do() {
 
     let detail = eventually("what is to be done", DEADLINE, || {
         let detail = done(&fleet.directory, &["status", OWN]);
-        if detail.contains("- WorksApplied Incomplete") { Ok(detail) } else { Err(detail) }
+        compare("status east", &detail).map(|()| detail)
     })
     .unwrap();
     println!("{detail}");
@@ -60,7 +60,7 @@ fn status_and_tree_show_the_fleet_and_say_what_to_do() {
         &fleet.replica.cluster_uid().unwrap(),
         "To do:",
         "- CredentialsValid ExpiresSoon",
-        "muster token east | kubectl --context east apply -f -",
+        "muster token east | kubectl --context east apply --server-side --force-conflicts -f -",
         "- WorksApplied Incomplete",
         "  kubectl muster tree east",
     ] {
@@ -69,7 +69,7 @@ fn status_and_tree_show_the_fleet_and_say_what_to_do() {
 
     let tree = eventually("the tree whole", DEADLINE, || {
         let tree = done(&fleet.directory, &["tree", OWN]);
-        if tree.contains("default/stock: Applied, Available") { Ok(tree) } else { Err(tree) }
+        compare("tree east", &tree).map(|()| tree)
     })
     .unwrap();
     println!("{tree}");
@@ -102,7 +102,7 @@ fn tokens_tell_who_holds_one_and_until_when_without_reading_any() {
     fleet.enrol("gone");
     let table = eventually("the credential in use", DEADLINE, || {
         let table = done(&fleet.directory, &["tokens"]);
-        if row(&table, OWN).contains(&"Valid") && table.contains("in 29d") { Ok(table) } else { Err(table) }
+        compare("tokens", &table).map(|()| table)
     })
     .unwrap();
     println!("{table}");

@@ -161,36 +161,6 @@ fn works_keep_the_namespace_unless_the_entry_says_delete() {
 }
 
 #[test]
-fn a_controller_that_is_killed_after_each_write_comes_to_the_same_end() {
-    let (directory, mut controller) = ready(&["--leader-lease=3"]);
-    work(&directory);
-    let spec = json!({"spec": {"deregistration": "Delete"}});
-    directory.api().patch(&format!("{CLUSTERS}/east"), MERGE_PATCH, &spec).unwrap();
-    let free = json!({"metadata": {"finalizers": ["multicluster.x-k8s.io/work-cleanup"]}});
-    directory.api().patch(&format!("{WORKS}/w"), MERGE_PATCH, &free).unwrap();
-    delete(&directory);
-    reason(&directory, &controller, "east", "Deregistering", "Waiting");
-    say_left(&directory);
-    let mut kills = 0;
-    // A kill as soon as anything more is gone: the order of the removals is what the parts show.
-    let state =
-        || -> Vec<bool> { parts("east").iter().map(|path| directory.api().get(path).is_ok()).collect() };
-    let mut before = state();
-    while entry(&directory, "east").is_ok() && kills < 12 {
-        let (after, _) = until(&controller, "something more gone", DEADLINE, || {
-            let now = state();
-            let over = entry(&directory, "east").is_err();
-            if over || now != before { Ok(now) } else { Err(format!("{now:?}")) }
-        });
-        before = after;
-        kills += 1;
-        controller.restart().unwrap();
-    }
-    println!("killed {kills} times");
-    gone(&directory, &controller, &[]);
-}
-
-#[test]
 fn an_entry_that_is_deleted_in_the_foreground_goes_as_well() {
     let (directory, controller) = ready(&[]);
     let options = json!({"apiVersion": "v1", "kind": "DeleteOptions", "propagationPolicy": "Foreground"});

@@ -12,14 +12,15 @@ use crate::fleet::CLUSTERS;
 use crate::manifests::rights::{ANYONE, rights, sorted};
 
 /// Wherever it looks.
-const ANYWHERE: [&str; 8] = [
+const ANYWHERE: [&str; 9] = [
     "bind clusterroles.rbac.authorization.k8s.io muster-agent",
     "bind clusterroles.rbac.authorization.k8s.io view-clusters",
     "create,delete,get,list,patch,watch leases.coordination.k8s.io",
     "create,delete,list,patch,watch clusterreports.multicluster.coreos.com",
     "create,delete,list,patch,watch clusterrolebindings.rbac.authorization.k8s.io",
-    "create,delete,list,patch,watch namespaces",
+    "create,delete,get,list,patch,watch namespaces",
     "create,delete,list,patch,watch rolebindings.rbac.authorization.k8s.io",
+    "get customresourcedefinitions.apiextensions.k8s.io clusters.multicluster.coreos.com",
     "list,patch works.multicluster.x-k8s.io",
 ];
 const ENTRIES: [&str; 2] =
@@ -29,6 +30,10 @@ const AGENTS: [&str; 4] = [
     "create,delete,list,patch,watch roles.rbac.authorization.k8s.io",
     "create,delete,list,patch,watch serviceaccounts",
     "delete secrets",
+];
+const INVENTORY: [&str; 2] = [
+    "create,delete,list,patch,watch clusterprofiles.multicluster.x-k8s.io",
+    "patch clusterprofiles.multicluster.x-k8s.io/status",
 ];
 const EVENTS: [&str; 1] = ["create,patch events.events.k8s.io"];
 const LEADER: [&str; 1] = ["update leases.coordination.k8s.io muster-directory"];
@@ -48,6 +53,7 @@ fn the_controller_may_do_this_and_no_more() {
         ("muster-agents", vec![&AGENTS[..]]),
         ("muster-system", vec![&EVENTS[..], &LEADER[..]]),
         ("default", vec![&EVENTS[..]]),
+        ("muster-inventory", vec![&INVENTORY[..]]),
         ("kube-system", vec![]),
         ("muster-appliers", vec![]),
     ] {
@@ -176,9 +182,9 @@ fn admission_keeps_it_to_its_own() {
         api.create("/api/v1/namespaces", &namespace("muster-cluster-x")),
         namespaces,
     );
-    for name in ["default", "muster-agents"] {
+    for name in ["default", "muster-agents", "muster-system"] {
         let path = format!("/api/v1/namespaces/{name}");
-        if name != "default" {
+        if name == "muster-system" {
             refused("deleting another", api.delete(&path), namespaces);
         }
         let allow = json!({"metadata": {"annotations": {"multicluster.coreos.com/allow-deletion": "true"}}});

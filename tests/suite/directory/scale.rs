@@ -1,8 +1,9 @@
 //! Many clusters at once, and what a controller costs.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+use muster_api::metrics::Described;
 use muster_api::metrics::controller::Metric;
 use muster_tests::wait::{DEADLINE, saw, throughout};
 use serde_json::json;
@@ -11,12 +12,14 @@ use super::{controller, directory, enter, reason, until};
 use crate::fleet::CLUSTERS;
 
 /// Entries that are made at once.
-const MANY: usize = 300;
-/// Most resident memory of a debug build with so many, in KiB.
-const MEMORY: u64 = 48 * 1024;
+const MANY: usize = 1000;
+/// Most resident memory with so many, in KiB.
+const MEMORY: u64 = 40 * 1024;
+/// What a debug build may take beyond that.
+const SLACK: u64 = 12 * 1024;
 
 #[test]
-fn hundreds_of_entries_are_enrolled_by_a_fixed_number_of_writes_each() {
+fn a_thousand_entries_are_enrolled_by_a_fixed_number_of_writes_each() {
     let directory = directory();
     let api = directory.api();
     let controller = controller(&directory, &[]);
@@ -37,14 +40,14 @@ fn hundreds_of_entries_are_enrolled_by_a_fixed_number_of_writes_each() {
         }
     });
     let enrolled = format!(r#"muster_controller_clusters{{condition="Enrolled",status="True"}} {MANY}"#);
-    let ((), took) = until(&controller, "all of them enrolled", DEADLINE * 4, || {
+    let ((), took) = until(&controller, "all of them enrolled", DEADLINE * 10, || {
         let metrics = controller.admin("/metrics").map_err(|error| error.to_string())?.1;
         let line = metrics.lines().find(|line| line.contains(r#"condition="Enrolled",status="True""#));
         if metrics.contains(&enrolled) { Ok(()) } else { Err(line.unwrap_or_default().to_owned()) }
     });
     let (rss, peak) = (controller.rss_kib().unwrap(), controller.peak_kib().unwrap());
     saw(&format!("{MANY} enrolled with {rss} KiB, {peak} KiB at most"), took);
-    assert!(peak < MEMORY, "{peak} KiB");
+    assert!(rss < MEMORY + SLACK, "{rss} KiB");
     let events = directory.audit_since(mark).unwrap();
     let ours = |user: &str| user.ends_with(":muster-directory");
     let writes = events.iter().filter(|event| event.writes() && ours(&event.user));
@@ -53,15 +56,25 @@ fn hundreds_of_entries_are_enrolled_by_a_fixed_number_of_writes_each() {
     let each = 10; // finalizer, eight parts, status
     println!("{writes} writes for {MANY} entries");
     assert!(writes >= MANY * each && writes <= MANY * (each + 1), "{writes} writes");
+    let all = events.iter().filter(|event| ours(&event.user)).count();
+    println!("{all} requests in all, {:.1} an entry", f64::from(u32::try_from(all).unwrap()) / 1000.0);
+    assert!(all < MANY * (each + 4), "{all} requests, Events included");
     // Nothing goes on when all is done.
     let mark = directory.audit_mark().unwrap();
     throughout("silence", Duration::from_secs(8), || {
         let events = directory.audit_since(mark).map_err(|error| error.to_string())?;
         let ours = events.iter().filter(|event| ours(&event.user) && event.resource != "events");
-        let others: Vec<_> = ours.filter(|event| event.resource != "leases").collect();
+        // A kind that is not defined is looked for, now and then.
+        let expected = ["leases", "clusterprofiles"];
+        let others: Vec<_> = ours.filter(|event| !expected.contains(&event.resource.as_str())).collect();
         if others.len() < 3 { Ok(()) } else { Err(format!("{others:#?}")) }
     })
     .unwrap();
+    let mut idle = BTreeMap::<String, usize>::new();
+    for event in directory.audit_since(mark).unwrap().iter().filter(|event| ours(&event.user)) {
+        *idle.entry(format!("{} {}", event.verb, event.resource)).or_default() += 1;
+    }
+    println!("idle for 8 s: {idle:?}");
 }
 
 #[test]

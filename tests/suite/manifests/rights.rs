@@ -20,13 +20,16 @@ pub(crate) const ANYONE: [&str; 3] = [
 ];
 
 /// The agent in its replica, wherever it looks.
-const REPLICA: [&str; 16] = [
+const REPLICA: [&str; 19] = [
     "create,delete,get,list,patch,update,watch appliedworks.multicluster.x-k8s.io",
     "create,delete,get,list,patch,watch clusterpolicies.multicluster.coreos.com",
     "create,delete,get,list,update,watch clusters.multicluster.coreos.com",
     "get namespaces kube-system",
     "get namespaces muster-system",
     "get,list,watch customresourcedefinitions.apiextensions.k8s.io",
+    "list clusterproperties.about.k8s.io",
+    "list nodes",
+    "list servicecidrs.networking.k8s.io",
     "list,watch clusterrolebindings.rbac.authorization.k8s.io",
     "list,watch clusterroles.rbac.authorization.k8s.io",
     "list,watch mutatingwebhookconfigurations.admissionregistration.k8s.io",
@@ -202,6 +205,10 @@ fn the_agent_may_do_this_in_its_replica_and_nothing_else() {
             (Method::POST, DEFINITIONS),
             // What policies do is done by another account.
             (Method::GET, "/api/v1/namespaces"),
+            // Facts are read, and never watched.
+            (Method::GET, "/api/v1/nodes?watch=true"),
+            (Method::GET, "/api/v1/nodes/x"),
+            (Method::PATCH, "/api/v1/nodes/x"),
             (Method::POST, "/api/v1/namespaces"),
             (Method::PATCH, "/api/v1/namespaces/default"),
             (Method::DELETE, "/api/v1/namespaces/default"),
@@ -236,6 +243,8 @@ fn the_agent_may_do_this_in_its_replica_and_nothing_else() {
             (Method::GET, &ledgers),
             (Method::GET, &format!("{rbac}/clusterroles")),
             (Method::GET, "/api/v1/resourcequotas"),
+            (Method::GET, "/api/v1/nodes"),
+            (Method::GET, "/apis/networking.k8s.io/v1/servicecidrs"),
         ],
     );
 }

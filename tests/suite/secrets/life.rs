@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 
 use super::{bad, follows, good, offer, put, says, two_connections};
 use crate::fleet::{Fleet, OWN, REPORT, SECRETS, quietly};
+use crate::policies::{DOCUMENTED, until_made};
 use crate::rotation::rotations;
 
 /// The report in the directory.
@@ -64,11 +65,20 @@ fn a_credential_that_may_only_read_serves_the_mirror_until_the_cluster_is_enroll
         says(&fleet, &agent, condition, reason, &[]);
     }
     follows(&fleet, &agent, "west", "read", "only");
+    // Policies are applied, and revoked; Works cannot be read, and that is said and no more.
+    println!("{}", says(&fleet, &agent, "WorksApplied", "Forbidden", &["works"]));
+    fleet.directory.apply(DOCUMENTED).unwrap();
+    fleet.entry(OWN, &json!({"cloud": "aws"}));
+    until_made(&fleet, &agent, 7);
+    says(&fleet, &agent, "PoliciesApplied", "Applied", &[]);
+    kubectl(&["delete", "clusterpolicies.multicluster.coreos.com", "ldap-group-admin"]);
+    until_made(&fleet, &agent, 6);
     assert!(agent.ended().unwrap().is_none(), "{}", agent.log());
 
     fleet.enrol(OWN);
     let enrolled = std::time::Instant::now();
     says(&fleet, &agent, "HeartbeatAccepted", "Accepted", &[]);
+    says(&fleet, &agent, "WorksApplied", "NoneAssigned", &[]);
     println!("heartbeat {} ms after the enrolment", enrolled.elapsed().as_millis());
     let looked = timed("the report in the directory", DEADLINE * 3, || {
         let report = fleet.directory.api().get(UPSTREAM).map_err(|error| error.to_string())?;

@@ -1,6 +1,7 @@
 //! The agent is killed at every write of a Work's life, and another process goes on.
 
-mod gate;
+pub(crate) mod gate;
+mod replacing;
 
 use std::collections::BTreeMap;
 use std::time::Instant;

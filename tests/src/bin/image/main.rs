@@ -4,14 +4,13 @@
 //! Dockerfile: this program follows both, so that neither way of building can drift from the other. The same binary
 //! gives the same bytes.
 
-mod archive;
 mod binary;
-mod dockerfile;
 
 use std::fs;
 use std::path::Path;
 
 use anyhow::{Context, Result, bail};
+use muster_tests::image::{archive, dockerfile};
 
 /// The programs that have images, with the manifest and the Dockerfile of each.
 const PROGRAMS: [(&str, &str, &str); 2] = [

@@ -209,6 +209,30 @@ fn another_tools_definition_stands_in_its_place() {
     rebuilt(&bench, &["web-api"], &BTreeMap::new());
 }
 
+#[test]
+fn the_definition_is_older_than_the_agent() {
+    let bench = Bench::new();
+    rebuilt(&bench, &BOTH, &BTreeMap::new());
+    let kept = Kept::new(&bench);
+    let crd = format!("/apis/apiextensions.k8s.io/v1/customresourcedefinitions/{DEFINITION}");
+    let mut older = bench.fleet.replica.api().get(&crd).unwrap();
+    let ledger = older
+        .pointer_mut("/spec/versions/0/schema/openAPIV3Schema/properties/spec/properties/ledger/properties")
+        .and_then(Value::as_object_mut)
+        .unwrap();
+    assert!(ledger.remove("options").is_some());
+    define(&bench, &older.to_string());
+    let message = unusable(&bench, "SchemaTooOld");
+    assert!(message.contains("older than this agent: it does not keep spec.ledger.options as"), "{message}");
+    nothing_follows(&bench, || drop_policy(&bench.fleet, "ldap-group-admin"));
+    kept.only(&bench, &[]);
+    define(&bench, definition());
+    bench.told("LedgerUsable", "Usable");
+    until_gone(&bench, &[CLUSTER_WIDE]);
+    rebuilt(&bench, &["web-api"], &BTreeMap::new());
+    kept.only(&bench, &[CLUSTER_WIDE]);
+}
+
 /// The other tool writes to what it takes for its own: then the server stores it as the definition says.
 fn ruin(bench: &Bench, policy: &str) {
     // A definition that was just replaced may not be served for a moment.

@@ -1,26 +1,26 @@
-//! Kills an agent at one of its writes.
+//! Kills a process at one of its writes.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use http::Method;
 use http::request::Parts;
-use muster_tests::proxy::{Action, Rule};
+use muster_tests::proxy::{Action, Proxy, Rule};
 use rustix::process::{Pid, Signal, kill_process};
 
 use super::super::bench::Bench;
 
 /// When the process ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Moment {
+pub(crate) enum Moment {
     /// The answer to the write has come, and the next write is about to be sent.
     Answered,
     /// The server has carried the write out, and its answer is on its way.
     Unanswered,
 }
 
-/// Lets the writes of an agent about Works through, in both clusters, up to one.
+/// Lets the writes of a process through up to one.
 #[derive(Clone)]
-pub(super) struct Gate(Arc<Mutex<State>>);
+pub(crate) struct Gate(Arc<Mutex<State>>);
 
 struct State {
     pid: Option<Pid>,
@@ -33,11 +33,22 @@ struct State {
 
 impl Gate {
     /// In front of both clusters of a bench, until their rules are cleared.
-    pub(super) fn new(bench: &Bench, moment: Moment, last: usize) -> Self {
-        let pid = i32::try_from(bench.agent.pid()).ok().and_then(Pid::from_raw);
+    pub(in crate::works) fn new(bench: &Bench, moment: Moment, last: usize) -> Self {
+        Self::over(bench.agent.pid(), &[&bench.directory, &bench.replica], is_write, moment, last)
+    }
+
+    /// In front of a process, for the requests of which this is so, until the rules are cleared.
+    pub(crate) fn over(
+        pid: u32,
+        proxies: &[&Proxy],
+        is_write: fn(&Parts) -> bool,
+        moment: Moment,
+        last: usize,
+    ) -> Self {
+        let pid = i32::try_from(pid).ok().and_then(Pid::from_raw);
         let state = State { pid, moment, last, seen: 0, killed: false };
         let gate = Self(Arc::new(Mutex::new(state)));
-        for proxy in [&bench.directory, &bench.replica] {
+        for proxy in proxies {
             let gate = gate.clone();
             proxy.add(Rule::on("", Action::choose(move |parts| gate.choose(parts))).when(is_write));
         }
@@ -45,12 +56,12 @@ impl Gate {
     }
 
     /// Whether the agent was killed.
-    pub(super) fn has_killed(&self) -> bool {
+    pub(crate) fn has_killed(&self) -> bool {
         self.state().killed
     }
 
     /// How many writes came.
-    pub(super) fn seen(&self) -> usize {
+    pub(crate) fn seen(&self) -> usize {
         self.state().seen
     }
 

@@ -6,20 +6,20 @@ use thiserror::Error;
 
 /// What the last stage of a Dockerfile says.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) struct Recipe {
+pub struct Recipe {
     /// Where the one file goes, without the leading slash.
-    pub(crate) destination: String,
+    pub destination: String,
     /// The user that the image runs as: `uid:gid`.
-    pub(crate) user: String,
+    pub user: String,
     /// The command.
-    pub(crate) entrypoint: Vec<String>,
+    pub entrypoint: Vec<String>,
     /// The labels.
-    pub(crate) labels: BTreeMap<String, String>,
+    pub labels: BTreeMap<String, String>,
 }
 
 /// Why a Dockerfile cannot be followed.
 #[derive(Debug, Error)]
-pub(crate) enum DockerfileError {
+pub enum DockerfileError {
     /// The last stage has a base image, whose content is not at hand.
     #[error("unable to follow the Dockerfile: its last stage must be FROM scratch")]
     Base,
@@ -32,7 +32,11 @@ pub(crate) enum DockerfileError {
 }
 
 /// Reads the last stage: one COPY of one file, USER, ENTRYPOINT in JSON, and LABELs, one on each line.
-pub(crate) fn last_stage(text: &str) -> Result<Recipe, DockerfileError> {
+///
+/// # Errors
+///
+/// [`DockerfileError`].
+pub fn last_stage(text: &str) -> Result<Recipe, DockerfileError> {
     let lines: Vec<&str> =
         text.lines().map(str::trim).filter(|l| !l.is_empty() && !l.starts_with('#')).collect();
     let from = lines.iter().rposition(|line| line.starts_with("FROM ")).ok_or(DockerfileError::Base)?;

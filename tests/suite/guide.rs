@@ -10,7 +10,7 @@ use muster_tests::wait::{DEADLINE, eventually};
 
 /// A command, and the lines below it.
 #[derive(Debug, PartialEq)]
-pub(super) struct Step {
+pub(crate) struct Step {
     command: String,
     output: Vec<String>,
 }
@@ -27,7 +27,7 @@ enum Block {
 }
 
 /// The page, and where it is played.
-pub(super) struct Guide {
+pub(crate) struct Guide {
     /// Headings with what stands below them, in order.
     sections: Vec<(String, Vec<Block>)>,
     /// What stands in the page for what only its reader knows.
@@ -38,7 +38,7 @@ pub(super) struct Guide {
 
 impl Guide {
     /// Plays in a new folder, in which `manifests` is that of the repository.
-    pub(super) fn new(page: &str, known: Vec<(&'static str, PathBuf)>) -> Self {
+    pub(crate) fn new(page: &str, known: Vec<(&'static str, PathBuf)>) -> Self {
         let folder = Scratch::new("guide").unwrap();
         let manifests = Path::new(env!("CARGO_MANIFEST_DIR")).join("../manifests");
         std::os::unix::fs::symlink(manifests, folder.path().join("manifests")).unwrap();
@@ -46,7 +46,7 @@ impl Guide {
     }
 
     /// Plays the next section, which must have this heading, and tells of each command that is done.
-    pub(super) fn play(&mut self, heading: &str, mut done: impl FnMut(&str)) {
+    pub(crate) fn play(&mut self, heading: &str, mut done: impl FnMut(&str)) {
         assert!(!self.sections.is_empty(), "{heading}: the page has ended");
         let (found, blocks) = self.sections.remove(0);
         assert_eq!(found, heading, "the sections are not those that are played");
@@ -68,7 +68,7 @@ impl Guide {
     }
 
     /// Every section with a command was played.
-    pub(super) fn end(&self) {
+    pub(crate) fn end(&self) {
         assert!(self.sections.is_empty(), "not played: {:?}", self.sections);
     }
 

@@ -7,11 +7,11 @@ use serde_json::json;
 use sha2::{Digest, Sha256};
 use thiserror::Error;
 
-use crate::dockerfile::Recipe;
+use super::dockerfile::Recipe;
 
 /// Why an archive cannot be made.
 #[derive(Debug, Error)]
-pub(crate) enum ArchiveError {
+pub enum ArchiveError {
     /// A name or a size that the ustar format has no room for.
     #[error("unable to put {0} into a tar archive: the name or the content is too long")]
     TooLong(String),
@@ -21,7 +21,11 @@ const BLOCK: usize = 512;
 
 /// Packs one program as an image; gives the archive and the image's id, which is the digest of its configuration.
 /// No byte depends on the time, the user or the machine.
-pub(crate) fn pack(
+///
+/// # Errors
+///
+/// [`ArchiveError`].
+pub fn pack(
     name: &str,
     architecture: &str,
     recipe: &Recipe,
@@ -48,7 +52,8 @@ pub(crate) fn pack(
 }
 
 /// The SHA-256 of bytes, in hex.
-pub(crate) fn hex_digest(bytes: &[u8]) -> String {
+#[must_use]
+pub fn hex_digest(bytes: &[u8]) -> String {
     Sha256::digest(bytes).iter().fold(String::new(), |mut hex, byte| {
         let _ = write!(hex, "{byte:02x}");
         hex
@@ -91,7 +96,7 @@ fn tar(files: &[(&str, u32, &[u8])]) -> Result<Vec<u8>, ArchiveError> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::dockerfile::last_stage;
+    use crate::image::dockerfile::last_stage;
 
     #[test]
     fn the_archive_follows_the_dockerfile_and_the_same_input_gives_the_same_bytes() {

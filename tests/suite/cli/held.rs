@@ -1,0 +1,121 @@
+//! `unregister` where something holds the entry, or the namespace that the directory keeps for it.
+
+use muster_tests::api::MERGE_PATCH;
+use muster_tests::wait::{DEADLINE, eventually};
+use serde_json::{Value, json};
+
+use super::{muster, shell};
+use crate::fleet::{CLUSTERS, Fleet, OWN};
+use crate::works::put_work;
+
+const NAMESPACE: &str = "/api/v1/namespaces/muster-cluster-east";
+const WORK: &str = "/apis/multicluster.x-k8s.io/v1alpha1/namespaces/muster-cluster-east/works/shop";
+const ACCOUNT: &str = "/api/v1/namespaces/muster-agents/serviceaccounts/east";
+const WORK_FINALIZER: &str = "multicluster.x-k8s.io/work-cleanup";
+const ENTRY_FINALIZER: &str = "multicluster.coreos.com/deregistration";
+const THEIRS: &str = "example.com/waits";
+
+fn hold(fleet: &Fleet, path: &str, finalizers: &Value) {
+    let held = json!({"metadata": {"finalizers": finalizers}});
+    fleet.directory.api().patch(path, MERGE_PATCH, &held).unwrap();
+}
+
+fn finalizers(fleet: &Fleet, path: &str) -> Value {
+    fleet.directory.api().get(path).unwrap()["metadata"]["finalizers"].clone()
+}
+
+/// The commands that a message recommends to take a finalizer off.
+fn patches(stderr: &str) -> Vec<String> {
+    let commands =
+        stderr.lines().filter_map(|line| line.find("kubectl patch ").map(|at| line[at..].to_owned()));
+    commands.collect()
+}
+
+#[test]
+fn force_takes_off_what_is_musters_and_says_of_the_rest_what_holds_it_and_what_removes_that() {
+    let fleet = Fleet::new();
+    put_work(&fleet, "shop", &json!([]));
+    hold(&fleet, WORK, &json!([THEIRS, WORK_FINALIZER]));
+    let map = format!("{NAMESPACE}/configmaps");
+    let object = json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "notes", "finalizers": [THEIRS]}});
+    fleet.directory.api().create(&map, &object).unwrap();
+    let map = format!("{map}/notes");
+    let entry = format!("{CLUSTERS}/{OWN}");
+    hold(&fleet, &entry, &json!([ENTRY_FINALIZER, THEIRS]));
+    let may_go = json!({"metadata": {"annotations": {"multicluster.coreos.com/allow-deletion": "true"}}});
+    fleet.directory.api().patch(NAMESPACE, MERGE_PATCH, &may_go).unwrap();
+    fleet.directory.api().delete(NAMESPACE).unwrap();
+    eventually("the server's word on the namespace", DEADLINE, || {
+        let there = fleet.directory.api().get(NAMESPACE).unwrap();
+        let said = there["status"]["conditions"].to_string();
+        if said.contains("NamespaceFinalizersRemaining") && said.contains("configmaps") {
+            Ok(())
+        } else {
+            Err(said)
+        }
+    })
+    .unwrap();
+
+    let waited = muster(&fleet.directory, &["unregister", OWN, "--timeout=1"]);
+    assert_eq!(waited.code, Some(1), "{}", waited.stderr);
+    for told in
+        [ENTRY_FINALIZER, THEIRS, "unregister east --force", "its cluster's agent removes it", "configmaps"]
+    {
+        assert!(waited.stderr.contains(told), "{told} is missing: {}", waited.stderr);
+    }
+    fleet.directory.api().get(ACCOUNT).unwrap();
+    assert_eq!(finalizers(&fleet, WORK), json!([THEIRS, WORK_FINALIZER]), "nobody said force");
+
+    let rehearsed = muster(&fleet.directory, &["unregister", OWN, "--force", "--dry-run"]);
+    assert_eq!(rehearsed.code, Some(0), "{}", rehearsed.stderr);
+    assert!(
+        rehearsed.stderr.contains(&format!("{ENTRY_FINALIZER} would be removed")),
+        "{}",
+        rehearsed.stderr
+    );
+    fleet.directory.api().get(ACCOUNT).unwrap();
+    assert_eq!(finalizers(&fleet, WORK), json!([THEIRS, WORK_FINALIZER]), "a rehearsal");
+
+    let forced = muster(&fleet.directory, &["unregister", OWN, "--force"]);
+    assert_eq!(forced.code, Some(1), "the entry is there: {}", forced.stderr);
+    assert!(fleet.directory.api().get(ACCOUNT).is_err());
+    for path in [WORK, &map, &entry] {
+        assert_eq!(finalizers(&fleet, path), json!([THEIRS]), "{path}");
+    }
+    for told in [
+        "finalizer multicluster.x-k8s.io/work-cleanup removed from work/shop in muster-cluster-east",
+        "finalizer multicluster.coreos.com/deregistration removed from cluster/east",
+        "work/shop in muster-cluster-east is held by its finalizer example.com/waits",
+        "held by its finalizer example.com/waits\nnext:  what set it removes it",
+        "-n muster-cluster-east get configmaps",
+    ] {
+        assert!(forced.stderr.contains(told), "{told} is missing: {}", forced.stderr);
+    }
+
+    // What is recommended where the others' program is gone does it.
+    let commands = patches(&forced.stderr);
+    assert_eq!(commands.len(), 2, "{commands:?}");
+    for command in &commands {
+        shell(&fleet.directory, fleet.directory.folder(), command);
+    }
+    hold(&fleet, &map, &json!(null));
+    for path in [&entry, NAMESPACE] {
+        eventually("its end", DEADLINE, || match fleet.directory.api().get(path) {
+            Err(_) => Ok(()),
+            Ok(left) => Err(left.to_string()),
+        })
+        .unwrap();
+    }
+}
+
+#[test]
+fn force_ends_an_entry_that_only_muster_holds() {
+    let fleet = Fleet::new();
+    let entry = format!("{CLUSTERS}/{OWN}");
+    hold(&fleet, &entry, &json!([ENTRY_FINALIZER]));
+    let forced = muster(&fleet.directory, &["unregister", OWN, "--force"]);
+    assert_eq!(forced.code, Some(0), "{}", forced.stderr);
+    assert!(forced.stderr.contains("cluster.multicluster.coreos.com/east deleted"), "{}", forced.stderr);
+    assert!(fleet.directory.api().get(&entry).is_err());
+    assert!(forced.stderr.contains("kubectl muster leave"), "{}", forced.stderr);
+}
