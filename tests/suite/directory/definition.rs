@@ -41,7 +41,7 @@ fn nothing_of_any_cluster_goes_with_the_definition_and_all_are_enrolled_again_wh
     let uids = || -> Result<Vec<Value>, String> {
         all.iter()
             .flatten()
-            .map(|path| api.get(&path).map(|part| part["metadata"]["uid"].clone()))
+            .map(|path| api.get(path).map(|part| part["metadata"]["uid"].clone()))
             .collect::<Result<_, _>>()
             .map_err(|error| error.to_string())
     };

@@ -130,7 +130,7 @@ impl Works {
                     Ok(None) => drop(self.refused.remove(target)),
                     Err(risk) => {
                         let refused = self.refused.remove(target); // it is tried again, in its time
-                        let why = refused.map_or(Box::default(), |refused| refused.why);
+                        let why = refused.map_or_else(Box::default, |refused| refused.why);
                         let message = format!("{target} is not made anew: {risk}; {why}");
                         let slot = self.slots.entry(target.clone()).or_default();
                         slot.failed(Failure::Invalid, message, now, salt(target));
