@@ -15,6 +15,9 @@ use crate::time::salt;
 /// How often a namespace that is to go, and is not empty, is looked at again.
 const LOOK_AGAIN: Duration = Duration::from_secs(60);
 
+/// How long a namespace that was seen to be empty counts as that: others may put something in at any time.
+const STAYS_EMPTY: Duration = Duration::from_secs(5);
+
 /// What is to be done about one object.
 #[allow(clippy::large_enum_variant)] // it is short-lived
 enum Clear {
@@ -122,7 +125,15 @@ impl Policies {
                 Clear::Wait => {}
                 Clear::Claimed => drop(self.waiting.insert(uid.to_owned())),
                 Clear::Later(at) => drop(self.timers.insert((at, Timer::Slot(target)))),
-                Clear::Act(step) => self.act(Work::Clear { target }, *step, steps),
+                Clear::Act(step) => {
+                    // That a namespace was seen to be empty is good for one attempt.
+                    if let Some(slot) =
+                        self.slots.get_mut(&target).filter(|_| matches!(*step, Step::Delete(_)))
+                    {
+                        slot.inspected = None;
+                    }
+                    self.act(Work::Clear { target }, *step, steps);
+                }
             }
             done = false;
         }
@@ -174,7 +185,7 @@ impl Policies {
         }
         let empty = match &slot.inspected {
             _ if target.rank() > 0 => false,
-            Some((Ok(()), _)) => true,
+            Some((Ok(()), since)) if *since + STAYS_EMPTY > now => true,
             Some((Err(_), since)) if *since + LOOK_AGAIN > now => return Clear::Later(*since + LOOK_AGAIN),
             _ => return Clear::Act(Box::new(Step::Inspect { namespace: target.name.clone() })),
         };

@@ -1,6 +1,7 @@
 //! What goes, on what evidence, and what must not.
 
 use super::*;
+use crate::Failure;
 use crate::event::{Change, DirectoryWatch, Event};
 use crate::pin::{Found, Reading};
 
@@ -311,4 +312,27 @@ fn what_was_revoked_and_is_wanted_again_is_made_again() {
     world.forget();
     world.tick(90);
     assert_eq!(world.written(), [""; 0]);
+}
+
+#[test]
+fn a_namespace_that_was_empty_once_is_looked_at_again_before_each_attempt_to_delete_it() {
+    let mut world = PolicyWorld::in_step(&[]);
+    world.edit_policy("p", |policy| {
+        policy["spec"] = grant("web", &["view"]);
+        policy["metadata"]["annotations"][muster_api::marks::NAMESPACE_DELETION] = "delete".into();
+    });
+    world.tick(3);
+    let refusal = (Failure::Forbidden, "admission webhook \"w\" denied the request".to_owned());
+    world.refused.insert("delete Namespace".into(), refusal);
+    world.enter("own", &json!({"cloud": "gcp"}));
+    world.tick(5);
+    assert_eq!(world.there(), ["Namespace web"]);
+    // Meanwhile somebody moves in.
+    world.content.insert("web".into(), "it holds pods".into());
+    world.refused.clear();
+    world.tick(600);
+    assert_eq!(world.there(), ["Namespace web"]);
+    world.content.clear();
+    world.tick(120);
+    assert_eq!(world.there(), [""; 0]);
 }

@@ -181,6 +181,9 @@ impl PolicyWorld {
     }
 
     fn delete(&mut self, target: &Target, uid: &str) -> StepOutcome {
+        if let Some((failure, message)) = self.refused.get(&format!("delete {}", target.resource.kind)) {
+            return StepOutcome::Failed(*failure, message.clone());
+        }
         match self.objects.get(target) {
             None => StepOutcome::Deleted,
             Some(value) if value["metadata"]["uid"] != uid => {
