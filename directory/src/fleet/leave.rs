@@ -57,7 +57,8 @@ impl Fleet {
         }
         let is_live = beat.is_some_and(|beat| !beat.lost && !beat.is_over(now.mono));
         let limit = if is_live { LIVE } else { SILENT };
-        // By the clock of this process, and where another one began the wait, by the time of day.
+        // By the clock of this process, and where another one began the wait, by the time of day: but that may be wrong, so
+        // this process waits for the shorter time in any case.
         let here = member.leaving.map_or(Duration::ZERO, |since| now.mono.saturating_sub(since));
         let begun = find(&member.entry.status, ConditionType::Deregistering)
             .filter(|condition| condition.status == Status::True);
@@ -65,7 +66,7 @@ impl Fleet {
             let since = now.wall.duration_since(condition.last_transition_time.timestamp());
             Duration::try_from(since).unwrap_or(Duration::ZERO)
         });
-        here.max(told) < limit
+        here.max(told) < limit || here < SILENT
     }
 
     fn remove(&self, name: &str, member: &Member, stage: Option<Deregistering>, now: Now) -> Option<Step> {

@@ -114,8 +114,26 @@ fn the_wait_goes_on_through_restarts() {
         world.restart();
     }
     // A Lease that a new controller has just seen may be alive.
-    world.pass(45);
+    world.pass(61);
     is_gone(&world, &[]);
+}
+
+#[test]
+fn a_clock_that_jumps_ends_no_wait_at_once() {
+    for restarts in [false, true] {
+        let mut world = joined(false);
+        world.delete("east");
+        world.pass(5);
+        world.ahead = std::time::Duration::from_secs(3600);
+        if restarts {
+            world.restart();
+        }
+        for _ in 0..5 {
+            world.beat("east", ID);
+            world.pass(10);
+            assert_eq!(world.reason("east", "Deregistering"), "Waiting");
+        }
+    }
 }
 
 #[test]

@@ -32,6 +32,8 @@ pub(super) struct World {
     objects: BTreeMap<Key, Value>,
     version: u64,
     pub(super) mono: Duration,
+    /// By how much the time of day is wrong.
+    pub(super) ahead: Duration,
     /// What was written, by the words of plans.
     pub(super) written: Vec<String>,
     /// What the server refuses, and how often it did.
@@ -76,6 +78,7 @@ impl World {
             objects: BTreeMap::new(),
             version: 1,
             mono,
+            ahead: Duration::ZERO,
             written: Vec::new(),
             refuse: None,
             refused: 0,
@@ -96,7 +99,7 @@ impl World {
 
     pub(super) fn now(&self) -> Now {
         let wall = jiff::Timestamp::from_second(1_800_000_000).unwrap();
-        Now { mono: self.mono, wall: wall + jiff::SignedDuration::try_from(self.mono).unwrap() }
+        Now { mono: self.mono, wall: wall + jiff::SignedDuration::try_from(self.mono + self.ahead).unwrap() }
     }
 
     /// Time goes by, second by second.
