@@ -96,7 +96,7 @@ impl<'a> Follower<'a> {
                     if failures == 1 {
                         tracing::warn!(%error, "new kubeconfig of the replica does not work yet; the one in use goes on");
                     }
-                    Some(backoff(failures, first, longest, u64::from(std::process::id())))
+                    Some(backoff(failures, first, longest, muster_kit::random::salt()))
                 }
             };
             let waiting = async {

@@ -94,7 +94,7 @@ pub async fn meet(settings: &Settings, clients: Clients) -> Replica {
                     tracing::warn!(%error, "the replica does not answer; trying again");
                 }
                 let (first, longest) = (Duration::from_millis(500), Duration::from_secs(8));
-                tokio::time::sleep(backoff(failures, first, longest, u64::from(std::process::id()))).await;
+                tokio::time::sleep(backoff(failures, first, longest, muster_kit::random::salt())).await;
             }
         }
     }

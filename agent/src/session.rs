@@ -224,7 +224,7 @@ impl Session {
                 self.attempts = self.attempts.saturating_add(1);
                 let message = format!("{}: {}", material.origin, error.told(self.wiring.store.namespace()));
                 if let Some((first, longest)) = error.wait() {
-                    let salt = u64::from(std::process::id());
+                    let salt = muster_kit::random::salt();
                     let wait = backoff(self.attempts, first, longest, salt);
                     self.pending = Some((material, Instant::now() + wait));
                 }

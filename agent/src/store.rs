@@ -135,8 +135,7 @@ impl Store {
                         tracing::warn!(%error, "state not read; trying again");
                     }
                     let (first, longest) = AGAIN;
-                    tokio::time::sleep(backoff(failures, first, longest, u64::from(std::process::id())))
-                        .await;
+                    tokio::time::sleep(backoff(failures, first, longest, muster_kit::random::salt())).await;
                 }
             }
         }

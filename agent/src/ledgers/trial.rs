@@ -154,7 +154,7 @@ impl Trials {
             return Ok(None);
         }
         self.failures = self.failures.saturating_add(1);
-        Ok(Some(backoff(self.failures, AGAIN.0, AGAIN.1, u64::from(std::process::id()))))
+        Ok(Some(backoff(self.failures, AGAIN.0, AGAIN.1, muster_kit::random::salt())))
     }
 }
 

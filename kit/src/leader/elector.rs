@@ -15,7 +15,8 @@ use super::{Claim, Election, Leading, Standing, judge};
 use crate::client::{CallError, Client};
 use crate::lease::{Record, created, replaced};
 use crate::log::Fold;
-use crate::watch::backoff::{Backoff, Ended, random};
+use crate::random::fraction;
+use crate::watch::backoff::{Backoff, Ended};
 use crate::watch::{Form, Link, Target, WatchEvent, WatchOptions, watch};
 
 /// How often the same trouble is logged.
@@ -124,7 +125,7 @@ impl State {
                         tracing::warn!(%error, repeats, "unable to contend for the lease");
                     }
                     let bounds = (RETRY.min(self.election.renew), self.election.renew);
-                    self.backoff.after(Ended::Badly, Duration::ZERO, Duration::MAX, bounds, random())
+                    self.backoff.after(Ended::Badly, Duration::ZERO, Duration::MAX, bounds, fraction())
                 }
             };
             sleep(wait).await;
@@ -206,7 +207,7 @@ impl State {
                 | CallError::NotFound { named: true, .. },
             ) => {
                 self.fresh = false;
-                Ok(RETRY.mul_f64(random()))
+                Ok(RETRY.mul_f64(fraction()))
             }
             Err(error) => Err(error),
         }

@@ -1,14 +1,6 @@
 //! How long to wait before the next attempt.
 
-use std::hash::{BuildHasher, RandomState};
 use std::time::Duration;
-
-/// A number in `0.0..1.0`, random enough to keep a fleet from acting together. The standard library's hasher is
-/// seeded from the operating system; that saves a crate of random numbers.
-pub(crate) fn random() -> f64 {
-    let bits = RandomState::new().hash_one(0_u8) >> 32;
-    f64::from(u32::try_from(bits).unwrap_or_default()) / (f64::from(u32::MAX) + 1.0)
-}
 
 /// How an attempt ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -81,15 +73,5 @@ mod tests {
         assert_eq!(well(&mut backoff, Duration::ZERO), Duration::from_millis(200));
         assert_eq!(well(&mut backoff, Duration::ZERO), Duration::from_millis(400));
         assert_eq!(well(&mut backoff, Duration::from_secs(2)), Duration::ZERO);
-    }
-
-    #[test]
-    fn random_numbers_spread() {
-        let drawn: Vec<f64> = (0..64).map(|_| random()).collect();
-        assert!(drawn.iter().all(|number| (0.0..1.0).contains(number)), "{drawn:?}");
-        assert!(
-            drawn.iter().any(|number| *number < 0.5) && drawn.iter().any(|number| *number >= 0.5),
-            "{drawn:?}"
-        );
     }
 }

@@ -13,10 +13,11 @@ use http::StatusCode;
 use tokio::sync::{mpsc, watch};
 use tokio::time::{Duration, Instant, sleep, timeout};
 
-use super::backoff::{Backoff, Ended, random};
+use super::backoff::{Backoff, Ended};
 use super::line::{self, Line};
 use super::{Link, Pace, Target, WatchEvent, WatchOptions, Watched};
 use crate::client::{Attempt, CallError, Lines, ListQuery, StreamEnd, WatchQuery};
+use crate::random::fraction;
 
 /// Why an attempt ended, where it was not the server that ended a watch as servers do.
 enum Stop {
@@ -141,7 +142,7 @@ impl Run {
             }
         };
         let WatchOptions { settled, backoff, .. } = self.options;
-        let wait = self.backoff.after(ended, lived, settled, backoff, random());
+        let wait = self.backoff.after(ended, lived, settled, backoff, fraction());
         sleep(wait.max(least)).await;
         true
     }
@@ -158,7 +159,7 @@ impl Run {
         }
         let from = self.resume.clone();
         let (shortest, longest) = self.options.timeout;
-        let limit = shortest + longest.saturating_sub(shortest).mul_f64(random());
+        let limit = shortest + longest.saturating_sub(shortest).mul_f64(fraction());
         let query = WatchQuery {
             labels: self.target.labels.as_deref(),
             fields: self.target.fields.as_deref(),
