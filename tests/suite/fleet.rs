@@ -2,6 +2,7 @@
 //! accounts and no others.
 
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use muster_tests::agent::{AgentProcess, agent_binary, shipped_binary};
@@ -128,14 +129,18 @@ impl Fleet {
         self.agent_of(shipped_binary().unwrap(), &self.replica_kubeconfig(), args, &[])
     }
 
-    fn agent_of(
+    /// Starts this program as the agent.
+    pub(crate) fn agent_of(
         &self,
         binary: PathBuf,
         replica_kubeconfig: &str,
         args: &[&str],
         envs: &[(&str, &str)],
     ) -> AgentProcess {
-        let path = self.folder.path().join("replica.kubeconfig");
+        // Each has a file of its own: one that is written anew is taken for a new credential by whoever reads it.
+        static NUMBER: AtomicU32 = AtomicU32::new(0);
+        let name = format!("replica-{}.kubeconfig", NUMBER.fetch_add(1, Ordering::Relaxed));
+        let path = self.folder.path().join(name);
         std::fs::write(&path, replica_kubeconfig).unwrap();
         let mut all = vec!["--kubeconfig", path.to_str().unwrap()];
         all.extend(args);
@@ -191,8 +196,13 @@ impl Fleet {
 
 /// Applies what every cluster gets.
 pub(crate) fn install(plane: &ControlPlane) {
+    install_version(plane, MULTICLUSTER);
+}
+
+/// Applies a version of what every cluster gets.
+pub(crate) fn install_version(plane: &ControlPlane, manifest: &str) {
     // The objects of a kind can be made as soon as its CRD is established.
-    plane.apply(MULTICLUSTER).unwrap();
+    plane.apply(manifest).unwrap();
     plane.kubectl_ok(&["wait", "--for=condition=Established", "--timeout=30s", "crd", "--all"]).unwrap();
 }
 

@@ -233,7 +233,7 @@ fn of_two_agents_one_acts_and_the_other_takes_over() {
             }
         })
     };
-    idles(&second).unwrap();
+    idles(&second).unwrap_or_else(|late| panic!("{late}\n{}\n{}", first.log(), second.log()));
     assert_eq!((acts(&first), first.connections_to(port)), (Some(1.0), 2));
 
     // The first one dies without a word.
