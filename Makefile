@@ -3,7 +3,7 @@
 .DEFAULT_GOAL := help
 STATIC_TARGET := $(shell uname -m)-unknown-linux-gnu
 
-.PHONY: help demo planes
+.PHONY: help demo planes previous
 
 help:
 	@echo 'Targets:'
@@ -17,6 +17,10 @@ demo: planes static
 planes:
 	@cargo run --locked --package muster-tests --bin planes
 
+## previous: find or build the programs of the previous state of this repository, and print their folder
+previous:
+	@cargo run --quiet --locked --package muster-tests --bin previous
+
 # How many tests run at once: most of a test's time is spent waiting, so more than there are cores.
 TEST_THREADS := 4
 # Also the tests of what only `make crds` needs.
@@ -25,7 +29,7 @@ FEATURES := --features muster-api/schema
 .PHONY: test
 
 ## test: run all tests; a test's name as T=NAME runs those alone
-test: planes static
+test: planes previous static
 	cargo build --locked --package muster-agent --package muster-directory --package kubectl-muster
 	cargo test --locked --workspace $(FEATURES) --doc
 	cargo test --locked --workspace $(FEATURES) --tests -- --test-threads=$(TEST_THREADS) $(T)

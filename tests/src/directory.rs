@@ -38,11 +38,24 @@ impl DirectoryProcess {
     ///
     /// It cannot be built or started, or there is no such account.
     pub fn start(directory: &ControlPlane, args: &[&str]) -> Result<Self, AgentError> {
+        Self::start_binary(directory_binary()?, directory, args)
+    }
+
+    /// The same with this program.
+    ///
+    /// # Errors
+    ///
+    /// It cannot be started, or there is no such account.
+    pub fn start_binary(
+        binary: PathBuf,
+        directory: &ControlPlane,
+        args: &[&str],
+    ) -> Result<Self, AgentError> {
         let refused = |error: &dyn std::fmt::Display| AgentError::Build(error.to_string());
         let kubeconfig = directory
             .service_account_kubeconfig("muster-system", "muster-directory", &TokenOptions::default())
             .map_err(|error| refused(&error))?;
-        Self::start_over(&kubeconfig, args)
+        Self::run(binary, &kubeconfig, args)
     }
 
     /// The same over any kubeconfig.
@@ -51,13 +64,17 @@ impl DirectoryProcess {
     ///
     /// It cannot be built or started.
     pub fn start_over(kubeconfig: &str, args: &[&str]) -> Result<Self, AgentError> {
+        Self::run(directory_binary()?, kubeconfig, args)
+    }
+
+    fn run(binary: PathBuf, kubeconfig: &str, args: &[&str]) -> Result<Self, AgentError> {
         let folder = Scratch::new("controller")?;
         let path = folder.path().join("directory.kubeconfig");
         std::fs::write(&path, kubeconfig).map_err(|error| AgentError::Build(error.to_string()))?;
         let path = path.display().to_string();
         let mut all = vec!["--kubeconfig", path.as_str()];
         all.extend(args);
-        let process = AgentProcess::start_binary(directory_binary()?, &all, &[])?;
+        let process = AgentProcess::start_binary(binary, &all, &[])?;
         Ok(Self { process, _folder: folder })
     }
 }

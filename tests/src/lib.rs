@@ -7,7 +7,7 @@
 //!                │          ├── proxy                             faults between it and a client
 //!                │          ├── connect                           a proxy that does nothing but CONNECT
 //!                │          └── webhook                           what an API server asks before it stores an object
-//!                └──────▶ agent, directory (the product's own binaries)
+//!                └──────▶ agent, directory (the product's own binaries), previous (those of an earlier state)
 //! ```
 //!
 //! Everything here blocks, so that a test is a plain function; what must be asynchronous runs on a runtime of the
@@ -26,6 +26,7 @@ pub mod kubeconfig;
 pub mod pki;
 pub mod plane;
 pub mod pool;
+pub mod previous;
 pub mod process;
 pub mod proxy;
 pub mod scratch;

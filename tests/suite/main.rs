@@ -41,6 +41,8 @@ mod planes;
 #[cfg(test)]
 mod policies;
 #[cfg(test)]
+mod previous;
+#[cfg(test)]
 mod process;
 #[cfg(test)]
 mod proxy;
