@@ -5,4 +5,6 @@ mod alerts;
 #[cfg(test)]
 mod crates;
 #[cfg(test)]
+mod faults;
+#[cfg(test)]
 mod readme;
