@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use jiff::{SignedDuration, Timestamp};
 use muster_api::cluster::{Cluster, ClusterStatus};
 use muster_api::condition::Status;
-use muster_api::conditions::{Entry, Severity, lists};
+use muster_api::conditions::cluster::{Deregistering, Enrolled};
+use muster_api::conditions::{Entry, Reason as _, Severity, lists};
 use muster_api::report::{ClusterReport, ClusterReportStatus};
 use muster_api::resource::{CLUSTERS, LEASES, REPORTS};
 use muster_api::{Condition, Resource, marks, names};
@@ -70,10 +71,27 @@ impl Approval {
     }
 }
 
+/// What is said of the enrolment of an entry.
+fn enrolment(entry: &Value) -> Option<&Value> {
+    let conditions = entry.pointer("/status/conditions").and_then(Value::as_array)?;
+    conditions.iter().find(|one| one["type"] == Enrolled::TYPE)
+}
+
 /// Whether the directory's controller says that the cluster has all that it needs.
 fn is_enrolled(entry: &Value) -> bool {
-    let conditions = entry.pointer("/status/conditions").and_then(Value::as_array).into_iter().flatten();
-    conditions.into_iter().any(|one| one["type"] == "Enrolled" && one["status"] == Status::True.as_str())
+    enrolment(entry).is_some_and(|one| one["status"] == Status::True.as_str())
+}
+
+/// Why no cluster can be entered under the name of an entry, where the directory's controller says so.
+pub(crate) fn refusal(entry: &Value) -> Option<&str> {
+    let refused = enrolment(entry).filter(|one| one["reason"] == Enrolled::NameRefused.as_str())?;
+    refused["message"].as_str()
+}
+
+/// What the directory's controller says of a cluster.
+pub(crate) fn status_of(entry: &Value) -> ClusterStatus {
+    let read = serde_json::from_value::<Cluster>(entry.clone()).ok();
+    read.and_then(|entry| entry.status).unwrap_or_default()
 }
 
 /// A heartbeat.
@@ -186,8 +204,7 @@ impl Member {
     fn of_entry(entry: &Value) -> Self {
         let name = entry.pointer("/metadata/name").and_then(Value::as_str).unwrap_or_default().to_owned();
         let labels = entry.pointer("/metadata/labels").cloned().unwrap_or_default();
-        let status = serde_json::from_value::<Cluster>(entry.clone()).ok().and_then(|entry| entry.status);
-        let status = status.unwrap_or_default();
+        let status = status_of(entry);
         let namespace =
             status.execution_namespace.clone().unwrap_or_else(|| names::execution_namespace(&name));
         Self {
@@ -223,13 +240,25 @@ impl Member {
         Some(now.duration_since(self.lease.as_ref()?.renewed?).max(SignedDuration::ZERO))
     }
 
-    /// What somebody should look at: conditions whose reason is no normal one.
+    /// What somebody should look at: conditions whose reason is no normal one, and what keeps an entry that is to go.
     pub(crate) fn concerns(&self) -> Vec<Concern<'_>> {
         let told = self.report.iter().flat_map(|report| &report.conditions);
         let mut all = concerns("Cluster", &self.status.conditions);
         all.extend(concerns("ClusterReport", told));
         all
     }
+}
+
+/// What the directory's controller says that keeps an entry from going; `None` where it says nothing of it.
+pub(crate) fn keeps(conditions: &[Condition]) -> Option<Concern<'_>> {
+    concerns("Cluster", conditions.iter().filter(|condition| condition.type_ == Deregistering::TYPE)).pop()
+}
+
+/// Whether it says of a removal that goes on what is in its way.
+fn is_held_up(condition: &Condition) -> bool {
+    condition.type_ == Deregistering::TYPE
+        && condition.status == Status::True
+        && !condition.message.is_empty()
 }
 
 /// Those of some conditions that somebody should look at. `of` is what has them, as the list of conditions names it.
@@ -243,7 +272,9 @@ pub(crate) fn concerns<'a>(of: &str, told: impl IntoIterator<Item = &'a Conditio
             let entry = listed
                 .and_then(|listed| listed.reasons.iter().find(|entry| entry.reason == condition.reason));
             match entry {
-                Some(entry) if entry.explanation.severity == Severity::Normal => None,
+                Some(entry) if entry.explanation.severity == Severity::Normal && !is_held_up(condition) => {
+                    None
+                }
                 Some(entry) => Some(Concern { condition, entry: Some(*entry) }),
                 // Of a newer agent: all that can be said is that it does not hold.
                 None => (condition.status == Status::False).then_some(Concern { condition, entry: None }),
@@ -348,6 +379,32 @@ mod tests {
         let found = concerns("ClusterReport", &all);
         let reasons: Vec<_> = found.iter().map(|concern| concern.condition.reason.as_str()).collect();
         assert_eq!(reasons, ["ExpiresSoon", "Whatever"]);
+    }
+
+    #[test]
+    fn what_keeps_an_entry_that_is_to_go_is_a_concern() {
+        let told = |reason: &str, status: &str, message: &str| {
+            let condition = json!({
+                "type": "Deregistering", "status": status, "reason": reason, "message": message,
+                "lastTransitionTime": "2026-11-22T10:00:00Z",
+            });
+            let member = Member::of_entry(&json!({
+                "metadata": {"name": "east"}, "status": {"conditions": [condition]},
+            }));
+            let concerns: Vec<_> =
+                member.concerns().iter().map(|concern| concern.condition.message.clone()).collect();
+            let keeps: Vec<_> = keeps(&member.status.conditions)
+                .into_iter()
+                .map(|concern| concern.condition.message.clone())
+                .collect();
+            assert_eq!(concerns, keeps);
+            keeps
+        };
+        assert_eq!(told("Halted", "False", "the definition is gone"), ["the definition is gone"]);
+        assert_eq!(told("Removing", "True", "a Secret is in the way"), ["a Secret is in the way"]);
+        assert_eq!(told("Removing", "True", ""), [""; 0]);
+        assert_eq!(told("Waiting", "True", ""), [""; 0]);
+        assert_eq!(told("Member", "False", ""), [""; 0]);
     }
 
     #[test]

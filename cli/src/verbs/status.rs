@@ -99,8 +99,10 @@ fn silent(member: &Member, now: Timestamp) -> bool {
 }
 
 fn next(kubectl: &Kubectl, member: &Member, now: Timestamp) -> String {
-    if member.leaving {
+    if member.leaving && fleet::keeps(&member.status.conditions).is_none() {
         "it is leaving".to_owned()
+    } else if member.leaving {
+        kubectl.muster(&format!("status {}", member.name))
     } else if member.approval.is_some() {
         kubectl.muster(&format!("approve {}", member.name))
     } else if member.heartbeat(now).is_none() {
@@ -221,10 +223,13 @@ fn to_do(kubectl: &Kubectl, member: &Member, works: &[(String, Work)], now: Time
         let _ = writeln!(text, "- {}\n  {}", plain(what), plain(how));
     };
     if member.leaving {
-        item(
-            "The entry is being deleted.",
-            &format!("Wait: {}", kubectl.run(&format!("wait --for=delete mcl/{name} --timeout=5m"))),
-        );
+        // Where something keeps it, it is said below, and waiting alone does not help.
+        if fleet::keeps(&member.status.conditions).is_none() {
+            item(
+                "The entry is being deleted.",
+                &format!("Wait: {}", kubectl.run(&format!("wait --for=delete mcl/{name} --timeout=5m"))),
+            );
+        }
     } else if let Some(approval) = member.approval {
         item(
             match approval {

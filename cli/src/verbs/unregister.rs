@@ -4,8 +4,8 @@ mod holds;
 
 use std::time::Duration;
 
-use muster_api::names;
 use muster_api::resource::{CLUSTERS, SERVICE_ACCOUNTS};
+use muster_api::{marks, names};
 use serde_json::Value;
 
 use crate::api::{Api, Call, CallError};
@@ -49,7 +49,7 @@ pub(super) async fn run(target: &Target, flags: &Unregister) -> Result<(), Failu
             Err(error) => return Err(api.failure(call("get"), error)),
         };
         if began.elapsed() >= flags.timeout {
-            holds::tell_of_namespace(api, &holds::namespace_of(&left, name)).await;
+            tell_of_namespace(api, &entry, name).await;
             return Err(held(api, &left, name, &format!(" after {} s", flags.timeout.as_secs())));
         }
         if !told {
@@ -59,32 +59,44 @@ pub(super) async fn run(target: &Target, flags: &Unregister) -> Result<(), Failu
         tokio::time::sleep(LOOK).await;
     }
     note(&format!("cluster.multicluster.coreos.com/{name} deleted"));
-    if api.get(&SERVICE_ACCOUNTS, Some(names::AGENTS_NAMESPACE), name).await.is_ok() {
+    if has_account(api, name).await {
         note(&format!(
             "its account stays: no controller of the directory removes it. Once the cluster has seen that it is off the \
              list: {}",
             api.kubectl().muster(&format!("revoke {name}"))
         ));
     }
-    holds::tell_of_namespace(api, &holds::namespace_of(&entry, name)).await;
+    tell_of_namespace(api, &entry, name).await;
     super::written(flags.writing, &entry)
+}
+
+/// Says what holds the execution namespace, as far as it may be read.
+async fn tell_of_namespace(api: &Api, entry: &Value, name: &str) {
+    if let Ok(home) = holds::home(api, entry, name).await {
+        holds::tell_of_namespace(api, &home).await;
+    }
+}
+
+/// Whether the cluster may still have an account in the directory.
+async fn has_account(api: &Api, name: &str) -> bool {
+    let account = api.get(&SERVICE_ACCOUNTS, Some(names::AGENTS_NAMESPACE), name).await;
+    name != names::KUBERNETES_ACCOUNT && !matches!(account, Err(CallError::NotFound))
 }
 
 /// The rest where nobody is waited for: the account goes, then Muster's own finalizers. In this order no credential outlives
 /// the entry.
 async fn force(api: &Api, flags: &Unregister, entry: &Value) -> Result<(), Failure> {
     let name = flags.name.as_str();
-    match api.get(&SERVICE_ACCOUNTS, Some(names::AGENTS_NAMESPACE), name).await {
-        Err(CallError::NotFound) => {}
-        _ => drop(revoke::account(api, name).await?),
+    let home = holds::home(api, entry, name).await?;
+    if has_account(api, name).await {
+        revoke::account(api, name).await?;
     }
-    let namespace = holds::namespace_of(entry, name);
-    holds::let_go(api, entry, &namespace).await?;
+    holds::let_go(api, entry, &home).await?;
     if api.is_rehearsal() {
         note(&format!("cluster.multicluster.coreos.com/{name} {}", api.became("deleted")));
         return super::written(flags.writing, entry);
     }
-    holds::tell_of_namespace(api, &namespace).await;
+    holds::tell_of_namespace(api, &home).await;
     match api.get(&CLUSTERS, None, name).await {
         Ok(left) if left.pointer("/metadata/uid") == entry.pointer("/metadata/uid") => {
             return Err(held(api, &left, name, ""));
@@ -123,11 +135,16 @@ pub(super) fn explain(kubectl: &Kubectl, flags: &Unregister) -> String {
     let namespace = names::execution_namespace(name);
     let works = format!("-n {namespace} get works.multicluster.x-k8s.io -o name");
     format!(
-        "{}\n{}\n# Muster's own finalizers. These take off those of others, too: see before that there are none.\n\
-         for work in $({}); do {}; done\n{} || true\n",
+        "{}\n{}\n# Muster's own finalizers. These take off those of others, too: see before that there are none. Where the \
+         namespace is another cluster's, nothing in it is touched.\n\
+         case \"$({})\" in {name}|'') for work in $({}); do {}; done;; esac\n{} || true\n",
         kubectl.run(&format!("delete mcl {name} --wait=false")),
         kubectl
             .run(&format!("-n {} delete serviceaccount {name} --ignore-not-found", names::AGENTS_NAMESPACE)),
+        kubectl.run(&format!(
+            "get namespace {namespace} --ignore-not-found -o jsonpath='{{.metadata.annotations.{}}}'",
+            marks::FOR_CLUSTER.replace('.', "\\.")
+        )),
         kubectl.run(&works),
         kubectl.run(&format!("-n {namespace} patch $work --type=merge -p {NO_FINALIZERS}")),
         kubectl.run(&format!("patch mcl {name} --type=merge -p {NO_FINALIZERS}")),

@@ -14,6 +14,8 @@ pub const KUBECONFIG_KEY: &str = "kubeconfig";
 pub const CLUSTER_NAME_KEY: &str = "clusterName";
 /// Namespace of the agents' accounts in the directory.
 pub const AGENTS_NAMESPACE: &str = "muster-agents";
+/// The account that Kubernetes makes in every namespace: no cluster can have its name.
+pub const KUBERNETES_ACCOUNT: &str = "default";
 /// Namespace of the accounts that apply, in a replica.
 pub const APPLIERS_NAMESPACE: &str = "muster-appliers";
 /// The Lease that decides which agent of a replica acts; always in [`SYSTEM_NAMESPACE`].

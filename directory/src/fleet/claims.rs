@@ -2,18 +2,15 @@
 //! that leads to one; and an account in `muster-agents` is Kubernetes' own. Whoever comes second is refused, and nothing that
 //! is another's is made, changed or removed for it.
 
-use muster_api::names::{self, AGENTS_NAMESPACE};
+use muster_api::names::{self, AGENTS_NAMESPACE, KUBERNETES_ACCOUNT};
 
 use super::part::Part;
 use super::{Fleet, Member};
 
-/// The account that Kubernetes makes in every namespace.
-const KUBERNETES_OWN: &str = "default";
-
 impl Fleet {
     /// Why no cluster can be entered under this name.
     pub(super) fn refusal(&self, name: &str, member: &Member) -> Option<String> {
-        if name == KUBERNETES_OWN {
+        if name == KUBERNETES_ACCOUNT {
             return Some(format!("serviceaccount {name} in namespace {AGENTS_NAMESPACE} is Kubernetes' own"));
         }
         let other = self.namespace_of(name, member)?;
@@ -42,7 +39,7 @@ impl Fleet {
     /// Whether a part is this cluster's, if it is there: what is another's stays as it is.
     pub(super) fn is_own(&self, part: Part, name: &str, member: &Member) -> bool {
         let Some(seen) = self.seen(part, name) else { return true };
-        if part == Part::Account && name == KUBERNETES_OWN {
+        if part == Part::Account && name == KUBERNETES_ACCOUNT {
             return false;
         }
         let home = part == Part::Namespace || part.is_inside();

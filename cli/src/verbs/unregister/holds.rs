@@ -1,39 +1,68 @@
 //! What keeps an entry, or the namespace that the directory keeps for it, from going: finalizers, each with who takes it
 //! away.
 
-use muster_api::marks::{ENTRY_FINALIZER, WORK_FINALIZER};
+use muster_api::marks::{ENTRY_FINALIZER, FOR_CLUSTER, WORK_FINALIZER};
 use muster_api::resource::{CLUSTERS, NAMESPACES, WORKS};
 use muster_api::{Resource, names};
 use serde_json::{Value, json};
 
 use crate::api::{Api, Call, CallError};
 use crate::failure::Failure;
-use crate::kubectl::quoted;
+use crate::fleet::{self, Concern};
+use crate::kubectl::{Kubectl, quoted};
 use crate::output::note;
 
 /// How often it is tried to take a finalizer off where somebody else writes to the same object.
 const ATTEMPTS: u32 = 5;
 
-/// The execution namespace of an entry.
-pub(super) fn namespace_of(entry: &Value, name: &str) -> String {
+/// The execution namespace to which the name of an entry leads.
+pub(super) struct Home {
+    namespace: String,
+    /// Why it is not this cluster's.
+    foreign: Option<String>,
+}
+
+/// The execution namespace of an entry. Names that are long or dotted are cut and hashed, so it may be another cluster's:
+/// then nothing in it is this one's.
+///
+/// # Errors
+/// Where it cannot be read whose it is.
+pub(super) async fn home(api: &Api, entry: &Value, name: &str) -> Result<Home, Failure> {
     let told = entry.pointer("/status/executionNamespace").and_then(Value::as_str);
-    told.map_or_else(|| names::execution_namespace(name), str::to_owned)
+    let namespace = told.map_or_else(|| names::execution_namespace(name), str::to_owned);
+    let there = match api.metadata(&NAMESPACES, None, &namespace).await {
+        Ok(there) => there,
+        Err(CallError::NotFound) => Value::Null,
+        Err(error) => return Err(api.failure(Call::new("get", &NAMESPACES, None, Some(&namespace)), error)),
+    };
+    let annotations = there.pointer("/metadata/annotations");
+    let owner = annotations.and_then(|all| all.get(FOR_CLUSTER)).and_then(Value::as_str);
+    let foreign = match owner {
+        Some(owner) if owner != name => Some(format!("it is that of cluster {owner}")),
+        Some(_) => None,
+        // It does not say whose it is.
+        None => fleet::refusal(entry).map(str::to_owned),
+    };
+    Ok(Home { namespace, foreign })
 }
 
 /// Takes Muster's own finalizers off the entry and off the Works of its cluster, as the directory's controller does. Nobody
-/// waits for these Works any more: the cluster's account is gone. Finalizers of others stay.
+/// waits for these Works any more: the cluster's account is gone. Finalizers of others stay, and all that is another
+/// cluster's.
 ///
 /// # Errors
 /// Where one may not be taken off.
-pub(super) async fn let_go(api: &Api, entry: &Value, namespace: &str) -> Result<(), Failure> {
-    let inside = Some(namespace);
-    let works = match api.list_metadata(&WORKS, inside).await {
-        Ok(works) => works,
-        Err(CallError::NotServed | CallError::NoNamespace) => Vec::new(),
-        Err(error) => return Err(api.failure(Call::new("list", &WORKS, inside, None), error)),
-    };
-    for work in &works {
-        take_off(api, &WORKS, inside, work, WORK_FINALIZER).await?;
+pub(super) async fn let_go(api: &Api, entry: &Value, home: &Home) -> Result<(), Failure> {
+    if home.foreign.is_none() {
+        let inside = Some(home.namespace.as_str());
+        let works = match api.list_metadata(&WORKS, inside).await {
+            Ok(works) => works,
+            Err(CallError::NotServed | CallError::NoNamespace) => Vec::new(),
+            Err(error) => return Err(api.failure(Call::new("list", &WORKS, inside, None), error)),
+        };
+        for work in &works {
+            take_off(api, &WORKS, inside, work, WORK_FINALIZER).await?;
+        }
     }
     take_off(api, &CLUSTERS, None, entry, ENTRY_FINALIZER).await
 }
@@ -79,22 +108,43 @@ async fn take_off(
 /// What holds the entry itself: each finalizer, and what removes it.
 pub(super) fn of_entry(api: &Api, entry: &Value, name: &str) -> Vec<(String, String)> {
     let told = |(place, finalizer): (usize, &str)| {
-        let remedy = if finalizer == ENTRY_FINALIZER {
-            format!(
-                "the directory's controller removes it. Where none runs, or to wait no longer: {}",
-                api.kubectl().muster(&format!("unregister {name} --force"))
-            )
-        } else {
-            foreign(api, &format!("mcl {name}"), place, finalizer)
-        };
-        (format!("its finalizer {finalizer}"), remedy)
+        if finalizer != ENTRY_FINALIZER {
+            let remedy = foreign(api, &format!("mcl {name}"), place, finalizer);
+            return (format!("its finalizer {finalizer}"), remedy);
+        }
+        match fleet::keeps(&fleet::status_of(entry).conditions) {
+            // It is in the way of the rest, which nobody ends by letting go of the entry.
+            Some(Concern { condition, entry: listed }) => {
+                let told = format!("{}, {}", condition.reason, condition.message);
+                let remedy = listed.map_or("See docs/conditions.md.", |listed| listed.explanation.remedy);
+                let command = command(api.kubectl(), &condition.message);
+                (format!("its finalizer {finalizer} ({told})"), command.unwrap_or_else(|| remedy.to_owned()))
+            }
+            None => (
+                format!("its finalizer {finalizer}"),
+                format!(
+                    "the directory's controller removes it. Where none runs, or to wait no longer: {}",
+                    api.kubectl().muster(&format!("unregister {name} --force"))
+                ),
+            ),
+        }
     };
     finalizers(entry).into_iter().enumerate().map(told).collect()
 }
 
+/// The commands that a message of the directory's controller ends with, for the cluster that this run is about.
+fn command(kubectl: &Kubectl, message: &str) -> Option<String> {
+    let (_, command) = message.split_once(": kubectl ")?;
+    Some(kubectl.run(&command.replace(" kubectl ", &format!(" {}", kubectl.run("")))))
+}
+
 /// Says what holds the execution namespace where it is to go: the finalizers of its Works, and what else the server says
 /// is left in it.
-pub(super) async fn tell_of_namespace(api: &Api, namespace: &str) {
+pub(super) async fn tell_of_namespace(api: &Api, Home { namespace, foreign: theirs }: &Home) {
+    if let Some(why) = theirs {
+        note(&format!("namespace/{namespace} and all in it stays as it is: {why}"));
+        return;
+    }
     let Ok(there) = api.get(&NAMESPACES, None, namespace).await else { return };
     if there.pointer("/metadata/deletionTimestamp").is_none() {
         note(&format!(
@@ -166,6 +216,17 @@ fn text<'a>(object: &'a Value, pointer: &str) -> &'a str {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_commands_of_a_message_are_for_the_cluster_that_the_run_is_about() {
+        let kubectl = Kubectl::new(None, Some("home".into()));
+        let message = "namespace n still holds a. When it is needed no more: kubectl -n n get a -o name | xargs -I{} kubectl -n n patch {}";
+        assert_eq!(
+            command(&kubectl, message).unwrap(),
+            "kubectl --context home -n n get a -o name | xargs -I{} kubectl --context home -n n patch {}"
+        );
+        assert_eq!(command(&kubectl, "the server refuses it"), None);
+    }
 
     #[test]
     fn the_kinds_that_are_left_in_a_namespace_are_read_as_the_server_lists_them() {
