@@ -1,7 +1,7 @@
 //! Carries out plans: each is one call, and its outcome an event again.
 
 use muster_api::Object;
-use muster_api::marks::{ALLOW_DELETION, WORK_FINALIZER};
+use muster_api::marks::{ALLOW_DELETION, ENTRY_FINALIZER, WORK_FINALIZER};
 use muster_api::names;
 use muster_api::resource::{CLUSTERS, CRDS, NAMESPACES, SECRETS, WORKS};
 use muster_kit::Client;
@@ -46,6 +46,9 @@ fn is_sound(definition: &Object, uid: &str) -> bool {
 async fn attempt(client: &Client, cluster: &str, step: &Step) -> Result<Outcome, CallError> {
     match step {
         Step::Finalize { uid, resource_version, finalizers } => {
+            if !finalizers.iter().any(|finalizer| finalizer == ENTRY_FINALIZER) {
+                retire(client, cluster).await?;
+            }
             let metadata = json!({
                 "uid": uid, "resourceVersion": resource_version, "finalizers": finalizers,
             });
@@ -67,8 +70,7 @@ async fn attempt(client: &Client, cluster: &str, step: &Step) -> Result<Outcome,
             Ok(Outcome::Removed)
         }
         Step::Retire => {
-            let (namespace, name) = (Some(names::AGENTS_NAMESPACE), names::joining_secret(cluster));
-            client.delete(&SECRETS, namespace, &name, &Preconditions::default()).await?;
+            retire(client, cluster).await?;
             Ok(Outcome::Removed)
         }
         Step::Verify => Ok(definition(client).await?.map_or(Outcome::Absent, Outcome::Object)),
@@ -98,6 +100,15 @@ async fn attempt(client: &Client, cluster: &str, step: &Step) -> Result<Outcome,
             let name = names::execution_namespace(cluster);
             client.merge_patch(&NAMESPACES, None, &name, None, MANAGER, body).await.map(Outcome::Object)
         }
+    }
+}
+
+/// Deletes the Secret to which a credential to join with is bound, if it is there.
+async fn retire(client: &Client, cluster: &str) -> Result<(), CallError> {
+    let (namespace, name) = (Some(names::AGENTS_NAMESPACE), names::joining_secret(cluster));
+    match client.delete(&SECRETS, namespace, &name, &Preconditions::default()).await {
+        Err(error) if !error.proves_absence() => Err(error),
+        _ => Ok(()),
     }
 }
 

@@ -133,6 +133,8 @@ pub struct Fleet {
     dirty: BTreeSet<String>,
     /// Clusters whose Leases are to be looked at.
     looks: BTreeSet<String>,
+    /// Clusters whose agents renewed the credential that they were given to join with: that one is to go.
+    joined: BTreeSet<String>,
     silence: Silence,
     turns: Turns,
     definition: Definition,
@@ -163,6 +165,7 @@ impl Fleet {
             listings: Source::all().map(|source| (source, Listing::default())).collect(),
             dirty: BTreeSet::new(),
             looks: BTreeSet::new(),
+            joined: BTreeSet::new(),
             silence: Silence::default(),
             turns: Turns::default(),
             definition: Definition::default(),

@@ -13,7 +13,8 @@ use crate::fleet::{Fleet, OWN, REPORT, SECRETS, condition_of, until};
 use crate::rotation::relabel;
 
 const RENEWED: &str = "directory-sync-renewed";
-const JOINING: &str = "/api/v1/namespaces/muster-agents/secrets/east-joining";
+/// The Secret that joining tokens are bound to.
+pub(crate) const JOINING: &str = "/api/v1/namespaces/muster-agents/secrets/east-joining";
 const LEASE: &str = "/apis/coordination.k8s.io/v1/namespaces/muster-cluster-east/leases/east";
 /// A token is renewed so often here.
 const OFTEN: [&str; 2] = ["--token-life=600", "--renew-token-after=3"];

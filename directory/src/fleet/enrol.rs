@@ -31,7 +31,7 @@ impl Fleet {
             if let Some(step) = self.part_to_make(name, member, now.mono) {
                 return Some(step);
             }
-            if member.joined {
+            if self.joined.contains(name) {
                 return Some(Step::Retire);
             }
         }

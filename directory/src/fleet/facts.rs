@@ -1,6 +1,6 @@
 //! What a report says, as far as decisions read it. An agent writes it, so it is not trusted.
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use muster_api::cluster::Mode;
 use muster_api::condition::{Condition, Status};
 use muster_api::conditions::ConditionType;
@@ -11,6 +11,9 @@ use super::beat::is_identity;
 
 /// Longest version that is taken over, in bytes: what the schema of entries allows.
 const LONGEST_VERSION: usize = 64;
+
+/// How long a credential to join with lives at most.
+const JOINING_LIFE: SignedDuration = SignedDuration::from_hours(1);
 
 /// What a report says.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -29,6 +32,14 @@ pub(super) struct Facts {
 }
 
 impl Facts {
+    /// Whether the agent has just renewed the credential that it was given to join with. Later renewals say nothing of such
+    /// a credential: another agent may be about to use one. A controller that was away when it was renewed knows by the
+    /// time: what was renewed long ago was given longer ago, and is dead.
+    pub(super) fn has_joined(&self, before: Option<&Self>, now: Timestamp) -> bool {
+        let Some(renewed) = self.renewed else { return false };
+        before.map_or(now.duration_since(renewed) < JOINING_LIFE, |before| before.renewed.is_none())
+    }
+
     pub(super) fn of(object: &Object) -> Self {
         let report: ClusterReport = serde_json::from_str(object.raw.get()).unwrap_or_default();
         let status = report.status;

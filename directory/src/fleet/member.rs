@@ -55,8 +55,6 @@ pub(super) struct Member {
     pub(super) leaving: Option<Duration>,
     /// Why the entry is not believed to leave, although it is being deleted.
     pub(super) doubt: Option<Doubt>,
-    /// The agent was seen to renew the credential that it was given to join with: that one is to go.
-    pub(super) joined: bool,
     /// What is left of a cluster that leaves; none while it is not known.
     pub(super) left: Option<Left>,
 }
@@ -80,7 +78,6 @@ impl Member {
             bound,
             leaving,
             doubt: None,
-            joined: false,
             left: None,
         }
     }

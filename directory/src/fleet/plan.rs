@@ -24,7 +24,8 @@ pub struct Plan {
 /// What is to be done.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Step {
-    /// The finalizers of the entry become these.
+    /// The finalizers of the entry become these. Where Muster's is none of them, the entry ends with that, and before it the
+    /// Secret to which a credential to join with is bound.
     Finalize {
         /// UID of the entry.
         uid: String,

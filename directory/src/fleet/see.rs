@@ -20,18 +20,18 @@ impl Fleet {
     /// Takes in what happened.
     pub fn on(&mut self, event: Event, now: Now) {
         match event {
-            Event::Watch(source, change) => self.watched(source, change, now.mono),
-            Event::Done { cluster, plan, outcome } => self.done(&cluster, plan, outcome, now.mono),
+            Event::Watch(source, change) => self.watched(source, change, now),
+            Event::Done { cluster, plan, outcome } => self.done(&cluster, plan, outcome, now),
         }
     }
 
-    fn watched(&mut self, source: Source, change: Change, now: Duration) {
+    fn watched(&mut self, source: Source, change: Change, now: Now) {
         if source == Source::Of(Part::Lease) {
             match change {
-                Change::Failed => self.gap = self.gap.or(Some(now)),
+                Change::Failed => self.gap = self.gap.or(Some(now.mono)),
                 Change::ListComplete | Change::Alive | Change::Applied(_) if self.gap.is_some() => {
                     self.gap = None;
-                    self.grant(now);
+                    self.grant(now.mono);
                 }
                 _ => {}
             }
@@ -70,9 +70,9 @@ impl Fleet {
         }
     }
 
-    fn shown(&mut self, source: Source, object: &Object, now: Duration) {
+    fn shown(&mut self, source: Source, object: &Object, now: Now) {
         match source {
-            Source::Entries => self.entry(&object.meta.name, Entry::of(object), now),
+            Source::Entries => self.entry(&object.meta.name, Entry::of(object), now.mono),
             Source::Of(part) => self.part(part, object, now),
         }
     }
@@ -133,13 +133,14 @@ impl Fleet {
             }
         }
         self.looks.remove(name);
+        self.joined.remove(name);
         // The next entry of this name begins with a Lease of its own.
         if self.seen(Part::Lease, name).is_none() {
             self.beats.remove(name);
         }
     }
 
-    fn part(&mut self, part: Part, object: &Object, now: Duration) {
+    fn part(&mut self, part: Part, object: &Object, now: Now) {
         let Some(slot) = part.slot_of(&object.meta) else { return };
         let seen = part.see(object);
         let key = (part, slot.clone());
@@ -152,25 +153,20 @@ impl Fleet {
                 let told = self.told(&slot).map(str::to_owned);
                 if let Some(beat) = self.beats.get_mut(&slot) {
                     let (moves, lost) = (beat.moves, beat.lost);
-                    beat.see(object, now);
+                    beat.see(object, now.mono);
                     let same = self.parts.get(&key).is_some_and(|old| old.shape_is(&seen));
                     if same && (beat.moves, beat.lost) == (moves, lost) && beat.id() == told.as_deref() {
                         self.parts.insert(key, seen);
                         return; // one heartbeat among many
                     }
                 } else {
-                    self.beats.insert(slot.clone(), Beat::first(object, now));
+                    self.beats.insert(slot.clone(), Beat::first(object, now.mono));
                 }
             }
             Part::Report => {
                 let facts = Facts::of(object);
-                // Later renewals say nothing of a credential to join with, which another agent may be about to use.
-                let given = |before: &Facts| before.renewed.is_none();
-                if facts.renewed.is_some()
-                    && self.facts.get(&slot).is_some_and(given)
-                    && let Some(member) = self.members.get_mut(&slot)
-                {
-                    member.joined = true;
+                if facts.has_joined(self.facts.get(&slot), now.wall) {
+                    self.joined.insert(slot.clone());
                 }
                 self.facts.insert(slot.clone(), facts);
             }
@@ -243,7 +239,8 @@ impl Fleet {
         }
     }
 
-    fn done(&mut self, name: &str, plan: u64, outcome: Outcome, now: Duration) {
+    fn done(&mut self, name: &str, plan: u64, outcome: Outcome, moment: Now) {
+        let now = moment.mono;
         if self.is_look_at_definition(plan) {
             self.definition(&outcome, now);
             return;
@@ -290,9 +287,9 @@ impl Fleet {
             (Step::Finalize { .. } | Step::Status { .. }, Outcome::Object(entry)) => {
                 self.entry(name, Entry::of(&entry), now);
             }
-            (Step::Make { part, .. }, Outcome::Object(object)) => self.part(part, &object, now),
+            (Step::Make { part, .. }, Outcome::Object(object)) => self.part(part, &object, moment),
             (Step::Allow { .. }, Outcome::Object(namespace)) => {
-                self.part(Part::Namespace, &namespace, now);
+                self.part(Part::Namespace, &namespace, moment);
                 // Somebody may have made a Work meanwhile.
                 self.left(name, None);
             }
@@ -302,14 +299,14 @@ impl Fleet {
                     seen.deleting = true;
                 }
             }
-            (Step::Retire, _) => member.joined = false,
+            (Step::Retire, _) => drop(self.joined.remove(name)),
             (Step::Remove { part, .. }, Outcome::Absent) => self.lose(part, &part.slot(name)),
             (Step::Inspect, Outcome::Object(namespace)) => {
                 (member.inspected, member.stuck) = (Some(now), of_namespace(name, &namespace));
             }
             (Step::Inspect, _) => self.lose(Part::Namespace, &names::execution_namespace(name)),
             (Step::Look, Outcome::Object(lease)) => {
-                self.part(Part::Lease, &lease, now);
+                self.part(Part::Lease, &lease, moment);
                 let duration = self.beats.get(name).map(Beat::duration).unwrap_or_default();
                 let was_away = self.was_away(duration, now);
                 if let Some(beat) = self.beats.get_mut(name).filter(|beat| beat.is_over(now)) {

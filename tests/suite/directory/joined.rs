@@ -8,7 +8,7 @@ use rustix::process::Signal;
 
 use super::until;
 use crate::fleet::{CLUSTERS, Fleet, condition_of};
-use crate::renewal::bound;
+use crate::renewal::{JOINING, bound};
 
 /// Waits until the entry of the replica has this reason for a condition.
 fn reason(fleet: &Fleet, controller: &DirectoryProcess, condition: &str, reason: &str) -> Duration {
@@ -105,4 +105,35 @@ fn a_token_to_join_with_is_refused_once_the_agent_has_one_of_its_own() {
         other => Err(format!("{other:?}")),
     });
     fleet.in_step(&agent);
+}
+
+#[test]
+fn a_credential_to_join_with_ends_also_where_the_controller_was_away_and_with_the_entry() {
+    let fleet = Fleet::bare();
+    let mut controller = DirectoryProcess::start(&fleet.directory, &["--leader-lease=3"]).unwrap();
+    fleet.entries();
+    reason(&fleet, &controller, "Enrolled", "Enrolled");
+    let api = fleet.directory.api();
+    fleet.offer(&bound(&fleet));
+    controller.kill().unwrap();
+    let agent = fleet.agent(&[]);
+    crate::fleet::until(&agent, "the report of a renewal", || {
+        let report = "/apis/multicluster.coreos.com/v1/namespaces/muster-cluster-east/clusterreports/east";
+        let status = api.get(report).map_err(|error| error.to_string())?["status"].clone();
+        if status["credential"]["renewed"].is_string() { Ok(()) } else { Err(status.to_string()) }
+    });
+    assert!(api.get(JOINING).is_ok());
+    controller.restart().unwrap();
+    let gone = |path: &str| match api.get(path) {
+        Err(error) if error.status().is_some_and(|status| status == 404) => Ok(()),
+        other => Err(format!("{other:?}")),
+    };
+    until(&controller, "the joining Secret gone", DEADLINE, || gone(JOINING));
+    fleet.in_step(&agent);
+
+    // One that was made since, for an agent that never came, outlives neither the account nor the entry.
+    bound(&fleet);
+    api.delete(&format!("{CLUSTERS}/east")).unwrap();
+    until(&controller, "the entry gone", DEADLINE * 3, || gone(&format!("{CLUSTERS}/east")));
+    gone(JOINING).unwrap();
 }

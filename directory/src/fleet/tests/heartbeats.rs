@@ -177,7 +177,27 @@ fn a_credential_to_join_with_goes_once_the_agent_has_one_of_its_own() {
     assert_eq!(retired(&world), 1);
     world.renewed(east, 0);
     world.settle();
+    assert_eq!(retired(&world), 1, "what is there now may be for another agent");
+    world.renewed(east, 3600);
+    world.settle();
     world.restart();
     world.settle();
-    assert_eq!(retired(&world), 1, "what is there now may be for another agent");
+    assert_eq!(
+        retired(&world),
+        1,
+        "what it was given is dead, and what is there now may be for another agent"
+    );
+}
+
+#[test]
+fn a_controller_that_was_away_when_the_credential_was_renewed_ends_it_all_the_same() {
+    let retired = |world: &World| world.written.iter().filter(|step| *step == "retire").count();
+    let (mut world, names) = fleet(1);
+    world.stop();
+    world.renewed(&names[0], 600);
+    world.restart();
+    world.settle();
+    assert_eq!(retired(&world), 1);
+    world.pass(100);
+    assert_eq!(retired(&world), 1, "once");
 }

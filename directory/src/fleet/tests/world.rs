@@ -45,6 +45,8 @@ pub(super) struct World {
     pub(super) stuck: Option<Value>,
     /// The controller is ended after each write.
     pub(super) crash: bool,
+    /// No controller runs.
+    away: bool,
     /// Somebody makes a Work as soon as a namespace may go.
     pub(super) late_work: bool,
     told: Vec<EventReason>,
@@ -85,6 +87,7 @@ impl World {
             looked: 0,
             stuck: None,
             crash: false,
+            away: false,
             late_work: false,
             told: Vec::new(),
         };
@@ -110,9 +113,16 @@ impl World {
         }
     }
 
+    /// The controller ends: what happens now, nobody sees.
+    pub(super) fn stop(&mut self) {
+        self.fleet = Fleet::new(self.pace, self.mono);
+        self.away = true;
+    }
+
     /// Another controller begins.
     pub(super) fn restart(&mut self) {
         self.fleet = Fleet::new(self.pace, self.mono);
+        self.away = false;
         self.begin_lists();
         self.end_lists();
     }
@@ -136,7 +146,9 @@ impl World {
 
     pub(super) fn watch(&mut self, source: Source, change: Change) {
         let now = self.now();
-        self.fleet.on(Event::Watch(source, change), now);
+        if !self.away {
+            self.fleet.on(Event::Watch(source, change), now);
+        }
     }
 
     fn show(&mut self, key: &Key, value: &Value, gone: bool) {
