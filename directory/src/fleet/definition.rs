@@ -7,8 +7,11 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 use muster_api::Object;
 use muster_api::events::controller::EventReason;
+use muster_api::marks::ENTRY_FINALIZER;
+use muster_api::names::{self, AGENTS_NAMESPACE};
 use muster_api::resource::{CLUSTERS, CRDS};
 use serde::Deserialize;
+use serde_json::json;
 
 use super::plan::{Failure, FailureKind, Notice, Outcome, Plan, Step};
 use super::{Fleet, Member};
@@ -37,10 +40,27 @@ impl Doubt {
         let what = match self {
             Self::Going => "is being deleted, and every entry with it",
             Self::Gone => "is gone, and every entry with it",
-            Self::Replaced => "was made anew since this entry was deleted",
+            Self::Replaced => "was made anew since entries were deleted",
         };
         format!("{} {} {what}", CRDS.plural, CLUSTERS.full_name())
     }
+}
+
+/// What people are told of one entry that was deleted before its definition was made, as the clocks of the directory say:
+/// both times, and what lets this one go by hand. That is never done for them: a restored definition looks just so.
+fn predates(name: &str, member: &Member, created: Option<Timestamp>) -> String {
+    let time = |time: Option<Timestamp>| time.map_or_else(|| "an unknown time".to_owned(), |t| t.to_string());
+    let (crds, clusters, deleted) = (CRDS.plural, CLUSTERS.full_name(), time(member.entry.deleted));
+    let others: Vec<_> = member.entry.finalizers.iter().filter(|name| *name != ENTRY_FINALIZER).collect();
+    let rest = json!({"metadata": {"finalizers": others}});
+    format!(
+        "{crds} {clusters} was made at {}, and this entry deleted at {deleted}, not after it: it may have gone with an \
+         earlier definition. Its bindings, Lease, report and namespace {} stay, with its Works, until an entry of the same \
+         name is made and deleted. If this entry is to go, end its credentials and then it: kubectl -n {AGENTS_NAMESPACE} \
+         delete serviceaccount {name} --ignore-not-found && kubectl patch {clusters} {name} --type=merge -p '{rest}'",
+        time(created),
+        names::execution_namespace(name),
+    )
 }
 
 /// What is known of the definition.
@@ -208,11 +228,14 @@ impl Fleet {
     }
 
     /// Whether an entry that is being deleted leaves.
-    pub(super) fn word_of(&self, member: &Member) -> Word {
-        if let Some(doubt) = member.doubt {
-            return Word::Stays(doubt.message());
-        }
+    pub(super) fn word_of(&self, name: &str, member: &Member) -> Word {
         let known = &self.definition;
+        let stays = || Word::Stays(predates(name, member, known.created));
+        match member.doubt {
+            Some(Doubt::Replaced) => return stays(),
+            Some(doubt) => return Word::Stays(doubt.message()),
+            None => {}
+        }
         let since = member.leaving.unwrap_or_default();
         if let Some(trouble) = &known.trouble {
             return Word::Stays(trouble.clone());
@@ -226,7 +249,7 @@ impl Fleet {
         // To the second: what was deleted in the second in which the definition was made may be older than it.
         match (known.created, member.entry.deleted) {
             (Some(created), Some(deleted)) if deleted > created => Word::Leaves,
-            _ => Word::Stays(Doubt::Replaced.message()),
+            _ => stays(),
         }
     }
 }

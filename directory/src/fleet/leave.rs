@@ -30,7 +30,7 @@ impl Fleet {
     /// The next step, if there is any.
     pub(super) fn leave(&self, name: &str, member: &Member, now: Now) -> Option<Step> {
         let stage = stage(member);
-        match self.word_of(member) {
+        match self.word_of(name, member) {
             Word::Leaves => {}
             Word::Stays(why) => return say(member, Deregistering::Halted, why, now),
             Word::Unknown => return None,

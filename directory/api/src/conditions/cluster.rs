@@ -60,7 +60,7 @@ conditions! {
         NamespaceTaken: "The execution namespace exists, and is not Muster's." => warning(
             Status::False,
             "A namespace of that name lacks the label `multicluster.coreos.com/execution-namespace: \"true\"`. The message names it.",
-            "Delete the namespace, or give it the label if the cluster may have all that is in it.",
+            "Delete the namespace, or give it the label if the cluster may have all that is in it; where the name of the cluster is dotted or long also the annotation `multicluster.coreos.com/cluster` with that name.",
         ),
         NamespaceTerminating: "The execution namespace is being deleted. It is made anew when it is gone." => warning(
             Status::False,
@@ -96,8 +96,8 @@ conditions! {
         ),
         Halted: "The entry is being deleted, and nothing of the cluster is removed: its deletion is not believed." => warning(
             Status::False,
-            "The definition of entries is being deleted, or was, which deletes every entry. Or the controller may not read the definition. The message says which.",
-            "Bring the definition back: docs/directory.md says how. If the controller may not read it, apply `directory.yaml` again.",
+            "The definition of entries is being deleted, or was, which deletes every entry. Or the controller may not read the definition. Or by the clocks of the directory the entry was deleted before its definition was made. The message says which.",
+            "Bring the definition back: docs/directory.md says how. If the controller may not read it, apply `directory.yaml` again. If this one entry is to go although it seems older than its definition, the message has both times and the commands.",
         ),
         Waiting: "The agent is given time to take away what its policies granted, and the mirrored list." => normal(
             Status::True,

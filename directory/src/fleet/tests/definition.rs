@@ -116,6 +116,34 @@ fn entries_that_were_deleted_before_their_definition_was_made_anew_stay() {
 }
 
 #[test]
+fn an_entry_that_is_older_than_its_definition_says_both_times_and_how_a_person_lets_it_go() {
+    let mut world = entered();
+    let made = world.now().wall + jiff::SignedDuration::from_secs(3600);
+    world.change("west", &json!({"metadata": {"finalizers": ["multicluster.coreos.com/deregistration", "example.com/theirs"]}}));
+    // The clock of the server that made it was ahead.
+    world.define_at(made);
+    world.restart();
+    world.delete("west");
+    let deleted = world.entry("west").unwrap()["metadata"]["deletionTimestamp"].as_str().unwrap().to_owned();
+    world.pass(10);
+    all_is_there(&world);
+    assert_eq!(world.reason("west", "Deregistering"), "Halted");
+    let message = world.message("west", "Deregistering");
+    for part in [
+        &made.to_string(),
+        &deleted,
+        "namespace muster-cluster-west stay",
+        ": kubectl -n muster-agents delete serviceaccount west --ignore-not-found && kubectl patch \
+         clusters.multicluster.coreos.com west --type=merge -p '{\"metadata\":{\"finalizers\":[\"example.com/theirs\"]}}'",
+    ] {
+        assert!(message.contains(part), "{part} is missing: {message}");
+    }
+    // No time that passes makes it believed.
+    world.pass(7200);
+    all_is_there(&world);
+}
+
+#[test]
 fn a_removal_stops_when_the_definition_goes() {
     let mut world = entered();
     world.refuse = Some("remove AgentBinding");

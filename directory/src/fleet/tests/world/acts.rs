@@ -10,8 +10,12 @@ use crate::fleet::part::Part;
 impl World {
     /// The definition of entries is made, or made anew.
     pub(in crate::fleet::tests) fn define(&mut self) {
+        self.define_at(self.now().wall);
+    }
+
+    /// The same, by another clock.
+    pub(in crate::fleet::tests) fn define_at(&mut self, at: jiff::Timestamp) {
         self.objects.remove(&key(&CRDS, None, &CLUSTERS.full_name()));
-        let at = self.now().wall;
         let metadata = json!({"name": CLUSTERS.full_name(), "creationTimestamp": at.to_string()});
         self.put(&CRDS, json!({"metadata": metadata}));
     }
