@@ -1,5 +1,7 @@
 //! Whether a cluster may come in. People say it on its entry: whoever may edit that may approve.
 
+use std::time::Duration;
+
 use muster_api::Meta;
 use muster_api::conditions::cluster::Enrolled;
 use muster_api::marks::{APPROVAL, APPROVAL_APPROVED, APPROVAL_DENIED, APPROVAL_REQUIRED};
@@ -69,11 +71,15 @@ impl Approval {
 }
 
 impl Fleet {
-    /// The first part that is not to be there.
-    pub(super) fn part_to_drop(&self, name: &str, member: &Member) -> Option<Step> {
+    /// The first part that is not to be there. One that is made again and again goes ever more slowly.
+    pub(super) fn part_to_drop(&self, name: &str, member: &Member, now: Duration) -> Option<Step> {
         let away = |part: &&Part| member.entry.approval.wish(**part) == Wish::Away;
-        let mut unwanted =
-            Part::REMOVED.iter().filter(away).filter_map(|part| Some((*part, self.seen(*part, name)?)));
+        let rests = |part: &&Part| member.may_mend(**part, now);
+        let mut unwanted = Part::REMOVED
+            .iter()
+            .filter(away)
+            .filter(rests)
+            .filter_map(|part| Some((*part, self.seen(*part, name)?)));
         let found = unwanted.find(|(part, seen)| !seen.deleting && self.is_own(*part, name, member));
         found.map(|(part, seen)| Step::Remove { part, uid: seen.uid.clone() })
     }

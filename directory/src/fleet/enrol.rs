@@ -25,7 +25,7 @@ impl Fleet {
             if self.looks.contains(name) {
                 return Some(Step::Look);
             }
-            if let Some(step) = self.part_to_drop(name, member) {
+            if let Some(step) = self.part_to_drop(name, member, now.mono) {
                 return Some(step);
             }
             if let Some(step) = self.part_to_make(name, member, now.mono) {

@@ -1,5 +1,5 @@
-//! Somebody else keeps changing or removing a part. The controller puts it right again and again, and ever more slowly, and
-//! says which part it is.
+//! Somebody else keeps changing or removing a part, or making one that is not to be there. The controller puts it right again
+//! and again, and ever more slowly, and says which part it is.
 
 use std::time::Duration;
 

@@ -95,6 +95,9 @@ impl Member {
         if !writing {
             self.bound.clone_from(&entry.status.id);
         }
+        if entry.approval != self.entry.approval {
+            self.fights.clear(); // what people say now is carried out at once
+        }
         if entry.deleting && self.leaving.is_none() {
             self.leaving = Some(now);
         }

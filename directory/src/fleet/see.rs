@@ -280,8 +280,12 @@ impl Fleet {
             return;
         }
         member.succeeded(&step, now);
-        if let (Step::Make { part, .. }, Outcome::Object(_)) = (&step, &outcome) {
-            member.mended(*part, now);
+        match (&step, &outcome) {
+            (Step::Make { part, .. }, Outcome::Object(_)) => member.mended(*part, now),
+            (Step::Remove { part, .. }, Outcome::Removed) if !member.entry.deleting => {
+                member.mended(*part, now);
+            }
+            _ => {}
         }
         match (step, outcome) {
             (Step::Finalize { .. } | Step::Status { .. }, Outcome::Object(entry)) => {

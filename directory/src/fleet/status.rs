@@ -8,7 +8,7 @@ use muster_api::conditions::cluster::{ConditionType, Deregistering, Enrolled, Re
 use muster_api::marks::REBIND;
 use muster_api::names;
 
-use super::approval::Approval;
+use super::approval::{Approval, Wish};
 use super::beat::Beat;
 use super::facts::Facts;
 use super::part::Part;
@@ -57,7 +57,11 @@ impl Fleet {
             _ => match &member.trouble {
                 Some((reason, message)) => put(&mut status, *reason, message.clone(), now),
                 None if let Some(part) = member.contested(now.mono) => {
-                    let message = format!("something else keeps changing or removing {}", part.place(name));
+                    let what = match member.entry.approval.wish(part) {
+                        Wish::Away => "making",
+                        Wish::There | Wish::AsIs => "changing or removing",
+                    };
+                    let message = format!("something else keeps {what} {}", part.place(name));
                     put(&mut status, Enrolled::Contested, message, now);
                 }
                 None if self.is_whole(name, Approval::Given) => put(&mut status, Enrolled::Enrolled, "", now),

@@ -77,9 +77,9 @@ conditions! {
             "The account of that name is Kubernetes' own, or the execution namespace that the name leads to is another cluster's. The message says which.",
             "Delete the entry, and make one with another name.",
         ),
-        Contested: "Something else keeps changing or removing an object that the cluster needs. It is put right ever more slowly, every 5 minutes at most." => warning(
+        Contested: "Something else keeps changing or removing an object that the cluster needs, or making one that it is not to have. It is put right ever more slowly, every 5 minutes at most." => warning(
             Status::False,
-            "A person or a program does not want it so: another controller, a GitOps tool, or an agent that writes another duration into its Lease. The message names the object.",
+            "A person or a program does not want it so: another controller, a GitOps tool that makes accounts or bindings of a cluster that is kept out, or an agent that writes another duration into its Lease. The message names the object.",
             "Find in the audit log of the API server who changes it, and stop that. It turns back when the object was left alone for a minute, or for twice the wait that it had come to.",
         ),
         Failed: "Something of it cannot be made now. It is tried again." => warning(

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use muster_api::events::controller::EventReason;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::world::World;
 use crate::fleet::part::Part;
@@ -76,4 +76,57 @@ fn what_is_removed_now_and_then_is_no_fight() {
         world.pass(61);
     }
     assert_eq!(world.told(), []);
+}
+
+/// A tool makes the binding of a cluster that is kept out as soon as it is gone, for so many seconds.
+fn fight_for(world: &mut World, binding: &Value, seconds: u64) {
+    for _ in 0..seconds * 2 {
+        world.mono += Duration::from_millis(500);
+        if world.part(Part::AgentBinding, "east") == Value::Null {
+            world.put(&Part::AgentBinding.resource(), binding.clone());
+        }
+        world.settle();
+    }
+}
+
+fn approval(world: &mut World, value: &str) {
+    world.change("east", &json!({"metadata": {"annotations": {"multicluster.coreos.com/approval": value}}}));
+    world.settle();
+}
+
+#[test]
+fn what_is_made_again_for_a_cluster_that_is_kept_out_goes_ever_more_slowly() {
+    let removed = |world: &World| world.written.iter().filter(|step| *step == "remove AgentBinding").count();
+    for value in ["denied", "required"] {
+        let mut world = enrolled();
+        let binding = world.part(Part::AgentBinding, "east");
+        approval(&mut world, value);
+        assert_eq!(world.part(Part::AgentBinding, "east"), Value::Null);
+        fight_for(&mut world, &binding, 120);
+        let first = removed(&world);
+        assert!((6..=14).contains(&first), "{first} in two minutes");
+        fight_for(&mut world, &binding, 1200);
+        let later = removed(&world) - first;
+        assert!((2..=12).contains(&later), "{later} in the next twenty");
+        assert_eq!(world.reason("east", "Enrolled"), "Contested");
+        let message = world.message("east", "Enrolled");
+        assert!(message.contains("keeps making rolebinding muster-agent in namespace"), "{message}");
+        // Left alone, it is as people say.
+        world.pass(1000);
+        assert_eq!(world.part(Part::AgentBinding, "east"), Value::Null);
+        assert_eq!(world.reason("east", "Enrolled"), if value == "denied" { "Denied" } else { "Pending" });
+    }
+}
+
+#[test]
+fn whoever_is_denied_in_a_fight_loses_all_at_once() {
+    let mut world = enrolled();
+    let binding = world.part(Part::AgentBinding, "east");
+    fight(&mut world, 300);
+    if world.part(Part::AgentBinding, "east") == Value::Null {
+        world.put(&Part::AgentBinding.resource(), binding);
+    }
+    approval(&mut world, "denied");
+    assert_eq!(world.part(Part::AgentBinding, "east"), Value::Null);
+    assert_eq!(world.part(Part::Account, "east"), Value::Null);
 }
