@@ -1,6 +1,7 @@
 //! What the controller may, in full, and what is refused to it although RBAC cannot say so.
 
 use http::StatusCode;
+use muster_api::names::execution_namespace;
 use muster_tests::api::{Api, JSON_PATCH, MERGE_PATCH};
 use muster_tests::plane::TokenOptions;
 use muster_tests::pool::Leased;
@@ -224,6 +225,22 @@ fn admission_keeps_it_to_its_own() {
     refused("a Secret", api.delete(&format!("{secrets}/other")), "deletes Secrets NAME-joining alone");
 
     hands_on_nothing_more(&api);
+
+    // Names that are cut and hashed lead to a namespace, and bear no witness to it.
+    for name in ["a.b", &"x".repeat(70)] {
+        enter(&directory, name);
+        reason(&directory, &controller, name, "Enrolled", "Enrolled");
+        let namespace = execution_namespace(name);
+        let rights =
+            format!("/apis/rbac.authorization.k8s.io/v1/namespaces/{namespace}/rolebindings/muster-agent");
+        let subjects = |account: &str| json!({"subjects": [{"kind": "ServiceAccount", "name": account, "namespace": "muster-agents"}]});
+        let short = namespace.strip_prefix("muster-cluster-").unwrap();
+        for other in ["c.d", "east", short, &"y".repeat(70)] {
+            let what = format!("the rights of {name} for {other}");
+            refused(&what, api.patch(&rights, MERGE_PATCH, &subjects(other)), "to that cluster's own rights");
+        }
+        api.patch(&rights, MERGE_PATCH, &subjects(name)).unwrap();
+    }
 }
 
 /// What it may bind and make roles of is for the account of each cluster alone.
