@@ -35,7 +35,7 @@ use std::time::Duration;
 
 use muster_api::Object;
 use muster_api::clock::Now;
-use muster_api::conditions::Reason as _;
+use muster_api::conditions::Reason;
 use muster_api::conditions::cluster::{ConditionType, Ready};
 
 use self::beat::Beat;
@@ -190,20 +190,23 @@ impl Fleet {
         self.silence.is_blind()
     }
 
-    /// How many entries have each status of each condition.
+    /// How many entries have each condition, by status and reason, those that nobody has included. Reasons that are not known
+    /// are not told apart.
     #[must_use]
-    pub fn tally(&self) -> BTreeMap<(&'static str, &'static str), u64> {
+    pub fn tally(&self) -> BTreeMap<[&'static str; 3], u64> {
         let mut tally = BTreeMap::new();
         for kind in ConditionType::ALL {
-            for status in ["True", "False", "Unknown"] {
-                tally.insert((kind.as_str(), status), 0);
-            }
-        }
-        for member in self.members.values() {
-            for kind in ConditionType::ALL {
-                if let Some(condition) = status::find(&member.entry.status, *kind) {
-                    *tally.entry((kind.as_str(), condition.status.as_str())).or_default() += 1;
-                }
+            let reasons = kind.reasons();
+            let known = reasons.iter().map(|known| [known.explanation.status.as_str(), known.reason]);
+            let others = ["True", "False", "Unknown"].map(|status| [status, "other"]);
+            tally.extend(known.chain(others).map(|[status, reason]| ([kind.as_str(), status, reason], 0)));
+            for member in self.members.values() {
+                let Some(condition) = status::find(&member.entry.status, *kind) else { continue };
+                let known = reasons.iter().find(|known| known.reason == condition.reason);
+                let [status, reason] = known.map_or([condition.status.as_str(), "other"], |known| {
+                    [known.explanation.status.as_str(), known.reason]
+                });
+                *tally.entry([kind.as_str(), status, reason]).or_default() += 1;
             }
         }
         tally
@@ -314,7 +317,8 @@ impl Fleet {
                 continue;
             };
             let ready = status::find(&member.entry.status, ConditionType::Ready);
-            let told = ready.is_some_and(|condition| condition.reason == Ready::HeartbeatLost.as_str());
+            let silent = [Ready::HeartbeatLost, Ready::KeptOut].map(Reason::as_str);
+            let told = ready.is_some_and(|condition| silent.contains(&condition.reason.as_str()));
             if member.entry.deleting || told && !beat.moves {
                 continue;
             }

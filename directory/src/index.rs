@@ -106,9 +106,8 @@ impl Index {
     fn look(&self) {
         self.metrics.blind.set(i64::from(self.fleet.is_blind()));
         self.metrics.held_back.set(i64::try_from(self.fleet.held_back()).unwrap_or(i64::MAX));
-        for ((condition, status), count) in self.fleet.tally() {
-            let count = i64::try_from(count).unwrap_or(i64::MAX);
-            self.metrics.clusters.with_label_values(&[condition, status]).set(count);
+        for (labels, count) in self.fleet.tally() {
+            self.metrics.clusters.with_label_values(&labels).set(i64::try_from(count).unwrap_or(i64::MAX));
         }
     }
 
@@ -124,14 +123,10 @@ impl Index {
                 let message = "the step ended in a panic".to_owned();
                 Outcome::Failed(Failure { kind: FailureKind::Unavailable, message })
             });
-            let result = match &outcome {
-                Outcome::Failed(failure) => {
-                    tracing::debug!(cluster = plan.cluster, "{}", failure.message);
-                    "failed"
-                }
-                _ => "ok",
-            };
-            steps.with_label_values(&[plan.step.label(), result]).inc();
+            if let Outcome::Failed(failure) = &outcome {
+                tracing::debug!(cluster = plan.cluster, "{}", failure.message);
+            }
+            steps.with_label_values(&[plan.step.label(), outcome.label()]).inc();
             // The index is gone only when the program ends.
             let _ = events.send(Event::Done { cluster: plan.cluster, plan: plan.id, outcome }).await;
         });

@@ -121,8 +121,12 @@ pub const LABELS: &[(&str, &str)] = &[
     ),
     ("condition", "The type of a condition of a Cluster entry."),
     (
+        "reason",
+        "The reason of a condition of a Cluster entry, such as `HeartbeatLost`; `other` where this controller does not know it.",
+    ),
+    (
         "result",
-        "What came of it: `ok`, or the category of the error; of a step about a Work that of a retry.",
+        "What came of it: `ok`, or the category of the error; of a step about a Work that of a retry; of a step of the controller `failed`, or `conflict` where somebody else wrote the object first, and it is decided anew.",
     ),
     ("side", "Which API server: `directory` or `replica`."),
     (

@@ -146,6 +146,18 @@ pub enum Outcome {
     Failed(Failure),
 }
 
+impl Outcome {
+    /// The word for it in metrics. That somebody else was faster is no failure: the step is decided anew.
+    #[must_use]
+    pub fn label(&self) -> &'static str {
+        match self {
+            Self::Failed(Failure { kind: FailureKind::Outdated, .. }) => "conflict",
+            Self::Failed(_) => "failed",
+            Self::Object(_) | Self::Removed | Self::Absent | Self::Works(_) | Self::Doubtful(_) => "ok",
+        }
+    }
+}
+
 /// Why a step failed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Failure {
@@ -177,4 +189,19 @@ pub struct Notice {
     pub reason: EventReason,
     /// The details.
     pub note: String,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whoever_comes_second_did_not_fail() {
+        let failed = |kind| Outcome::Failed(Failure { kind, message: String::new() }).label();
+        assert_eq!(failed(FailureKind::Outdated), "conflict");
+        for kind in [FailureKind::Exists, FailureKind::Refused, FailureKind::Unavailable] {
+            assert_eq!(failed(kind), "failed", "{kind:?}");
+        }
+        assert_eq!(Outcome::Absent.label(), "ok");
+    }
 }

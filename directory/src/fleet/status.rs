@@ -100,6 +100,9 @@ impl Fleet {
         facts: Option<&'a Facts>,
     ) -> Verdict<'a> {
         let Some(beat) = beat.filter(|beat| beat.is_held()) else { return Verdict::AsBefore };
+        if beat.lost && matches!(member.entry.approval, Approval::Required | Approval::Denied) {
+            return Verdict::Not(Ready::KeptOut, String::new());
+        }
         if beat.lost {
             let seconds = beat.duration().as_secs();
             return Verdict::Not(Ready::HeartbeatLost, format!("the Lease did not move for {seconds} s"));

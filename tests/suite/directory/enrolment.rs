@@ -171,7 +171,9 @@ fn a_restart_writes_nothing_where_all_is_right() {
     let second = controller(&directory, &[]);
     until(&second, "the second to act", DEADLINE, || {
         let metrics = second.admin("/metrics").map_err(|error| error.to_string())?.1;
-        let known = metrics.contains(r#"muster_controller_clusters{condition="Enrolled",status="True"} 3"#);
+        let known = metrics.contains(
+            r#"muster_controller_clusters{condition="Enrolled",reason="Enrolled",status="True"} 3"#,
+        );
         if known { Ok(()) } else { Err(metrics) }
     });
     throughout("no write", Duration::from_secs(2), || {

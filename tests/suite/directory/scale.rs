@@ -39,7 +39,9 @@ fn a_thousand_entries_are_enrolled_by_a_fixed_number_of_writes_each() {
             });
         }
     });
-    let enrolled = format!(r#"muster_controller_clusters{{condition="Enrolled",status="True"}} {MANY}"#);
+    let enrolled = format!(
+        r#"muster_controller_clusters{{condition="Enrolled",reason="Enrolled",status="True"}} {MANY}"#
+    );
     let ((), took) = until(&controller, "all of them enrolled", DEADLINE * 10, || {
         let metrics = controller.admin("/metrics").map_err(|error| error.to_string())?.1;
         let line = metrics.lines().find(|line| line.contains(r#"condition="Enrolled",status="True""#));

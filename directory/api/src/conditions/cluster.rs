@@ -35,6 +35,11 @@ conditions! {
             "The agent, the cluster or the network between it and the directory is down, or its account was deleted. The Lease did not move for its duration.",
             "Look at the agent: `kubectl -n muster-system get mcr directory-sync -o yaml` in the cluster says what it sees of the directory.",
         ),
+        KeptOut: "Heartbeats ended, as they should: the cluster is not to come in." => normal(
+            Status::Unknown,
+            "The entry has the annotation `multicluster.coreos.com/approval` with the value `denied` or `required`, so the agent has no rights. The Lease did not move for its duration.",
+            "Nothing. The condition Enrolled says how to let the cluster in.",
+        ),
         NeverReported: "No agent has reported yet." => normal(
             Status::Unknown,
             "The cluster was entered, and its agent has no credential yet, or cannot reach the directory.",

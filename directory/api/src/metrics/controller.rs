@@ -7,8 +7,8 @@ metrics! {
         "Always 1; the label has the version of the controller.";
     Leader: Gauge "muster_controller_leader" []
         "1 while this process is the one that acts for the directory, else 0.";
-    Clusters: Gauge "muster_controller_clusters" ["condition", "status"]
-        "Cluster entries by the status of their conditions.";
+    Clusters: Gauge "muster_controller_clusters" ["condition", "status", "reason"]
+        "Cluster entries by the status and the reason of their conditions.";
     Blind: Gauge "muster_controller_blind" []
         "1 while so many clusters are silent that the directory itself is suspected, else 0.";
     HeldBack: Gauge "muster_controller_held_back" []

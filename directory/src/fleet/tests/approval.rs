@@ -124,3 +124,20 @@ fn whoever_is_not_in_may_be_deleted() {
         assert_eq!(there(&world), []);
     }
 }
+
+#[test]
+fn one_that_is_kept_out_is_not_lost_and_one_that_falls_silent_is() {
+    for (value, reason) in [("denied", "KeptOut"), ("required", "KeptOut"), ("approved", "HeartbeatLost")] {
+        let mut world = entered("approved", false);
+        world.report("east", ID);
+        world.beat("east", ID);
+        world.pass(1);
+        say(&mut world, value);
+        world.pass(60);
+        assert_eq!(world.reason("east", "Ready"), reason);
+        let tally = world.fleet.tally();
+        let lost = tally[&["Ready", "Unknown", "HeartbeatLost"]];
+        assert_eq!(lost, u64::from(value == "approved"), "{tally:?}");
+        assert_eq!(tally[&["Ready", "Unknown", "NeverReported"]], 0);
+    }
+}
