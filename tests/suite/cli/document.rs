@@ -54,9 +54,11 @@ pub(super) fn compare(command: &str, printed: &str) -> Result<(), String> {
 
 #[test]
 fn the_readme_shows_the_same_as_the_document() {
-    let shown = example(README, "status").unwrap();
-    assert!(shown.lines().count() > 1, "{shown}");
-    assert_eq!(Some(shown), example(DOCUMENT, "status"));
+    for command in ["status", "status east", "check --replica east"] {
+        let shown = example(README, command).unwrap_or_else(|| panic!("the README has no {command}"));
+        assert!(shown.lines().count() > 1, "{shown}");
+        assert_eq!(Some(shown), example(DOCUMENT, command));
+    }
 }
 
 #[test]
