@@ -15,6 +15,9 @@ use crate::works::{config_map, put_work, until_told};
 
 const UNINSTALL: &str = include_str!("../../docs/uninstall.md");
 const UPGRADE: &str = include_str!("../../docs/upgrade.md");
+const ALERTS: &str = include_str!("../../manifests/alerts.yaml");
+const HOSTED: &str = include_str!("../../manifests/hosted.yaml");
+const PROFILES: &str = include_str!("../../manifests/clusterprofiles.yaml");
 const POLICIES: &str = include_str!("../../manifests/samples/policies.yaml");
 const MAPS: &str = "/api/v1/namespaces/default/configmaps";
 
@@ -38,6 +41,7 @@ fn in_use(fleet: &Fleet) -> AgentProcess {
 #[test]
 fn the_commands_that_take_muster_off_work_as_printed() {
     let fleet = Fleet::bare();
+    fleet.directory.apply(PROFILES).unwrap();
     let mut controller = DirectoryProcess::start(&fleet.directory, &[]).unwrap();
     fleet.entries();
     quietly("the cluster enrolled", || {
@@ -46,6 +50,21 @@ fn the_commands_that_take_muster_off_work_as_printed() {
         condition_of(&east, "Enrolled").filter(|(seen, _)| seen == "Enrolled").ok_or_else(|| east.to_string())
     });
     let mut agent = in_use(&fleet);
+    // What else may have been applied, the kinds of the Prometheus operator among it.
+    for (plural, kind) in [("podmonitors", "PodMonitor"), ("prometheusrules", "PrometheusRule")] {
+        let schema = json!({"type": "object", "x-kubernetes-preserve-unknown-fields": true});
+        let definition = json!({
+            "apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition",
+            "metadata": {"name": format!("{plural}.monitoring.coreos.com")},
+            "spec": {
+                "group": "monitoring.coreos.com", "scope": "Namespaced", "names": {"plural": plural, "kind": kind},
+                "versions": [{"name": "v1", "served": true, "storage": true, "schema": {"openAPIV3Schema": schema}}],
+            },
+        });
+        fleet.directory.apply(&definition.to_string()).unwrap();
+    }
+    quietly("the alerts", || fleet.directory.apply(ALERTS).map_err(|error| error.to_string()));
+    fleet.directory.apply(&HOSTED.replace("CLUSTER_NAME", "east")).unwrap();
     let mut guide = guide(UNINSTALL, &fleet);
 
     // What the kubelet would do when a Deployment goes.
@@ -65,18 +84,25 @@ fn the_commands_that_take_muster_off_work_as_printed() {
             controller.kill().unwrap();
         }
     });
+    let left = "customresourcedefinition.apiextensions.k8s.io/clusterprofiles.multicluster.x-k8s.io";
+    assert_eq!(ours(&fleet.directory), ["namespace/muster-hosted", left], "the page says what stays");
+    guide.play("What other files made", |_| {});
     gone(&fleet.directory);
     guide.end();
 }
 
 /// Nothing of Muster's is in a cluster.
 fn gone(plane: &Leased) {
+    assert_eq!(ours(plane), [""; 0], "{} keeps", plane.name());
+}
+
+/// What of Muster's is in a cluster.
+fn ours(plane: &Leased) -> Vec<String> {
     let kinds = "namespaces,crds,clusterroles,clusterrolebindings,validatingadmissionpolicies,\
                  validatingadmissionpolicybindings,flowschemas,prioritylevelconfigurations,roles,rolebindings";
     let all = plane.kubectl_ok(&["get", kinds, "-A", "-o", "name"]).unwrap();
     let ours = |line: &&str| line.contains("muster") || line.contains("multicluster");
-    let left: Vec<&str> = all.lines().filter(ours).collect();
-    assert_eq!(left, Vec::<&str>::new(), "{} keeps", plane.name());
+    all.lines().filter(ours).map(str::to_owned).collect()
 }
 
 #[test]
