@@ -2,6 +2,7 @@
 
 use muster_tests::agent::{AgentProcess, agent_binary};
 use muster_tests::api::MERGE_PATCH;
+use muster_tests::plane::TokenOptions;
 use muster_tests::proxy::Proxy;
 use muster_tests::scratch::Scratch;
 use serde_json::{Value, json};
@@ -48,10 +49,14 @@ fn a_new_kubeconfig_is_used_without_a_restart_and_a_bad_one_changes_nothing() {
     assert_eq!(report["status"]["agent"]["mode"], "Hosted", "{report:#}");
     let pid = agent.pid();
 
+    // The same account of another cluster, which may read there all that is asked for.
+    let options = TokenOptions::default();
+    let elsewhere =
+        fleet.directory.service_account_kubeconfig("muster-system", "directory-sync", &options).unwrap();
     for (bad, why) in [
         ("canary".to_owned(), "new kubeconfig of the replica refused"),
         (fleet.replica_kubeconfig().replace("token:", "tokenFile:"), "new kubeconfig of the replica refused"),
-        (fleet.kubeconfig(), "new kubeconfig of the replica"),
+        (elsewhere, "new kubeconfig of the replica refused: it leads to another cluster"),
     ] {
         let since = agent.log().len();
         put(&bad);
