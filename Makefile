@@ -3,11 +3,16 @@
 .DEFAULT_GOAL := help
 STATIC_TARGET := $(shell uname -m)-unknown-linux-gnu
 
+# Which Kubernetes the servers are, one of those in tests/controlplane; empty: the newest.
+KUBERNETES ?=
+export KUBERNETES
+
 .PHONY: help demo planes previous
 
 help:
 	@echo 'Targets:'
 	@sed -n 's/^## /  make /p' $(MAKEFILE_LIST)
+	@echo 'What runs control planes takes KUBERNETES=VERSION, one of: $(notdir $(wildcard tests/controlplane/*)).'
 
 ## demo: play the walk-through of README.md on two control planes; with KEEP=1 they stay
 demo: planes static

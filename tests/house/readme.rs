@@ -30,3 +30,15 @@ fn every_target_that_the_readme_names_is_in_the_makefile() {
         assert!(known.contains(&target), "the README names the target {target}, which is not there");
     }
 }
+
+#[test]
+fn the_readme_names_the_versions_of_kubernetes_that_the_suites_run_on() {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/controlplane");
+    let mut count = 0;
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let version = entry.unwrap().file_name().into_string().unwrap();
+        assert!(README.contains(&version), "the README does not name {version}");
+        count += 1;
+    }
+    assert!(count > 1, "the oldest and the newest");
+}

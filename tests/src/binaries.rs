@@ -1,10 +1,14 @@
 //! Where etcd, kube-apiserver, kube-controller-manager and kubectl come from, and the programs of a node.
 //!
-//! `KUBEBUILDER_ASSETS` if it is set, else the cache folder, else `go build` of `tests/controlplane` into the cache
-//! folder. The cache lies outside `target/` and is keyed by the Go module's files: a `cargo clean` does not cost four
+//! `KUBEBUILDER_ASSETS` if it is set, else the cache folder, else `go build` of a module of `tests/controlplane` into the
+//! cache folder. The cache lies outside `target/` and is keyed by the Go module's files: a `cargo clean` does not cost four
 //! minutes, and a new Kubernetes version does not meet old binaries.
+//!
+//! There is one module for each version of Kubernetes that the suites run on; `KUBERNETES` chooses, and without it the
+//! newest is taken.
 
 mod build;
+mod versions;
 
 use std::{
     env, fs,
@@ -29,6 +33,26 @@ pub enum BinariesError {
         missing: Vec<String>,
         /// Where a build would have put them.
         cache: PathBuf,
+    },
+    /// `KUBERNETES` names a version that no module builds.
+    #[error("unable to use KUBERNETES={wanted}: the suites run on {}; choose one of them", .known.join(" and "))]
+    Unknown {
+        /// The version it names.
+        wanted: String,
+        /// Those that there are.
+        known: Vec<String>,
+    },
+    /// Both `KUBERNETES` and `KUBEBUILDER_ASSETS` say which servers to run.
+    #[error(
+        "unable to use both KUBERNETES={wanted} and KUBEBUILDER_ASSETS={}: a folder holds one version, whatever is \
+         asked for; unset one of the two",
+        .folder.display()
+    )]
+    Both {
+        /// The version that the one names.
+        wanted: String,
+        /// The folder that the other names.
+        folder: PathBuf,
     },
     /// `KUBEBUILDER_ASSETS` names a folder that lacks what it must hold.
     #[error("unable to use KUBEBUILDER_ASSETS={}: it lacks {}; correct it, or unset it to have Go build them", .folder.display(), .missing.join(", "))]
@@ -99,7 +123,7 @@ pub struct Lookup {
     pub cache: PathBuf,
     /// The Go command: a name that PATH resolves, or a path.
     pub go: PathBuf,
-    /// The folder of the Go module that names the programs and their versions.
+    /// The folder of the Go module that names the programs and their versions: one of `tests/controlplane`.
     pub module: PathBuf,
 }
 
@@ -156,19 +180,28 @@ pub fn binaries() -> Result<&'static Binaries, String> {
 }
 
 impl Lookup {
-    /// Reads `KUBEBUILDER_ASSETS`, `MUSTER_CACHE`, `XDG_CACHE_HOME` and `HOME`.
+    /// Reads `KUBERNETES`, `KUBEBUILDER_ASSETS`, `MUSTER_CACHE`, `XDG_CACHE_HOME` and `HOME`.
     ///
     /// # Errors
     ///
-    /// [`BinariesError::NoCache`] if none of the last three is set.
+    /// [`BinariesError::NoCache`] if none of the last three is set; the first two contradict each other, or the first names
+    /// no version that there is.
     pub fn from_env() -> Result<Self, BinariesError> {
         let folder = |name: &str| env::var_os(name).filter(|v| !v.is_empty()).map(PathBuf::from);
         let cache = folder("MUSTER_CACHE")
             .or_else(|| folder("XDG_CACHE_HOME").map(|f| f.join("muster")))
             .or_else(|| folder("HOME").map(|f| f.join(".cache/muster")))
             .ok_or(BinariesError::NoCache)?;
-        let module = Path::new(env!("CARGO_MANIFEST_DIR")).join("controlplane");
-        Ok(Self { assets: folder("KUBEBUILDER_ASSETS"), cache, go: "go".into(), module })
+        let wanted = env::var("KUBERNETES").ok().filter(|version| !version.is_empty());
+        Self::of(wanted, folder("KUBEBUILDER_ASSETS"), cache)
+    }
+
+    fn of(wanted: Option<String>, assets: Option<PathBuf>, cache: PathBuf) -> Result<Self, BinariesError> {
+        let module = versions::module(wanted.as_deref())?;
+        match (wanted, assets) {
+            (Some(wanted), Some(folder)) => Err(BinariesError::Both { wanted, folder }),
+            (_, assets) => Ok(Self { assets, cache, go: "go".into(), module }),
+        }
     }
 
     /// Finds the programs, or builds them.

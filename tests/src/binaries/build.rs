@@ -1,4 +1,4 @@
-//! `go build` of `tests/controlplane`, once, with progress on stderr.
+//! `go build` of a module of `tests/controlplane`, once, with progress on stderr.
 
 use std::{
     collections::VecDeque,

@@ -9,12 +9,8 @@ use super::{
 use crate::scratch::Scratch;
 
 fn lookup(scratch: &Scratch) -> Lookup {
-    Lookup {
-        assets: None,
-        cache: scratch.path().join("cache"),
-        go: scratch.path().join("no-go-here"),
-        module: Path::new(env!("CARGO_MANIFEST_DIR")).join("controlplane"),
-    }
+    let lookup = Lookup::of(None, None, scratch.path().join("cache")).unwrap();
+    Lookup { go: scratch.path().join("no-go-here"), ..lookup }
 }
 
 fn touch(folder: &Path, names: &[&str]) -> PathBuf {
@@ -41,6 +37,17 @@ fn assets_win_over_the_cache() {
     touch(&lookup.cache.join(format!("planes-{}", lookup.key().unwrap())), &PLANES.names());
     lookup.assets = Some(touch(&scratch.path().join("assets"), &PLANES.names()));
     assert_eq!(lookup.locate().unwrap().etcd, scratch.path().join("assets/etcd"));
+}
+
+#[test]
+fn a_version_and_a_folder_of_another_are_not_taken_for_one() {
+    let assets = || Some(PathBuf::from("/assets"));
+    let cache = PathBuf::from("/cache");
+    let oldest = "1.33.13".to_owned();
+    let error = Lookup::of(Some(oldest.clone()), assets(), cache.clone()).unwrap_err().to_string();
+    assert!(error.contains("KUBERNETES=1.33.13 and KUBEBUILDER_ASSETS=/assets"), "{error}");
+    assert!(Lookup::of(None, assets(), cache.clone()).is_ok());
+    assert!(Lookup::of(Some(oldest), None, cache).unwrap().module.ends_with("controlplane/1.33.13"));
 }
 
 #[test]
