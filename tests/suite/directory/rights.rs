@@ -1,5 +1,7 @@
 //! What the controller may, in full, and what is refused to it although RBAC cannot say so.
 
+mod matrix;
+
 use http::StatusCode;
 use muster_api::names::execution_namespace;
 use muster_tests::api::{Api, JSON_PATCH, MERGE_PATCH};

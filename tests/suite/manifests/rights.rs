@@ -100,11 +100,7 @@ pub(crate) fn rights(api: &Api, namespace: &str) -> Vec<String> {
     for rule in review["status"]["resourceRules"].as_array().unwrap() {
         for group in words(rule, "apiGroups") {
             for resource in words(rule, "resources") {
-                let (plural, subresource) =
-                    resource.split_once('/').map_or((resource.as_str(), None), |(p, s)| (p, Some(s)));
-                let mut full = plural.to_owned();
-                full.extend((!group.is_empty()).then(|| format!(".{group}")));
-                full.extend(subresource.map(|subresource| format!("/{subresource}")));
+                let full = full_name(&group, &resource);
                 let mut named = words(rule, "resourceNames");
                 if named.is_empty() {
                     named.push(String::new());
@@ -125,6 +121,15 @@ pub(crate) fn rights(api: &Api, namespace: &str) -> Vec<String> {
     lines
 }
 
+/// `works.multicluster.x-k8s.io/status` of `works/status`.
+pub(crate) fn full_name(group: &str, resource: &str) -> String {
+    let (plural, subresource) = resource.split_once('/').map_or((resource, None), |(p, s)| (p, Some(s)));
+    let mut full = plural.to_owned();
+    full.extend((!group.is_empty()).then(|| format!(".{group}")));
+    full.extend(subresource.map(|subresource| format!("/{subresource}")));
+    full
+}
+
 pub(crate) fn sorted(parts: &[&[&str]]) -> Vec<String> {
     let mut lines: Vec<String> = parts.concat().into_iter().map(str::to_owned).collect();
     lines.sort();
@@ -132,7 +137,7 @@ pub(crate) fn sorted(parts: &[&[&str]]) -> Vec<String> {
 }
 
 /// Sends each request with the account's own token: the first list must be refused with 403, the second not.
-pub(super) fn refused_and_allowed(api: &Api, refused: &[(Method, &str)], allowed: &[(Method, &str)]) {
+pub(crate) fn refused_and_allowed(api: &Api, refused: &[(Method, &str)], allowed: &[(Method, &str)]) {
     for (requests, want_refusal) in [(refused, true), (allowed, false)] {
         for (method, path) in requests {
             let body = if *method == Method::PATCH { "{}" } else { "" };
