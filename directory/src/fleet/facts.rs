@@ -37,7 +37,7 @@ impl Facts {
     /// time: what was renewed long ago was given longer ago, and is dead.
     pub(super) fn has_joined(&self, before: Option<&Self>, now: Timestamp) -> bool {
         let Some(renewed) = self.renewed else { return false };
-        before.map_or(now.duration_since(renewed) < JOINING_LIFE, |before| before.renewed.is_none())
+        before.map_or_else(|| now.duration_since(renewed) < JOINING_LIFE, |before| before.renewed.is_none())
     }
 
     pub(super) fn of(object: &Object) -> Self {
