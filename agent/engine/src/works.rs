@@ -47,6 +47,7 @@ mod planning;
 mod recording;
 mod remains;
 mod replacing;
+mod reserved;
 mod rounds;
 mod safe;
 mod status;

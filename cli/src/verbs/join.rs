@@ -1,7 +1,7 @@
 //! `join`: all that a cluster needs to join, on stdout; on stderr what was done for it in the directory.
 
 use muster_api::marks;
-use muster_api::names::{AGENT, SYSTEM_NAMESPACE};
+use muster_api::names::{AGENT, HOSTING_NAMESPACE, SYSTEM_NAMESPACE};
 use muster_api::resource::CLUSTERS;
 use secrecy::ExposeSecret as _;
 use serde_json::{Value, json};
@@ -15,8 +15,6 @@ use crate::kubectl::{Kubectl, quoted};
 use crate::output::{note, print};
 use crate::{address, credential};
 
-/// Where agents run that serve other clusters, as `hosted.yaml` has it.
-const HOSTING_NAMESPACE: &str = "muster-hosted";
 /// What every cluster gets.
 const MULTICLUSTER: &str = include_str!("../../../manifests/multicluster.yaml");
 

@@ -43,6 +43,8 @@ pub const STATE_CONFIG_MAP: &str = "muster-agent-state";
 pub const IDENTITY_NAMESPACE: &str = "kube-system";
 /// The namespace of the inventory for other tools, in the directory.
 pub const INVENTORY_NAMESPACE: &str = "muster-inventory";
+/// Namespace of agents that run outside their replicas, with the kubeconfigs for these.
+pub const HOSTING_NAMESPACE: &str = "muster-hosted";
 /// Field manager of the mirror.
 pub const MIRROR_MANAGER: &str = "muster-mirror";
 
@@ -100,7 +102,8 @@ pub fn joining_secret(cluster: &str) -> String {
 /// Whether a namespace is one of Muster's own: what people ask of Muster must never reach into it.
 #[must_use]
 pub fn is_own_namespace(namespace: &str) -> bool {
-    [SYSTEM_NAMESPACE, AGENTS_NAMESPACE, APPLIERS_NAMESPACE].contains(&namespace)
+    [SYSTEM_NAMESPACE, AGENTS_NAMESPACE, APPLIERS_NAMESPACE, INVENTORY_NAMESPACE, HOSTING_NAMESPACE]
+        .contains(&namespace)
         || namespace.starts_with(EXECUTION_NAMESPACE)
 }
 
@@ -146,7 +149,9 @@ mod tests {
 
     #[test]
     fn own_namespaces_are_known() {
-        for own in ["muster-system", "muster-agents", "muster-appliers", &execution_namespace("a.b")] {
+        let plain =
+            ["muster-system", "muster-agents", "muster-appliers", "muster-inventory", "muster-hosted"];
+        for own in plain.into_iter().chain([execution_namespace("a.b").as_str()]) {
             assert!(is_own_namespace(own), "{own}");
         }
         for other in ["kube-system", "default", "muster", "muster-system-2", "muster-clusters"] {

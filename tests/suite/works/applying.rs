@@ -4,8 +4,11 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
-use super::{APPLIER, LEDGERS, config_map, manifest, namespace, of_manifest, put_work, until_told, widgets};
-use crate::fleet::{Fleet, until};
+use super::{
+    APPLIER, LEDGERS, config_map, manifest, namespace, of_manifest, put_work, put_work_with, until_told,
+    widgets, works,
+};
+use crate::fleet::{Fleet, MULTICLUSTER, until};
 use crate::trail;
 
 /// A Work in which nothing stands before what needs it.
@@ -192,4 +195,32 @@ fn a_bad_manifest_fails_alone_and_heals_when_its_cause_is_mended() {
             replica.get("/api/v1/namespaces/default/configmaps/theirs").map_err(|error| error.to_string())?;
         if seen["metadata"]["labels"].is_null() { Err(seen.to_string()) } else { Ok(()) }
     });
+}
+
+#[test]
+fn a_work_with_muster_itself_in_it_touches_nothing_of_that() {
+    let fleet = Fleet::new();
+    let agent = fleet.joined(&[]);
+    let shown = ["create", "--dry-run=client", "--output=json", "--filename=-"];
+    let shown = fleet.replica.kubectl_with(&shown, MULTICLUSTER).unwrap().stdout;
+    let own: Vec<Value> =
+        serde_json::Deserializer::from_str(&shown).into_iter().collect::<Result<_, _>>().unwrap();
+    assert!(own.len() > 15, "{shown}");
+    let mark = trail::mark(&fleet.replica);
+    // As somebody would who means it.
+    let options = json!({"multicluster.coreos.com/on-conflict": "force", "multicluster.coreos.com/allow-deletion": "true"});
+    put_work_with(&fleet, "muster", &options, &json!(own));
+    let told = until_told(&fleet, &agent, "muster", "Applied", "Incomplete");
+    for ordinal in 0..own.len() {
+        let (reason, message) = of_manifest(&told, ordinal, "Applied");
+        assert!(reason == "Unsupported" && message.contains("Muster's own"), "{ordinal}: {reason} {message}");
+    }
+    fleet.directory.api().delete(&format!("{}/muster", works())).unwrap();
+    until(&agent, "the Work gone", || match fleet.directory.api().get(&format!("{}/muster", works())) {
+        Err(error) if error.status().is_some_and(|status| status == 404) => Ok(()),
+        other => Err(format!("{other:?}")),
+    });
+    let mut touched = trail::writes(&fleet.replica, mark, trail::REPLICA_USER);
+    touched.retain(|event| event.impersonated.is_some());
+    assert!(touched.is_empty(), "{}", trail::lines(&touched));
 }

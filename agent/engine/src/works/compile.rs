@@ -5,36 +5,17 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use muster_api::Resource;
-use muster_api::names::{POLICIES_APPLIER, is_own_namespace};
 
 use super::brief::{Brief, Wanted};
 use super::bundle::{Bundle, Demand, Flawed, Why};
 use super::catalog::{Catalog, Lookup};
+use super::reserved::reserved;
 use crate::item::Item;
 use crate::ledger::{Home, Phase};
 use crate::target::Target;
 use crate::values;
 use crate::work::order::{ItemRef, defined, duplicates};
-use crate::work::{Gvk, Manifest, Named, Work};
-
-/// Kinds that stand for the namespace of their name, by group: that of Kubernetes, and those of `OpenShift`.
-const NAMESPACES: [(&str, &str); 3] =
-    [("", "Namespace"), ("project.openshift.io", "Project"), ("project.openshift.io", "ProjectRequest")];
-
-/// Why a manifest is not applied that is right in itself. `own`: the agent's own namespace.
-fn unsupported(manifest: &Manifest, own: &str) -> Option<&'static str> {
-    let options = &manifest.options;
-    let kind = (&*manifest.gvk.group, &*manifest.gvk.kind);
-    let of_namespace = NAMESPACES.contains(&kind).then_some(&*manifest.name);
-    let is_own = |namespace: &str| is_own_namespace(namespace) || namespace == own;
-    if options.service_account.as_deref() == Some(POLICIES_APPLIER) {
-        Some("the account policies is for policies alone: name another one in option service-account")
-    } else if manifest.namespace.as_deref().or(of_namespace).is_some_and(is_own) {
-        Some("namespaces of Muster's own are not for Works")
-    } else {
-        None
-    }
-}
+use crate::work::{Gvk, Named, Work};
 
 impl Bundle {
     /// Makes a demand of what the Work says, if that changed, or what is known of its kinds. None is made while nothing
@@ -55,7 +36,7 @@ impl Bundle {
         for slot in &work.manifests {
             let flawed = |why| Flawed { ordinal: slot.ordinal, named: slot.named.clone(), why };
             let manifest = match &slot.manifest {
-                Ok(manifest) => match unsupported(manifest, own) {
+                Ok(manifest) => match reserved(manifest, own) {
                     Some(why) => {
                         flaws.push(flawed(Why::Unsupported(why)));
                         continue;

@@ -42,7 +42,7 @@ conditions! {
         ),
         Unsupported: "This version of Muster does not apply the manifest." => warning(
             Status::False,
-            "It is in a namespace of Muster's own, or names an account that is not for Works. The message says which.",
+            "It is Muster's own, or in a namespace of Muster's own, or names an account that is not for Works. The message says which.",
             "Apply the object in the replica by other means, or correct the manifest.",
         ),
         GenerateName: "The manifest has no name, but a prefix of one." => warning(

@@ -269,3 +269,30 @@ fn namespaces_of_musters_own_are_not_for_works() {
         assert!(applied["message"].to_string().contains("namespaces of Muster's own"), "{manifest}");
     }
 }
+
+#[test]
+fn what_muster_itself_rests_on_is_not_for_works() {
+    let named = |api_version: &str, kind: &str, name: &str| {
+        json!({"apiVersion": api_version, "kind": kind, "metadata": {"name": name,
+            "annotations": {"multicluster.coreos.com/on-conflict": "force"}}})
+    };
+    let rbac = "rbac.authorization.k8s.io/v1";
+    let crds = "apiextensions.k8s.io/v1";
+    let own = [
+        named(rbac, "ClusterRole", "directory-sync"),
+        named(rbac, "ClusterRoleBinding", "muster-works-default"),
+        named("admissionregistration.k8s.io/v1", "ValidatingAdmissionPolicy", "muster-protect"),
+        named(crds, "CustomResourceDefinition", "appliedworks.multicluster.x-k8s.io"),
+        named(crds, "CustomResourceDefinition", "clusters.multicluster.coreos.com"),
+        named("multicluster.x-k8s.io/v1alpha1", "AppliedWork", "app"),
+    ];
+    let others =
+        [named(rbac, "ClusterRole", "shop"), named(crds, "CustomResourceDefinition", "widgets.example.com")];
+    let mut world = WorkWorld::in_step(&[("app", &[&own[..], &others[..]].concat())]);
+    world.tick(30);
+    let manifests = world.works["app"]["status"]["manifestConditions"].as_array().unwrap().clone();
+    let refused =
+        |manifest: &Value| manifest["conditions"][0]["message"].to_string().contains("Muster's own");
+    let refused: Vec<bool> = manifests.iter().map(refused).collect();
+    assert_eq!(refused, [vec![true; own.len()], vec![false; others.len()]].concat(), "{manifests:#?}");
+}
