@@ -61,4 +61,6 @@ mod trail;
 #[cfg(test)]
 mod tunnel;
 #[cfg(test)]
+mod viewing;
+#[cfg(test)]
 mod works;
