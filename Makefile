@@ -16,6 +16,7 @@ help:
 
 ## demo: play the walk-through of README.md on two control planes; with KEEP=1 they stay
 demo: planes static
+	@cargo build --quiet --locked --package muster-directory --package kubectl-muster
 	@KEEP=$(KEEP) cargo run --quiet --locked --package muster-tests --bin demo
 
 ## planes: find or build the programs of the control planes, and print their folder

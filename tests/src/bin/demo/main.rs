@@ -11,7 +11,7 @@ mod steps;
 use std::{env, process::ExitCode, thread, time::Instant};
 
 use anyhow::{Result, anyhow};
-use muster_tests::{agent::shipped_binary, binaries::binaries};
+use muster_tests::{agent::shipped_binary, binaries::binaries, cli::cli_binary, directory::directory_binary};
 
 use stage::{Built, Stage};
 
@@ -51,5 +51,6 @@ fn main() -> ExitCode {
 /// What the walk-through needs, found or built.
 fn build() -> Result<Built> {
     let programs = binaries().map_err(|error| anyhow!(error))?.folder.clone();
-    Ok(Built { programs, agent: shipped_binary()? })
+    let tool = cli_binary().map_err(|error| anyhow!(error))?;
+    Ok(Built { programs, agent: shipped_binary()?, controller: directory_binary()?, tool })
 }

@@ -1,6 +1,11 @@
 //! What the walk-through plays on: two control planes, one kubeconfig with both, and the agent.
 
-use std::{fmt::Write as _, fs, path::PathBuf, thread};
+use std::{
+    fmt::Write as _,
+    fs,
+    path::{Path, PathBuf},
+    thread,
+};
 
 use anyhow::{Context, Result, anyhow};
 use base64::{Engine, prelude::BASE64_STANDARD};
@@ -14,6 +19,10 @@ pub(crate) struct Built {
     pub(crate) programs: PathBuf,
     /// The agent's binary.
     pub(crate) agent: PathBuf,
+    /// That of the directory's controller.
+    pub(crate) controller: PathBuf,
+    /// That of the plugin of kubectl.
+    pub(crate) tool: PathBuf,
 }
 
 /// Everything that runs. It ends when this is dropped, and when the process ends.
@@ -22,10 +31,11 @@ pub(crate) struct Stage {
     pub(crate) shell: Shell,
     /// Once it was started.
     pub(crate) agent: Option<AgentProcess>,
-    binary: PathBuf,
+    /// The directory's controller, once it was started.
+    controller: Option<AgentProcess>,
+    built: Built,
     directory: ControlPlane,
     replica: ControlPlane,
-    programs: PathBuf,
     // last: the folder goes after what uses it
     folder: Scratch,
 }
@@ -33,7 +43,6 @@ pub(crate) struct Stage {
 impl Stage {
     /// Starts two control planes, and says how to reach them.
     pub(crate) fn set(built: Built) -> Result<Self> {
-        let Built { programs, agent: binary } = built;
         println!(
             "# Two control planes: etcd, kube-apiserver and kube-controller-manager each, on 127.0.0.1."
         );
@@ -51,7 +60,8 @@ impl Stage {
         fs::write(&kubeconfig, both(&[&directory, &replica]))
             .with_context(|| format!("unable to write {}", kubeconfig.display()))?;
         let paths = std::env::var_os("PATH").unwrap_or_default();
-        let paths = std::iter::once(programs.clone()).chain(std::env::split_paths(&paths));
+        let own = [Some(built.programs.as_path()), built.tool.parent()].into_iter().flatten();
+        let paths = own.map(Path::to_owned).chain(std::env::split_paths(&paths));
         let shell = Shell {
             envs: vec![
                 ("KUBECONFIG", kubeconfig.into()),
@@ -62,7 +72,7 @@ impl Stage {
             ],
             folder: fs::canonicalize(concat!(env!("CARGO_MANIFEST_DIR"), "/.."))?,
         };
-        let stage = Self { shell, agent: None, binary, directory, replica, programs, folder };
+        let stage = Self { shell, agent: None, controller: None, built, directory, replica, folder };
         println!("{}", stage.exports());
         Ok(stage)
     }
@@ -74,12 +84,27 @@ impl Stage {
 
     /// Starts the agent with a kubeconfig of the replica.
     pub(crate) fn start_agent(&mut self, kubeconfig: &str) -> Result<()> {
-        let shown = fs::canonicalize(&self.binary)?;
-        let shown = shown.strip_prefix(&self.shell.folder).unwrap_or(&shown).display().to_string();
-        let agent = AgentProcess::start_binary(self.binary.clone(), &["--kubeconfig", kubeconfig], &[])?;
-        println!("$ {shown} --kubeconfig {kubeconfig} --listen {} &", agent.listen());
-        self.agent = Some(agent);
+        self.agent = Some(self.start(&self.built.agent, kubeconfig)?);
         Ok(())
+    }
+
+    /// Starts the controller with a kubeconfig of the directory.
+    pub(crate) fn start_controller(&mut self, kubeconfig: &str) -> Result<()> {
+        self.controller = Some(self.start(&self.built.controller, kubeconfig)?);
+        Ok(())
+    }
+
+    fn start(&self, binary: &Path, kubeconfig: &str) -> Result<AgentProcess> {
+        let shown = fs::canonicalize(binary)?;
+        let shown = shown.strip_prefix(&self.shell.folder).unwrap_or(&shown).display().to_string();
+        let process = AgentProcess::start_binary(binary.to_owned(), &["--kubeconfig", kubeconfig], &[])?;
+        println!("$ {shown} --kubeconfig {kubeconfig} --listen {} &", process.listen());
+        Ok(process)
+    }
+
+    /// The address of the directory.
+    pub(crate) fn directory_url(&self) -> String {
+        self.directory.url()
     }
 
     /// Stops the directory as a power cut would.
@@ -97,17 +122,21 @@ impl Stage {
 
     /// The end of each log, for a step that failed.
     pub(crate) fn tails(&self) -> String {
-        let log = self.agent.as_ref().map(AgentProcess::log).unwrap_or_default();
-        let lines: Vec<&str> = log.lines().rev().take(20).collect();
-        let tail: Vec<&str> = lines.into_iter().rev().collect();
-        format!("The agent's log ends with:\n{}", tail.join("\n"))
+        let tail = |whose: &str, process: &Option<AgentProcess>| {
+            let log = process.as_ref().map(AgentProcess::log).unwrap_or_default();
+            let lines: Vec<&str> = log.lines().rev().take(20).collect();
+            let tail: Vec<&str> = lines.into_iter().rev().collect();
+            format!("The {whose}'s log ends with:\n{}", tail.join("\n"))
+        };
+        format!("{}\n{}", tail("controller", &self.controller), tail("agent", &self.agent))
     }
 
     fn exports(&self) -> String {
         format!(
-            "export KUBECONFIG={}\nexport PATH={}:$PATH",
+            "export KUBECONFIG={}\nexport PATH={}:{}:$PATH",
             self.file("kubeconfig"),
-            self.programs.display()
+            self.built.programs.display(),
+            self.built.tool.parent().unwrap_or(&self.built.tool).display()
         )
     }
 

@@ -20,7 +20,7 @@ pub(crate) struct Step {
 const BETTER_FALSE: [&str; 2] = ["Deregistered False Member", "ClockSkew False InStep"];
 
 /// All steps, in order.
-pub(crate) const STEPS: [Step; 16] = [
+pub(crate) const STEPS: [Step; 17] = [
     Step { title: "Install: the same file in every cluster, one more in the directory", play: install },
     Step { title: "The agent waits for its Secret", play: agent },
     Step { title: "The list of clusters, in the directory", play: entries },
@@ -28,10 +28,8 @@ pub(crate) const STEPS: [Step; 16] = [
     Step { title: "The Secret makes the replica mirror the list", play: secret },
     Step { title: "A label changed in the directory is followed", play: label },
     Step { title: "A copy changed or deleted by hand is put right", play: drift },
-    Step {
-        title: "Enrolment, for heartbeat and report: a new credential, and the old one goes",
-        play: rotation,
-    },
+    Step { title: "Enrolment: the controller makes for each entry what its agent needs", play: controller },
+    Step { title: "One command joins the cluster, and the old credential goes", play: join },
     Step { title: "Heartbeat and report", play: report },
     Step { title: "A policy: namespaces and grants in each cluster that it selects", play: policies::apply },
     Step { title: "A grant that is deleted by hand comes back", play: policies::drift },
@@ -207,14 +205,24 @@ fn drift(stage: &mut Stage) -> Result<()> {
     Ok(())
 }
 
-fn rotation(stage: &mut Stage) -> Result<()> {
-    let file = stage.file("east-enrolled.kubeconfig");
+fn controller(stage: &mut Stage) -> Result<()> {
+    println!("# It runs as a process, too, with a token of the account that its Deployment has:\n");
+    let file = stage.file("controller.kubeconfig");
+    stage.shell.run(&kubeconfig(&file, "directory", "muster-system", "muster-directory"))?;
+    stage.start_controller(&file)?;
     let shell = &stage.shell;
-    shell.run("sed s/CLUSTER_NAME/east-coast-production/g manifests/enrol-by-hand.yaml | kubectl --context directory apply -f -")?;
-    shell.run(&kubeconfig(&file, "directory", "muster-agents", "east-coast-production"))?;
+    shell.run("kubectl --context directory wait mcl --all --for=condition=Enrolled --timeout=50s")?;
+    let made = shell.run("kubectl --context directory -n muster-agents get serviceaccounts -l app.kubernetes.io/part-of=muster")?;
+    ensure!(NAMES.iter().all(|name| has_row(&made, name, &[])), "expected an account of each; seen:\n{made}");
+    Ok(())
+}
+
+fn join(stage: &mut Stage) -> Result<()> {
+    let shell = &stage.shell;
     shell.run(&format!(
-        "kubectl -n muster-system create secret generic directory-sync --from-file=kubeconfig={file} \
-         --dry-run=client -o yaml | kubectl --context replica replace -f -"
+        "kubectl muster join east-coast-production --context directory --server {} | \
+         kubectl --context replica apply --server-side --force-conflicts -f -",
+        stage.directory_url()
     ))?;
     shell.until(
         &format!("{LOCAL_REPORT} -o jsonpath='{{.status.credential.user}}{{\"\\n\"}}'"),
@@ -235,6 +243,12 @@ fn rotation(stage: &mut Stage) -> Result<()> {
 
 fn report(stage: &mut Stage) -> Result<()> {
     let shell = &stage.shell;
+    shell.until("kubectl --context directory get mcl", "the cluster to be ready", |said| {
+        has_row(said, NAMES[1], &["True", "Hosted"])
+    })?;
+    shell.until("kubectl muster status --context directory", "the cluster to be ready", |said| {
+        has_row(said, NAMES[1], &["True"])
+    })?;
     println!("# Corrections are told once in ten seconds at most:\n");
     shell.until(
         "kubectl --context replica -n muster-system get events --field-selector reason=DriftCorrected",
