@@ -5,15 +5,16 @@ use std::collections::BTreeMap;
 use jiff::{SignedDuration, Timestamp};
 use muster_api::cluster::{Cluster, ClusterStatus};
 use muster_api::condition::Status;
-use muster_api::conditions::cluster::{Deregistering, Enrolled};
-use muster_api::conditions::{Entry, Reason as _, Severity, lists};
+use muster_api::conditions::Reason as _;
+use muster_api::conditions::cluster::Enrolled;
 use muster_api::report::{ClusterReport, ClusterReportStatus};
 use muster_api::resource::{CLUSTERS, LEASES, REPORTS};
-use muster_api::{Condition, Resource, marks, names};
+use muster_api::{Resource, marks, names};
 use serde::Deserialize;
 use serde_json::Value;
 
 use crate::api::{Api, Call, CallError};
+use crate::concerns::{Concern, concerns};
 use crate::failure::Failure;
 use crate::output::note;
 
@@ -100,14 +101,6 @@ pub(crate) struct Lease {
     pub(crate) renewed: Option<Timestamp>,
     /// How long it holds then.
     pub(crate) holds: SignedDuration,
-}
-
-/// A condition that somebody should look at, with what the list of conditions says of it.
-pub(crate) struct Concern<'a> {
-    /// The condition.
-    pub(crate) condition: &'a Condition,
-    /// What is known of its reason.
-    pub(crate) entry: Option<Entry>,
 }
 
 /// All clusters that have an entry.
@@ -249,40 +242,6 @@ impl Member {
     }
 }
 
-/// What the directory's controller says that keeps an entry from going; `None` where it says nothing of it.
-pub(crate) fn keeps(conditions: &[Condition]) -> Option<Concern<'_>> {
-    concerns("Cluster", conditions.iter().filter(|condition| condition.type_ == Deregistering::TYPE)).pop()
-}
-
-/// Whether it says of a removal that goes on what is in its way.
-fn is_held_up(condition: &Condition) -> bool {
-    condition.type_ == Deregistering::TYPE
-        && condition.status == Status::True
-        && !condition.message.is_empty()
-}
-
-/// Those of some conditions that somebody should look at. `of` is what has them, as the list of conditions names it.
-pub(crate) fn concerns<'a>(of: &str, told: impl IntoIterator<Item = &'a Condition>) -> Vec<Concern<'a>> {
-    let lists = lists();
-    let list =
-        lists.iter().find(|(name, _)| *name == of).map(|(_, list)| list.as_slice()).unwrap_or_default();
-    told.into_iter()
-        .filter_map(|condition| {
-            let listed = list.iter().find(|listed| listed.kind == condition.type_);
-            let entry = listed
-                .and_then(|listed| listed.reasons.iter().find(|entry| entry.reason == condition.reason));
-            match entry {
-                Some(entry) if entry.explanation.severity == Severity::Normal && !is_held_up(condition) => {
-                    None
-                }
-                Some(entry) => Some(Concern { condition, entry: Some(*entry) }),
-                // Of a newer agent: all that can be said is that it does not hold.
-                None => (condition.status == Status::False).then_some(Concern { condition, entry: None }),
-            }
-        })
-        .collect()
-}
-
 impl Lease {
     fn read(object: &Value) -> Option<Self> {
         #[derive(Deserialize)]
@@ -358,53 +317,6 @@ mod tests {
     fn a_lease_that_was_never_renewed_says_nothing() {
         let member = member(&json!({"spec": {"leaseDurationSeconds": 40}}));
         assert_eq!(member.ready(Timestamp::now()), None);
-    }
-
-    #[test]
-    fn what_is_normal_is_no_concern() {
-        let condition = |kind: &str, reason: &str, status| Condition {
-            type_: kind.to_owned(),
-            status,
-            reason: reason.to_owned(),
-            message: String::new(),
-            last_transition_time: Timestamp::UNIX_EPOCH.into(),
-            observed_generation: None,
-        };
-        let all = [
-            condition("DirectoryReachable", "Reachable", Status::True),
-            condition("CredentialsValid", "ExpiresSoon", Status::True),
-            condition("OfANewerAgent", "Whatever", Status::False),
-            condition("OfANewerAgent", "Fine", Status::True),
-        ];
-        let found = concerns("ClusterReport", &all);
-        let reasons: Vec<_> = found.iter().map(|concern| concern.condition.reason.as_str()).collect();
-        assert_eq!(reasons, ["ExpiresSoon", "Whatever"]);
-    }
-
-    #[test]
-    fn what_keeps_an_entry_that_is_to_go_is_a_concern() {
-        let told = |reason: &str, status: &str, message: &str| {
-            let condition = json!({
-                "type": "Deregistering", "status": status, "reason": reason, "message": message,
-                "lastTransitionTime": "2026-11-22T10:00:00Z",
-            });
-            let member = Member::of_entry(&json!({
-                "metadata": {"name": "east"}, "status": {"conditions": [condition]},
-            }));
-            let concerns: Vec<_> =
-                member.concerns().iter().map(|concern| concern.condition.message.clone()).collect();
-            let keeps: Vec<_> = keeps(&member.status.conditions)
-                .into_iter()
-                .map(|concern| concern.condition.message.clone())
-                .collect();
-            assert_eq!(concerns, keeps);
-            keeps
-        };
-        assert_eq!(told("Halted", "False", "the definition is gone"), ["the definition is gone"]);
-        assert_eq!(told("Removing", "True", "a Secret is in the way"), ["a Secret is in the way"]);
-        assert_eq!(told("Removing", "True", ""), [""; 0]);
-        assert_eq!(told("Waiting", "True", ""), [""; 0]);
-        assert_eq!(told("Member", "False", ""), [""; 0]);
     }
 
     #[test]

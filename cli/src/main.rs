@@ -6,6 +6,7 @@
 mod address;
 mod api;
 mod args;
+mod concerns;
 mod connect;
 mod credential;
 mod documents;

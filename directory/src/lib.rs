@@ -22,3 +22,6 @@ pub const USER_AGENT: &str = concat!("muster-directory/", env!("CARGO_PKG_VERSIO
 
 /// Field manager of all that the controller writes.
 const MANAGER: &str = muster_api::names::CONTROLLER;
+
+#[cfg(test)]
+mod testing;

@@ -10,10 +10,11 @@ use serde_json::Value;
 
 use crate::api::{Api, Call, CallError};
 use crate::args::{Status, Target};
+use crate::concerns::{Concern, concerns, keeps};
 use crate::connect::connect;
 use crate::credential::TAKE;
 use crate::failure::Failure;
-use crate::fleet::{self, Approval, Concern, Member, age, until};
+use crate::fleet::{self, Approval, Member, age, until};
 use crate::kubectl::Kubectl;
 use crate::output::{note, plain, print, table};
 
@@ -99,7 +100,7 @@ fn silent(member: &Member, now: Timestamp) -> bool {
 }
 
 fn next(kubectl: &Kubectl, member: &Member, now: Timestamp) -> String {
-    if member.leaving && fleet::keeps(&member.status.conditions).is_none() {
+    if member.leaving && keeps(&member.status.conditions).is_none() {
         "it is leaving".to_owned()
     } else if member.leaving {
         kubectl.muster(&format!("status {}", member.name))
@@ -224,7 +225,7 @@ fn to_do(kubectl: &Kubectl, member: &Member, works: &[(String, Work)], now: Time
     };
     if member.leaving {
         // Where something keeps it, it is said below, and waiting alone does not help.
-        if fleet::keeps(&member.status.conditions).is_none() {
+        if keeps(&member.status.conditions).is_none() {
             item(
                 "The entry is being deleted.",
                 &format!("Wait: {}", kubectl.run(&format!("wait --for=delete mcl/{name} --timeout=5m"))),
@@ -284,8 +285,8 @@ fn to_do(kubectl: &Kubectl, member: &Member, works: &[(String, Work)], now: Time
     }
     for (work, content) in works {
         let told = content.status.iter().flat_map(|status| &status.conditions);
-        let concerns = fleet::concerns("Work", told.filter(|condition| condition.type_ == "Applied"));
-        for Concern { condition, .. } in concerns {
+        let found = concerns("Work", told.filter(|condition| condition.type_ == "Applied"));
+        for Concern { condition, .. } in found {
             item(
                 &format!("Work {work}, {}: {}", condition.reason, condition.message),
                 &kubectl.muster(&format!("tree {name}")),

@@ -75,8 +75,22 @@ pub enum Outcome {
     Gone,
     /// It was not removed: its entry may have gone with the definition of all entries.
     Doubtful,
+    /// Somebody wrote it meanwhile, which the watch shows: what is there now decides anew.
+    Overtaken,
     /// It failed.
     Failed,
+}
+
+impl Outcome {
+    /// The word for it in metrics.
+    #[must_use]
+    pub fn label(&self) -> &'static str {
+        match self {
+            Self::Overtaken => "conflict",
+            Self::Failed => "failed",
+            Self::Written(_) | Self::Gone | Self::Doubtful => "ok",
+        }
+    }
 }
 
 #[derive(Debug, Default)]
@@ -323,7 +337,7 @@ impl Book {
         match outcome {
             Outcome::Written(object) => self.profile(&object),
             Outcome::Gone => self.gone(Source::Profiles, name),
-            Outcome::Doubtful | Outcome::Failed => {
+            Outcome::Doubtful | Outcome::Overtaken | Outcome::Failed => {
                 if matches!(outcome, Outcome::Doubtful) {
                     self.doubted.insert(name.to_owned());
                 }

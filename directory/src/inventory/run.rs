@@ -143,8 +143,7 @@ impl Keeper {
     }
 
     fn done(&mut self, name: &str, outcome: Outcome, error: Option<&CallError>) {
-        let result = if matches!(outcome, Outcome::Failed) { "failed" } else { "ok" };
-        self.metrics.steps.with_label_values(&["profile", result]).inc();
+        self.metrics.steps.with_label_values(&["profile", outcome.label()]).inc();
         if let Some(error) = error
             && !self.troubled
         {
@@ -163,9 +162,8 @@ impl Keeper {
                 Ok(Err(error)) if error.proves_absence() && !matches!(plan.step, Step::Make(_)) => {
                     (plan.name, Outcome::Gone, None)
                 }
-                // Somebody wrote it, which the watch shows: what is there now decides anew.
                 Ok(Err(CallError::Conflict { .. } | CallError::AlreadyExists { .. })) => {
-                    (plan.name, Outcome::Failed, None)
+                    (plan.name, Outcome::Overtaken, None)
                 }
                 Ok(Err(error)) => (plan.name, Outcome::Failed, Some(error)),
                 Err(_panic) => {

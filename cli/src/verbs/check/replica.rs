@@ -6,9 +6,9 @@ use muster_api::resource::{CLUSTER_ROLE_BINDINGS, NAMESPACES, REPORTS, SECRETS};
 
 use super::{Finding, absent, definitions, deployment, present, version};
 use crate::api::{Api, CallError};
+use crate::concerns::{Concern, concerns};
 use crate::credential::TAKE;
 use crate::failure::Failure;
-use crate::fleet::{Concern, concerns};
 
 /// The definitions that a replica serves.
 const DEFINITIONS: [&str; 4] = [

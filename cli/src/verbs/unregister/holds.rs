@@ -7,8 +7,9 @@ use muster_api::{Resource, names};
 use serde_json::{Value, json};
 
 use crate::api::{Api, Call, CallError};
+use crate::concerns::{Concern, keeps};
 use crate::failure::Failure;
-use crate::fleet::{self, Concern};
+use crate::fleet;
 use crate::kubectl::{Kubectl, quoted};
 use crate::output::note;
 
@@ -112,7 +113,7 @@ pub(super) fn of_entry(api: &Api, entry: &Value, name: &str) -> Vec<(String, Str
             let remedy = foreign(api, &format!("mcl {name}"), place, finalizer);
             return (format!("its finalizer {finalizer}"), remedy);
         }
-        match fleet::keeps(&fleet::status_of(entry).conditions) {
+        match keeps(&fleet::status_of(entry).conditions) {
             // It is in the way of the rest, which nobody ends by letting go of the entry.
             Some(Concern { condition, entry: listed }) => {
                 let told = format!("{}, {}", condition.reason, condition.message);

@@ -10,13 +10,13 @@ use muster_api::events::controller::EventReason;
 use muster_api::names::execution_namespace;
 use muster_api::resource::{CLUSTERS, CRDS, NAMESPACES, WORKS};
 use muster_api::{Object, Resource};
-use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
 use crate::fleet::pace::Pace;
 use crate::fleet::part::Part;
 use crate::fleet::plan::{Failure, FailureKind, Outcome, Plan, Step, Work};
 use crate::fleet::{Change, Event, Fleet, Source};
+use crate::testing::{merge, object};
 
 pub(super) const LEASE: Duration = Duration::from_secs(40);
 const PACE: Pace = Pace { lease: LEASE, rate: 25 };
@@ -52,23 +52,8 @@ pub(super) struct World {
     told: Vec<EventReason>,
 }
 
-fn object(value: &Value) -> Object {
-    Object::parse(RawValue::from_string(value.to_string()).unwrap()).unwrap()
-}
-
 fn key(resource: &Resource, namespace: Option<&str>, name: &str) -> Key {
     (resource.full_name(), namespace.unwrap_or_default().to_owned(), name.to_owned())
-}
-
-fn merge(into: &mut Value, patch: &Value) {
-    match (into, patch) {
-        (Value::Object(into), Value::Object(patch)) => {
-            for (key, value) in patch {
-                merge(into.entry(key.clone()).or_insert_with(|| json!({})), value);
-            }
-        }
-        (into, patch) => *into = patch.clone(),
-    }
 }
 
 impl World {

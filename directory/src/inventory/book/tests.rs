@@ -1,199 +1,14 @@
-//! The inventory in memory: a server that does what plans ask for, and tells of it as watches do.
+//! What the inventory does about profiles, on a server in memory.
 
-use jiff::{SignedDuration, Timestamp};
+mod world;
+
 use serde_json::json;
-use serde_json::value::RawValue;
 
 use super::*;
+use crate::testing::object;
+use world::World;
 
 const ID: &str = "11111111-0000-4000-8000-000000000000";
-
-struct World {
-    book: Book,
-    profiles: BTreeMap<String, Value>,
-    mono: Duration,
-    version: u64,
-    written: Vec<String>,
-    fails: bool,
-    /// When the definition of entries was made.
-    defined: Timestamp,
-}
-
-fn object(value: &Value) -> Object {
-    Object::parse(RawValue::from_string(value.to_string()).unwrap()).unwrap()
-}
-
-fn merge(into: &mut Value, patch: &Value) {
-    match (into, patch) {
-        (Value::Object(into), Value::Object(patch)) => {
-            for (key, value) in patch {
-                merge(into.entry(key.clone()).or_insert_with(|| json!({})), value);
-            }
-        }
-        (into, patch) => *into = patch.clone(),
-    }
-}
-
-impl World {
-    fn new() -> Self {
-        let mut world = Self {
-            book: Book::new("inventory"),
-            profiles: BTreeMap::new(),
-            mono: Duration::from_secs(1000),
-            version: 1,
-            written: Vec::new(),
-            fails: false,
-            defined: Timestamp::from_second(1_700_000_000).unwrap(),
-        };
-        world.restart(&[]);
-        world
-    }
-
-    /// Another controller begins, and lists what there is.
-    fn restart(&mut self, entries: &[Value]) {
-        self.book = Book::new("inventory");
-        let profiles: Vec<_> = self.profiles.values().cloned().collect();
-        for (source, objects) in
-            [(Source::Entries, entries), (Source::Reports, &[][..]), (Source::Profiles, &profiles[..])]
-        {
-            self.book.see(source, Change::ListBegan);
-            for listed in objects {
-                self.book.see(source, Change::Listed(object(listed)));
-            }
-            self.book.see(source, Change::ListComplete);
-        }
-        self.settle();
-    }
-
-    fn now(&self) -> Now {
-        let wall = Timestamp::from_second(1_800_000_000).unwrap();
-        Now { mono: self.mono, wall: wall + SignedDuration::try_from(self.mono).unwrap() }
-    }
-
-    fn pass(&mut self, seconds: u64) {
-        for _ in 0..seconds {
-            self.mono += Duration::from_secs(1);
-            self.settle();
-        }
-    }
-
-    fn entry(&mut self, name: &str, uid: &str, ready: &str) -> Value {
-        self.version += 1;
-        let at = "2026-11-22T00:00:00Z";
-        let condition = |kind: &str, status: &str, reason: &str| json!({"type": kind, "status": status, "reason": reason, "message": "", "lastTransitionTime": at});
-        let (status, reason) = match ready {
-            "True" => ("True", "Reporting"),
-            "False" => ("False", "ReplicaUnreachable"),
-            "Left" => ("False", "Left"),
-            _ => ("Unknown", "HeartbeatLost"),
-        };
-        json!({
-            "metadata": {
-                "name": name, "uid": uid, "resourceVersion": self.version.to_string(),
-                "creationTimestamp": self.now().wall.to_string(),
-            },
-            "status": {
-                "id": ID, "version": "v1.36.3",
-                "conditions": [condition("Enrolled", "True", "Enrolled"), condition("Ready", status, reason)],
-            },
-        })
-    }
-
-    /// An entry is made or changes.
-    fn enter(&mut self, name: &str, ready: &str) -> Value {
-        let entry = self.entry(name, "e1", ready);
-        self.put(&entry)
-    }
-
-    fn put(&mut self, entry: &Value) -> Value {
-        self.book.see(Source::Entries, Change::Applied(object(entry)));
-        self.settle();
-        entry.clone()
-    }
-
-    fn leave(&mut self, entry: &Value) {
-        self.book.see(Source::Entries, Change::Gone(object(entry)));
-        self.settle();
-    }
-
-    fn report(&mut self, name: &str, id: &str, properties: &Value) {
-        self.version += 1;
-        let report = json!({
-            "metadata": {
-                "name": name, "namespace": format!("muster-cluster-{name}"), "uid": "r",
-                "resourceVersion": self.version.to_string(),
-            },
-            "status": {"replica": {"id": id, "properties": properties}},
-        });
-        self.book.see(Source::Reports, Change::Applied(object(&report)));
-        self.settle();
-    }
-
-    /// Somebody changes a profile, or makes one.
-    fn change(&mut self, name: &str, patch: &Value) {
-        self.version += 1;
-        let mut profile = self.profiles.remove(name).unwrap_or_else(|| json!({"metadata": {"name": name}}));
-        merge(&mut profile, patch);
-        merge(&mut profile, &json!({"metadata": {"resourceVersion": self.version.to_string()}}));
-        if profile["metadata"]["uid"].is_null() {
-            profile["metadata"]["uid"] = format!("p{}", self.version).into();
-            profile["metadata"]["creationTimestamp"] = self.now().wall.to_string().into();
-        }
-        self.book.see(Source::Profiles, Change::Applied(object(&profile)));
-        self.profiles.insert(name.to_owned(), profile);
-    }
-
-    fn settle(&mut self) {
-        for _ in 0..20 {
-            let plans = self.book.decide(self.now());
-            if plans.is_empty() {
-                return;
-            }
-            for Plan { name, step } in plans {
-                let outcome = self.carry_out(&name, step);
-                self.book.done(&name, outcome, self.mono);
-            }
-        }
-        panic!("it does not settle: {:?}", self.written);
-    }
-
-    fn carry_out(&mut self, name: &str, step: Step) -> Outcome {
-        let (word, patch) = match step {
-            Step::Make(body) => ("make", body),
-            Step::Mend(body) => ("mend", body),
-            Step::Tell { status, .. } => ("tell", json!({ "status": *status })),
-            Step::Remove { made, .. } if made.unwrap() < self.defined => return Outcome::Doubtful,
-            Step::Remove { uid, .. } => {
-                self.written.push(format!("remove {name}"));
-                let gone = self.profiles.remove(name).unwrap();
-                assert_eq!(gone["metadata"]["uid"], uid);
-                self.book.see(Source::Profiles, Change::Gone(object(&gone)));
-                return Outcome::Gone;
-            }
-        };
-        self.written.push(format!("{word} {name}"));
-        if self.fails {
-            return Outcome::Failed;
-        }
-        self.change(name, &patch);
-        Outcome::Written(Box::new(object(&self.profiles[name])))
-    }
-
-    fn written(&mut self) -> Vec<String> {
-        std::mem::take(&mut self.written)
-    }
-
-    fn condition(&self, name: &str, kind: &str) -> (String, String) {
-        let conditions = self.profiles[name]["status"]["conditions"].as_array().unwrap();
-        let found = conditions.iter().find(|condition| condition["type"] == kind).unwrap();
-        let text = |field: &str| found[field].as_str().unwrap().to_owned();
-        (text("status"), text("reason"))
-    }
-
-    fn told(&mut self) -> Vec<EventReason> {
-        self.book.notices().into_iter().map(|notice| notice.reason).collect()
-    }
-}
 
 fn pair(one: &str, other: &str) -> (String, String) {
     (one.to_owned(), other.to_owned())
@@ -414,4 +229,17 @@ fn another_directorys_entry_is_none_of_this_one() {
     copy["metadata"]["labels"] = json!({"applyset.kubernetes.io/part-of": "muster-mirror"});
     world.put(&copy);
     assert!(world.written().is_empty());
+}
+
+#[test]
+fn whoever_comes_second_did_not_fail_and_decides_anew() {
+    let mut world = World::new();
+    let entry = world.entry("east", "e1", "True");
+    world.book.see(Source::Entries, Change::Applied(object(&entry)));
+    let plans = world.book.decide(world.now());
+    assert!(matches!(plans[..], [Plan { step: Step::Make(_), .. }]), "{plans:?}");
+    assert_eq!(Outcome::Overtaken.label(), "conflict");
+    world.book.done("east", Outcome::Overtaken, world.mono);
+    world.pass(5);
+    assert_eq!(world.written(), ["make east", "tell east"]);
 }

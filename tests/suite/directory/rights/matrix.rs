@@ -15,7 +15,7 @@ use muster_tests::wait::{DEADLINE, timed};
 use serde_json::json;
 
 use super::super::{controller, directory, enter, reason};
-use super::{account, refused};
+use super::{account, may, refused};
 use crate::manifests::rights::{full_name, refused_and_allowed};
 
 /// What requests do: asked of every resource.
@@ -149,20 +149,6 @@ fn verbs(group: &str, resource: &str) -> impl Iterator<Item = &'static str> {
     VERBS.into_iter().chain(further)
 }
 
-/// Asks whether the account may do this.
-fn allowed(api: &Api, verb: &str, (namespace, group, resource, name): &Cell) -> bool {
-    let (resource, subresource) = resource.split_once('/').unwrap_or((resource, ""));
-    let review = json!({
-        "apiVersion": "authorization.k8s.io/v1", "kind": "SelfSubjectAccessReview",
-        "spec": {"resourceAttributes": {
-            "verb": verb, "group": group, "resource": resource, "subresource": subresource,
-            "namespace": namespace, "name": name,
-        }},
-    });
-    let answer = api.create("/apis/authorization.k8s.io/v1/selfsubjectaccessreviews", &review).unwrap();
-    answer["status"]["allowed"].as_bool().unwrap()
-}
-
 /// All that the account may do, by scope: lines `VERBS RESOURCE[ NAME]`. What holds without a name is not said again of
 /// each name, nor what holds everywhere of each scope.
 fn matrix(api: &Api, cells: &[Cell]) -> String {
@@ -171,7 +157,9 @@ fn matrix(api: &Api, cells: &[Cell]) -> String {
         let mut said = Vec::new();
         while let Some(cell) = cells.get(next.fetch_add(1, Ordering::Relaxed)) {
             said.extend(
-                verbs(&cell.1, &cell.2).filter(|verb| allowed(api, verb, cell)).map(|verb| (cell, verb)),
+                verbs(&cell.1, &cell.2)
+                    .filter(|verb| may(api, verb, &cell.1, &cell.2, cell.0, cell.3))
+                    .map(|verb| (cell, verb)),
             );
         }
         said
