@@ -111,7 +111,7 @@ fn perform(bench: &mut Bench, name: &str, act: Act, moment: Moment, last: usize,
     }
     let what = format!("{name} {act:?}, killed at write {last}, {moment:?}");
     bench.until(&what, || if gate.has_killed() { Ok(()) } else { is_done(bench, name, act) });
-    let killed = gate.has_killed();
+    let killed = gate.disarm();
     bench.open();
     if killed {
         tally.kills += 1;

@@ -60,6 +60,14 @@ impl Gate {
         self.state().killed
     }
 
+    /// Ends the gate's part, and says whether the process was killed: an answer that is still on its way kills
+    /// nobody from here on.
+    pub(crate) fn disarm(&self) -> bool {
+        let mut state = self.state();
+        state.pid = None;
+        state.killed
+    }
+
     /// How many writes came.
     pub(crate) fn seen(&self) -> usize {
         self.state().seen

@@ -49,7 +49,7 @@ fn is_made_anew(moment: Moment) {
             let reason = super::of_manifest(&told, 0, "Applied").0;
             if current && reason == "Applied" { Ok(()) } else { Err(told["status"].to_string()) }
         });
-        let killed = gate.has_killed();
+        let killed = gate.disarm();
         bench.open();
         if killed {
             bench.fleet.revive(&mut bench.agent);
