@@ -2,6 +2,7 @@
 
 use http::{Response, request::Parts};
 use hyper::body::Bytes;
+use muster_tests::ControlPlane;
 use muster_tests::proxy::{Action, Proxy, Rule, RuleId};
 use serde_json::{Value, json};
 
@@ -24,6 +25,18 @@ pub(crate) enum Mode {
     Streamed,
     /// In pages, since the server does not stream.
     Paged,
+}
+
+impl Mode {
+    /// As this server gives them: not every version of Kubernetes streams lists unless it is told to.
+    pub(crate) fn of(server: &ControlPlane) -> Self {
+        let streamed = format!(
+            "{CLUSTERS}?watch=true&sendInitialEvents=true&allowWatchBookmarks=true\
+             &resourceVersionMatch=NotOlderThan&timeoutSeconds=1"
+        );
+        let refused = server.api().get(&streamed).err().and_then(|error| error.status());
+        if refused.is_some_and(|status| status.is_client_error()) { Self::Paged } else { Self::Streamed }
+    }
 }
 
 /// What a list shows.

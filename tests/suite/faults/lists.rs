@@ -62,7 +62,9 @@ fn all(mode: Mode) {
     }
     let entries: Vec<&str> = entries.iter().map(String::as_str).collect();
     let bench = Bench::new(&entries);
-    if mode == Mode::Paged {
+    let real = Mode::of(&bench.fleet.directory);
+    let mode = if real == Mode::Paged { real } else { mode };
+    if mode != real {
         let refusal = Action::failure(400, "BadRequest");
         let refused = bench.proxy.add(Rule::on(CLUSTERS, refusal).query("sendInitialEvents"));
         bench.relist();

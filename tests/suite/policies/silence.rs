@@ -108,6 +108,7 @@ fn examinations(bench: &Bench) -> usize {
 #[test]
 fn lists_that_lie_take_no_grant_away() {
     let bench = Bench::new();
+    let mode = Mode::of(&bench.fleet.directory);
     let stale = bench.fleet.directory.api().get(POLICIES).unwrap();
     // What the old list has of this policy asks for less.
     put_policy(&bench.fleet, "web-api", &more());
@@ -116,6 +117,11 @@ fn lists_that_lie_take_no_grant_away() {
     bench.told("PoliciesApplied", "Applied");
     for (number, (says, lies, told)) in LIES.iter().enumerate() {
         println!("a directory that says: {says}");
+        // So few policies are one page.
+        if mode == Mode::Paged && lies.iter().any(|(_, lie)| matches!(lie, Lie::Half)) {
+            println!("left out: this version of Kubernetes streams no lists unless it is told to");
+            continue;
+        }
         let held = Held::now(&bench);
         let before = examinations(&bench);
         let mut strikes = Vec::new();
@@ -123,7 +129,7 @@ fn lists_that_lie_take_no_grant_away() {
             let is_stale = matches!(lie, Lie::Complete(Shown::Stale));
             let real =
                 if is_stale { stale.clone() } else { bench.fleet.directory.api().get(of.path()).unwrap() };
-            strikes.push((lie.tell(&bench.directory, *of, Mode::Streamed, &real)[0], lie.is_complete()));
+            strikes.push((lie.tell(&bench.directory, *of, mode, &real)[0], lie.is_complete()));
             of.forget(&bench.directory);
         }
         bench.directory.disconnect();
