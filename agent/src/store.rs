@@ -231,7 +231,8 @@ mod tests {
     fn what_is_kept_reads_back_and_so_does_what_earlier_versions_kept() {
         let pin =
             Pin { directory: "d".into(), clusters_crd: "c".into(), cluster: "east".into(), ..Pin::default() };
-        for departed in [None, Some(Departed::OwnerLeft), Some(Departed::EntryDeleted("e".into()))] {
+        let deleted = [Departed::EntryDeleted("e".into()), Departed::EntryDeletedWithWorks("e".into())];
+        for departed in [None, Some(Departed::OwnerLeft)].into_iter().chain(deleted.map(Some)) {
             let memory = Memory { pin: pin.clone(), departed };
             let kept = kept(&memory);
             assert_eq!(kept.contains_key(DEPARTED), memory.departed.is_some());

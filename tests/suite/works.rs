@@ -13,6 +13,7 @@ mod enduring;
 mod fights;
 mod handing;
 mod judged;
+mod leaving;
 mod mending;
 mod options;
 mod replacing;

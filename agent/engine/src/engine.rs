@@ -4,9 +4,11 @@
 //! - `outcome`: what came of plans, live reads among them;
 //! - `due`: what is to be done now;
 //! - `own`: the replica's own entry, and whether it belongs to the directory still;
+//! - `leaving`: what goes with that, beside what goes in any case;
 //! - `report`: what people are told.
 
 mod due;
+mod leaving;
 mod outcome;
 mod own;
 mod report;
@@ -32,6 +34,7 @@ use crate::state::State;
 use crate::time::Now;
 use crate::works::{self, Works};
 
+use leaving::Leaving;
 use own::{Own, Seen};
 
 /// How long work may take before people are told of it.
@@ -43,11 +46,14 @@ pub struct Engine {
     session: Option<Session>,
     /// What is kept of whom the replica joined; `None` before it joined.
     memory: Option<Memory>,
+    /// The nonce of what keeps it.
+    nonce: String,
     /// Identity of the directory, also while there is no session: what was copied from it is kept right. None where
     /// directory and replica are one cluster: there the Clusters are the entries themselves, and nobody's copies.
     directory: Option<String>,
     /// That the replica left it.
     departure: Option<Departure>,
+    leaving: Leaving,
     /// What the owner of the replica says; `None` until it was read, and nothing is written before.
     owner: Option<Owner>,
     own: Own,
@@ -108,6 +114,7 @@ enum Doing {
     Works(works::Task),
     Examine { entries: Vec<String>, policies: Vec<(String, String)>, works: Vec<(String, String)>, pin: Pin },
     ExamineOwn { pin: Pin },
+    ExamineLeaving { works: Vec<(String, String)>, pin: Pin },
     Remember(Memory),
     Probe,
 }
@@ -120,8 +127,10 @@ impl Engine {
         Self {
             session: None,
             memory: None,
+            nonce: String::new(),
             directory: None,
             departure: None,
+            leaving: Leaving::default(),
             owner: None,
             own: Own::default(),
             mirror: Mirror::new(scope),
@@ -147,6 +156,9 @@ impl Engine {
             Event::Closed(problem) => {
                 self.session = None;
                 self.state.close(problem);
+                self.own.unheard();
+                self.leaving.began();
+                self.works.stir_all();
             }
             Event::Credential { problem, expires } => self.state.credential = Some((problem, expires)),
             Event::Directory { watch, change } => self.directory_changed(watch, change, now, &mut plans),
@@ -251,9 +263,20 @@ impl Engine {
         self.belongs(memory, replica, nonce);
     }
 
-    fn opened(&mut self, session: Session) {
+    fn opened(&mut self, mut session: Session) {
         self.state.opened();
-        let memory = Memory { pin: session.pin.clone(), departed: session.departed.clone() };
+        let mut memory = Memory { pin: session.pin.clone(), departed: session.departed.clone() };
+        // What the session read may be older than what was recorded since: of the own entry and of leaving, this says
+        // what is so, and nobody else.
+        if let Some(known) = self.memory.take_if(|_| self.nonce == session.nonce)
+            && known.pin.goes_on_as(&memory.pin)
+        {
+            memory.departed = known.departed;
+            memory.pin.entry = known.pin.entry.or(memory.pin.entry);
+        }
+        session.pin = memory.pin.clone();
+        self.leaving.began();
+        self.works.doubt_leaving();
         self.belongs(memory, session.replica.clone(), session.nonce.clone());
         if *self.mirror.scope() == Scope::None {
             self.mirror.entries.not_needed();
@@ -266,6 +289,7 @@ impl Engine {
     fn belongs(&mut self, memory: Memory, replica: String, nonce: String) {
         let directory = memory.pin.directory.clone();
         self.directory = (directory != replica).then(|| directory.clone());
+        self.nonce.clone_from(&nonce);
         let home = Home { directory, replica, nonce };
         self.policies.at_home(home.clone());
         self.works.at_home(home);
@@ -280,6 +304,8 @@ impl Engine {
         let departure = Departure::recorded(&memory);
         if self.departure != departure {
             self.departure = departure;
+            self.leaving.began();
+            self.works.end_leaving();
             self.mirror.touch_all();
             self.policies.stir_all();
             self.works.stir_all();

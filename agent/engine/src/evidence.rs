@@ -17,6 +17,7 @@ mod risk;
 
 use std::fmt;
 
+use muster_api::cluster::Deregistration;
 use muster_api::resource::CLUSTERS;
 use muster_api::{Object, Resource};
 
@@ -26,7 +27,8 @@ use crate::scope::Scope;
 use crate::target::Target;
 
 pub use departure::Departure;
-pub use ending::{Ending, WorkVerdict};
+pub(crate) use departure::deregistration;
+pub use ending::{Ending, LeaveVerdict, WorkVerdict};
 pub(crate) use replacement::Refused;
 pub use replacement::Replacement;
 pub use revocation::{PolicyVerdict, Revocation};
@@ -45,6 +47,20 @@ pub struct Examination {
     pub policies: Vec<String>,
     /// Works in question, in the execution namespace.
     pub works: Vec<String>,
+    /// The replica leaves: what is in question is read where the own entry is gone, or going.
+    pub leaving: bool,
+}
+
+impl Examination {
+    /// Whether what was found around what is in question lets the answer mean something.
+    #[must_use]
+    pub fn may_conclude(&self, around: &Findings) -> bool {
+        if self.leaving {
+            around.judge_departure(&self.pin, Deregistration::Keep).is_ok()
+        } else {
+            around.standing(&self.pin).is_ok()
+        }
+    }
 }
 
 /// What an [`Examination`] found. All of it was read after the claims that it is to confirm.

@@ -59,6 +59,8 @@ pub struct WorkPart {
     pub places: BTreeMap<Target, Place>,
     /// What may be there and is not wanted, with the options that held for it last.
     pub left: BTreeMap<Target, Arc<Options>>,
+    /// The UID of the replica's own entry with which it ends, where it is [`Phase::Leaving`].
+    pub departure: Option<Arc<str>>,
 }
 
 /// Where an item of a Work comes from.
@@ -88,6 +90,9 @@ pub enum Phase {
     Applying,
     /// They are to go. It is recorded before the first of them goes, on evidence that then holds for good.
     Deleting,
+    /// They are to go with the replica's own entry. It is recorded before the first of them goes, and holds as long as that
+    /// departure does, and no other: else they are to be applied again.
+    Leaving,
 }
 
 /// An object that was written.

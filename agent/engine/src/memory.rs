@@ -20,6 +20,8 @@ pub struct Memory {
 pub enum Departed {
     /// Its entry of this UID was deleted in the directory. A new entry of its name ends it.
     EntryDeleted(String),
+    /// The same, and what its Works made goes, too: the entry said so when its deletion was asked for.
+    EntryDeletedWithWorks(String),
     /// Its owner asked for it. It ends when the owner asks for it no more.
     OwnerLeft,
 }

@@ -121,24 +121,31 @@ impl Pin {
     /// Compares what live reads found with what was recorded.
     ///
     /// # Errors
-    /// How the directory differs. Identity is judged first: parts of another cluster say nothing.
+    /// How the directory differs. Identity is judged first: parts of another cluster say nothing. What differs counts
+    /// before what could not be read.
     pub fn check(&self, seen: &Landmarks) -> Result<(), Mismatch> {
-        self.check_identity(seen)?;
-        check_part("CRD clusters.multicluster.coreos.com", &self.clusters_crd, &seen.clusters_crd)?;
+        let identity = self.check_identity(seen);
+        if let Err(Mismatch::OtherDirectory { .. }) = identity {
+            return identity;
+        }
+        let clusters = Some(&self.clusters_crd);
+        let unread = Reading::Unreadable("it was not read".into());
+        let namespace = seen.execution_namespace.as_ref().unwrap_or(&unread);
+        let mut unknown = identity;
         for (name, pinned, reading) in [
-            ("CRD clusterpolicies.multicluster.coreos.com", &self.policies_crd, &seen.policies_crd),
-            ("CRD works.multicluster.x-k8s.io", &self.works_crd, &seen.works_crd),
+            ("CRD clusters.multicluster.coreos.com", clusters, &seen.clusters_crd),
+            ("CRD clusterpolicies.multicluster.coreos.com", self.policies_crd.as_ref(), &seen.policies_crd),
+            ("CRD works.multicluster.x-k8s.io", self.works_crd.as_ref(), &seen.works_crd),
+            ("the execution namespace", self.execution_namespace.as_ref(), namespace),
         ] {
-            if let Some(pinned) = pinned {
-                check_part(name, pinned, reading)?;
+            let Some(pinned) = pinned else { continue };
+            match check_part(name, pinned, reading) {
+                // What cannot be read hides nothing of what can.
+                checked @ Err(Mismatch::Unknown { .. }) => unknown = unknown.and(checked),
+                checked => checked?,
             }
         }
-        if let Some(pinned) = &self.execution_namespace {
-            let reading = seen.execution_namespace.as_ref();
-            let unread = Reading::Unreadable("it was not read".into());
-            check_part("the execution namespace", pinned, reading.unwrap_or(&unread))?;
-        }
-        Ok(())
+        unknown
     }
 
     fn check_identity(&self, seen: &Landmarks) -> Result<(), Mismatch> {
@@ -292,6 +299,22 @@ mod tests {
             let seen = Landmarks { execution_namespace: Some(reading.clone()), ..landmarks() };
             assert!(matches!(pin().check(&seen), Err(Mismatch::BeingRemoved { .. })), "{reading:?}");
         }
+    }
+
+    #[test]
+    fn what_cannot_be_read_hides_no_part_that_was_replaced() {
+        let unread = || Reading::Unreadable("forbidden".into());
+        let seen = Landmarks { execution_namespace: Some(found("other")), ..landmarks() };
+        for seen in [
+            Landmarks { directory: unread(), ..seen.clone() },
+            Landmarks { clusters_crd: unread(), ..seen.clone() },
+            Landmarks { works_crd: unread(), ..seen.clone() },
+        ] {
+            assert!(matches!(pin().check(&seen), Err(Mismatch::BeingRemoved { .. })), "{seen:?}");
+        }
+        let seen = Landmarks { clusters_crd: unread(), works_crd: unread(), ..landmarks() };
+        let Err(Mismatch::Unknown { what }) = pin().check(&seen) else { panic!("{seen:?}") };
+        assert!(what.contains("clusters"), "{what}");
     }
 
     #[test]

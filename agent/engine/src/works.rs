@@ -22,6 +22,7 @@
 //!   about them;
 //! - `clear`: what becomes of what is wanted no more, `versions` where its version is not served any more; `beside`: whether another Work may want it; `heritage`: what another
 //!   Work of the name takes over;
+//! - `leaving`: what ends with the replica's own entry;
 //! - `wakes`: what was refused and is tried again when something changes, `rounds` when;
 //! - `outcome`: what came of it; `status`: what people are told, `remains` of what is to go.
 
@@ -38,6 +39,7 @@ mod figures;
 mod heritage;
 mod kept;
 mod kinds;
+mod leaving;
 mod looks;
 mod namespaces;
 mod objects;
@@ -72,11 +74,12 @@ use self::feedback::Reported;
 use self::fights::Fights;
 use self::figures::Figures;
 use self::kinds::Kinds;
+use self::leaving::Fate;
 use self::namespaces::Namespaces;
 use self::turns::Turns;
 use self::views::Views;
 use self::wakes::Wakes;
-use crate::evidence::{Refused, Replacement};
+use crate::evidence::{LeaveVerdict, Refused, Replacement};
 use crate::failure::Failure;
 use crate::ledger::Home;
 use crate::listing::Listing;
@@ -91,6 +94,7 @@ pub use brief::{Brief, Wanted};
 pub use due::Task;
 pub use figures::{Counted, Standing};
 pub use kinds::Places;
+pub use leaving::Leave;
 
 /// What decisions about Works need beside the Works.
 #[derive(Clone, Copy, Debug)]
@@ -133,6 +137,11 @@ pub struct Works {
     unserved: BTreeMap<Target, Duration>,
     /// Of what is to go and is not served any more in its version, as what it is served.
     elsewhere: BTreeMap<Target, Resource>,
+    /// While the replica leaves with its own entry and what Works made: how it stands with each, by UID, what live reads
+    /// show of it, and what was let go since nobody allowed to delete it.
+    fates: BTreeMap<String, Fate>,
+    verdicts: BTreeMap<String, (LeaveVerdict, Duration)>,
+    kept_back: BTreeSet<Target>,
     /// What is to go, to be made anew.
     replacements: BTreeMap<Target, Replacement>,
     /// The Works whose ledgers record an object, by UID.

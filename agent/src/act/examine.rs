@@ -16,24 +16,29 @@ const READS: usize = 8;
 
 /// Carries out an examination, over one connection from its beginning to its end.
 pub(super) async fn examine(open: &Open, examination: Examination) -> StepOutcome {
-    let Examination { pin, entries, policies, works } = examination;
-    let client = &open.client;
+    over(&open.client, &open.execution_namespace, &examination).await
+}
+
+async fn over(client: &Client, namespace: &str, examination: &Examination) -> StepOutcome {
+    let Examination { pin, entries, policies, works, .. } = examination;
     let connections = client.connections_opened();
     let around = async || {
-        let namespace = pin.execution_namespace.is_some().then_some(open.execution_namespace.as_str());
+        let namespace = pin.execution_namespace.is_some().then_some(namespace);
         // The landmarks last: whatever took the entry away shows in them.
         let own_entry = reading(client.get(&CLUSTERS, None, &pin.cluster).await);
         let landmarks = landmarks(client, namespace).await;
         Findings { landmarks, own_entry, entries: Vec::new(), policies: Vec::new(), works: Vec::new() }
     };
     let before = around().await;
-    if before.standing(&pin).is_err() {
-        return StepOutcome::Found(before);
-    }
-    let entries = by_name(client, &CLUSTERS, None, entries).await;
-    let policies = by_name(client, &POLICIES, None, policies).await;
-    let works = by_name(client, &WORKS, Some(&open.execution_namespace), works).await;
-    let findings = Findings { entries, policies, works, ..around().await };
+    let findings = if examination.may_conclude(&before) {
+        let entries = by_name(client, &CLUSTERS, None, entries.clone()).await;
+        let policies = by_name(client, &POLICIES, None, policies.clone()).await;
+        let works = by_name(client, &WORKS, Some(namespace), works.clone()).await;
+        Findings { entries, policies, works, ..around().await }
+    } else {
+        before
+    };
+    // Also where nothing else was read: that the own entry goes is judged by what was read around.
     if client.connections_opened() != connections {
         // The reads may have come from two servers.
         let why = "the connection to the directory changed while it was read";
@@ -53,4 +58,76 @@ async fn by_name(
         (name, reading)
     });
     futures::stream::iter(reads).buffered(READS).collect().await
+}
+
+#[cfg(test)]
+mod tests {
+    use muster_engine::pin::{Pin, Reading};
+    use muster_kit::testing::{Ask, Reply, Server, reply, soon};
+    use serde_json::json;
+
+    use super::*;
+
+    fn pin() -> Pin {
+        Pin {
+            directory: "kube-system".into(),
+            clusters_crd: "clusters.multicluster.coreos.com".into(),
+            cluster: "east".into(),
+            entry: Some("entry".into()),
+            ..Pin::default()
+        }
+    }
+
+    /// A whole directory without the own entry. What is there has its name for its UID.
+    fn answer(ask: &Ask) -> Reply {
+        let name = ask.path.rsplit('/').next().unwrap();
+        if name == "east" {
+            let details = json!({"name": name, "group": "multicluster.coreos.com", "kind": "clusters"});
+            return reply(
+                404,
+                &json!({"kind": "Status", "apiVersion": "v1", "status": "Failure",
+                "reason": "NotFound", "message": "not found", "code": 404, "details": details}),
+            );
+        }
+        let (kind, version) = if name == "kube-system" {
+            ("Namespace", "v1")
+        } else {
+            ("CustomResourceDefinition", "apiextensions.k8s.io/v1")
+        };
+        let metadata = json!({"name": name, "uid": name, "resourceVersion": "1"});
+        reply(200, &json!({"kind": kind, "apiVersion": version, "metadata": metadata}))
+    }
+
+    /// Whoever answers over another connection may be somebody else: also where nothing but the landmarks and the own
+    /// entry is read, which says that the replica left.
+    #[tokio::test]
+    async fn what_was_read_over_two_connections_counts_for_nothing() {
+        for leaving in [false, true] {
+            let server = Server::start().await;
+            let client = server.client();
+            let examination = Examination {
+                pin: pin(),
+                entries: Vec::new(),
+                policies: Vec::new(),
+                works: Vec::new(),
+                leaving,
+            };
+            let examined = Box::pin(async {
+                // The connection comes up while it reads, and then lasts.
+                let first = over(&client, "muster-cluster-east", &examination).await;
+                (first, over(&client, "muster-cluster-east", &examination).await)
+            });
+            let (first, second) = soon("the examination", async {
+                tokio::select! {
+                    outcomes = examined => outcomes,
+                    () = server.serve(answer) => unreachable!("it serves for ever"),
+                }
+            })
+            .await;
+            assert!(matches!(first, StepOutcome::Failed(Failure::Unavailable, _)), "{first:?}");
+            let StepOutcome::Found(found) = second else { panic!("{second:?}") };
+            assert!(matches!(found.own_entry, Reading::Absent), "{leaving}: {:?}", found.own_entry);
+            assert_eq!(pin().check(&found.landmarks), Ok(()), "{leaving}");
+        }
+    }
 }

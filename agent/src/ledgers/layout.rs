@@ -9,7 +9,7 @@ use muster_api::applied_work::{
 use muster_api::names::POLICY_LEDGER;
 use muster_api::resource::Scope;
 use muster_engine::item::Item;
-use muster_engine::ledger::{Applied, Ledger, Of, Phase};
+use muster_engine::ledger::{Applied, Ledger, Of, Phase, WorkPart};
 use muster_engine::mark::Maker;
 use muster_engine::{Kind, Target};
 use serde::Deserialize;
@@ -56,6 +56,11 @@ pub(super) fn spec(ledger: &Ledger) -> String {
             phase: match ledger.phase {
                 Phase::Applying => applied_work::Phase::Applying,
                 Phase::Deleting => applied_work::Phase::Deleting,
+                Phase::Leaving => applied_work::Phase::Leaving,
+            },
+            departure: match &ledger.of {
+                Of::Policy { .. } => None,
+                Of::Work(part) => part.departure.as_deref().map(str::to_owned),
             },
             options,
             manifests: ledger.items.iter().map(|item| LedgerManifest(item.manifest())).collect(),
@@ -124,6 +129,8 @@ pub(super) fn ledger(name: &str, raw: &RawValue) -> Result<Option<Ledger>, Unrea
         None => return Err(Unreadable::Field("spec.ledger")),
     };
     let LedgerSource { kind, uid, generation, resource_version } = ledger.source;
+    let departure = ledger.departure.filter(|uid| !uid.is_empty());
+    let leaves = ledger.phase == applied_work::Phase::Leaving;
     let (expected, named, namespaced) = match policy {
         Some(policy) => (SourceKind::ClusterPolicy, uid == policy, work_namespace.is_empty()),
         None => (SourceKind::Work, work_name == name, !work_namespace.is_empty()),
@@ -133,6 +140,7 @@ pub(super) fn ledger(name: &str, raw: &RawValue) -> Result<Option<Ledger>, Unrea
         ("spec.workNamespace", namespaced),
         ("spec.ledger.source.kind", kind == expected),
         ("spec.ledger.source.uid", !uid.is_empty() && (policy.is_none() || named)),
+        ("spec.ledger.departure", !leaves || policy.is_none() && departure.is_some()),
     ] {
         if !right {
             return Err(Unreadable::Field(field));
@@ -141,9 +149,11 @@ pub(super) fn ledger(name: &str, raw: &RawValue) -> Result<Option<Ledger>, Unrea
     let applied = frame.status.and_then(|status| applied(status, policy.is_some()));
     let targets = targets(&ledger.resources, policy.is_some())?;
     let items = items(&ledger.manifests, &targets)?;
-    let of = match policy {
-        Some(_) => Of::Policy { delete_namespaces: delete_namespaces(&ledger.options)? },
-        None => Of::Work(Box::new(work::part(work_namespace, &ledger.options, &ledger.resources, &items)?)),
+    let of = if policy.is_some() {
+        Of::Policy { delete_namespaces: delete_namespaces(&ledger.options)? }
+    } else {
+        let part = work::part(work_namespace, &ledger.options, &ledger.resources, &items)?;
+        Of::Work(Box::new(WorkPart { departure: departure.map(Into::into), ..part }))
     };
     Ok(Some(Ledger {
         of,
@@ -156,6 +166,7 @@ pub(super) fn ledger(name: &str, raw: &RawValue) -> Result<Option<Ledger>, Unrea
         phase: match ledger.phase {
             applied_work::Phase::Applying => Phase::Applying,
             applied_work::Phase::Deleting => Phase::Deleting,
+            applied_work::Phase::Leaving => Phase::Leaving,
         },
         items,
         resources: targets,

@@ -162,7 +162,7 @@ fn of_work() -> Ledger {
     let places = [(items[0].target.clone(), place(3, &own)), (items[1].target.clone(), place(0, &options))];
     let left = [(old.clone(), Arc::clone(&own))];
     let namespace = "muster-cluster-east".to_owned();
-    let part = WorkPart { namespace, options, places: places.into(), left: left.into() };
+    let part = WorkPart { namespace, options, places: places.into(), left: left.into(), departure: None };
     Ledger {
         of: Of::Work(Box::new(part)),
         maker: Maker { name: "app".into(), uid: UID.into() },

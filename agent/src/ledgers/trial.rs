@@ -246,6 +246,7 @@ fn full() -> Ledger {
         options: Arc::new(of_work),
         places: [(target.clone(), Place { ordinal: 0, options: Arc::new(own) })].into(),
         left: BTreeMap::new(),
+        departure: Some(TRIAL.into()),
     };
     Ledger {
         of: Of::Work(Box::new(part)),
@@ -292,6 +293,7 @@ mod tests {
             ("/spec", "workName", "spec.workName"),
             ("/spec", "ledger", "spec.ledger"),
             ("/spec/ledger", "nonce", "spec.ledger.nonce"),
+            ("/spec/ledger", "departure", "spec.ledger.departure"),
             ("/spec/ledger", "options", "spec.ledger.options"),
             ("/spec/ledger/source", "uid", "spec.ledger.source.uid"),
             ("/spec/ledger/manifests/0", "roleRef", "spec.ledger.manifests[0].roleRef"),

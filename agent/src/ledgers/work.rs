@@ -58,7 +58,7 @@ pub(super) fn part(
     if places.len() != items.len() || !items.iter().all(|item| places.contains_key(&item.target)) {
         return Err(Unreadable::Field("spec.ledger.resources"));
     }
-    Ok(WorkPart { namespace, options, places, left })
+    Ok(WorkPart { namespace, options, places, left, departure: None })
 }
 
 /// An object of any kind, as a ledger names it; `None` where nothing can be called so.

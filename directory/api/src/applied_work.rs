@@ -52,8 +52,13 @@ pub struct Ledger {
     /// A random value, also on each object made for this ledger: it tells those objects from copies of them.
     #[cfg_attr(feature = "schema", schemars(length(max = 64)))]
     pub nonce: String,
-    /// Applying while the objects are wanted, Deleting once they are to go.
+    /// Applying while the objects are wanted, Deleting once they are to go, Leaving once they are to go with the entry of
+    /// this cluster.
     pub phase: Phase,
+    /// The UID of the entry with which they go, where the phase is Leaving: with another one they do not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "schema", schemars(length(max = 64)))]
+    pub departure: Option<String>,
     /// The options in force, by name without the prefix multicluster.coreos.com/.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     #[cfg_attr(feature = "schema", schemars(extend("maxProperties" = 32)))]
@@ -105,6 +110,8 @@ pub enum Phase {
     Applying,
     /// They are to go.
     Deleting,
+    /// They are to go with the entry of the cluster.
+    Leaving,
 }
 
 /// One object as it is to be, as JSON text.

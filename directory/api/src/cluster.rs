@@ -46,8 +46,9 @@ pub struct ClusterSpec {
     /// part of Muster dials them. See `KubernetesAPIEndpoints` for the other casing.
     #[serde(default)]
     pub kubernetes_api_endpoints: Option<ClusterRegistryEndpoints>,
-    /// What happens to the workloads that Muster applied in the cluster when this entry is deleted: Keep, which is
-    /// also what absence means, leaves them; Delete removes them.
+    /// What happens to the workloads that Muster applied in the cluster when this entry is deleted: Keep, which is also
+    /// what absence means, leaves them; Delete removes what Works made, except where a Work says otherwise, is suspended,
+    /// or is of a protected kind without allow-deletion. What it says when the deletion is asked for counts.
     #[serde(default)]
     pub deregistration: Option<Deregistration>,
 }

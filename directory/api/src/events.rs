@@ -85,7 +85,7 @@ events! {
         "The record of what Muster made cannot be used, so for policies nothing is written or deleted.",
         "Read the condition LedgerUsable.";
     DirectoryLeft: Normal,
-        "This cluster left the directory: grants and mirrored copies were removed, namespaces and workloads stay.",
+        "This cluster left the directory: grants and mirrored copies were removed, and what Works made where the entry said so. Else that stays, and so do namespaces.",
         "Read the condition Deregistered: it says how to join again.";
     SecondInstall: Warning,
         "Another install of Muster acts in this cluster, so this one idles.",

@@ -21,7 +21,7 @@ impl Engine {
     }
 
     /// Whether anything may be written or deleted for policies: it can be recorded before, too.
-    fn may_apply(&self) -> bool {
+    pub(super) fn may_apply(&self) -> bool {
         self.may_write() && matches!(self.state.ledger, Some(Ok(())))
     }
 
@@ -33,6 +33,7 @@ impl Engine {
         self.mirror_due(now, plans);
         self.policies_due(now, plans);
         self.works_due(now, plans);
+        self.leaving_due(now, plans);
         self.questions_due(now, plans);
     }
 
@@ -45,7 +46,8 @@ impl Engine {
         let policies = if self.may_apply() { self.policies.wake(connected) } else { None };
         let mirror = if self.directory.is_some() { self.mirror.wake(connected) } else { None };
         let works = if self.may_work() { self.works.wake(connected) } else { None };
-        mirror.into_iter().chain(policies).chain(works).chain(self.own_wake()).min()
+        let own = self.own_wake().into_iter().chain(self.leaving_wake());
+        mirror.into_iter().chain(policies).chain(works).chain(own).min()
     }
 
     fn mirror_due(&mut self, now: Now, plans: &mut Vec<Plan>) {
@@ -110,6 +112,7 @@ impl Engine {
             entries: entries.clone(),
             policies: names(&policies),
             works: names(&works),
+            leaving: false,
         };
         let begun = [!entries.is_empty(), !policies.is_empty(), !works.is_empty()];
         let doing = Doing::Examine { entries, policies, works, pin };

@@ -59,6 +59,7 @@ impl Engine {
                     self.own_found(&findings, &pin, now, plans);
                 }
             }
+            Doing::ExamineLeaving { works, pin } => self.leaving_done(&works, &pin, &outcome, now, plans),
             Doing::Remember(memory) => match outcome {
                 StepOutcome::Remembered => {
                     self.remember(memory);
@@ -75,7 +76,7 @@ impl Engine {
     }
 
     /// Whether the session is the one that something was asked in.
-    fn is_pinned(&self, pin: &Pin) -> bool {
+    pub(super) fn is_pinned(&self, pin: &Pin) -> bool {
         self.session.as_ref().is_some_and(|session| session.pin == *pin)
     }
 
@@ -131,7 +132,7 @@ impl Engine {
 
     /// Live reads say whether the own entry was deleted, and the directory whole.
     fn own_found(&mut self, findings: &Findings, pin: &Pin, now: Now, plans: &mut Vec<Plan>) {
-        match findings.judge_departure(pin) {
+        match findings.judge_departure(pin, self.own.said(pin.entry.as_deref())) {
             Ok(departed) => {
                 let Some(mut memory) = self.memory.clone() else { return };
                 memory.departed = Some(departed);

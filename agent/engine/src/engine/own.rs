@@ -4,8 +4,10 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use muster_api::Object;
+use muster_api::cluster::Deregistration;
 
 use super::{Doing, Engine};
+use crate::evidence::deregistration;
 use crate::listing::Listing;
 use crate::memory::{Departed, Memory};
 use crate::pin::Pin;
@@ -38,6 +40,9 @@ pub(crate) struct Seen {
 #[derive(Debug)]
 struct Gone {
     uid: String,
+    /// What it said of the workloads when it was first seen to go. After that it is too late for more to go, and not for
+    /// more to stay. `None` once it may have been made anew and deleted again, unseen.
+    said: Option<Deregistration>,
     asked: u32,
     due: Duration,
     under_way: bool,
@@ -62,7 +67,7 @@ impl Own {
             return false;
         }
         if seen.deleting {
-            self.goes(&seen.uid, now);
+            self.goes(object, now);
         } else {
             self.gone = None; // it is there, whoever made it
         }
@@ -71,16 +76,41 @@ impl Own {
         relabelled
     }
 
-    /// The entry of this UID was seen to go.
-    pub(super) fn goes(&mut self, uid: &str, now: Duration) {
-        if self.gone.as_ref().is_none_or(|gone| gone.uid != uid) {
-            self.gone = Some(Gone { uid: uid.to_owned(), asked: 0, due: now + QUIET, under_way: false });
+    /// The entry was seen to go: as it is shown, or was last.
+    pub(super) fn goes(&mut self, object: &Object, now: Duration) {
+        let (uid, says) = (&object.meta.uid, deregistration(object));
+        match self.gone.as_mut().filter(|gone| gone.uid == *uid) {
+            Some(gone) if gone.said.is_none() || says == Deregistration::Keep => gone.said = Some(says),
+            Some(_) => {}
+            None => {
+                let uid = uid.clone();
+                self.gone =
+                    Some(Gone { uid, said: Some(says), asked: 0, due: now + QUIET, under_way: false });
+            }
         }
     }
 
     /// When live reads are to confirm that it went.
     pub(super) fn due(&self) -> Option<Duration> {
         self.gone.as_ref().filter(|gone| !gone.under_way).map(|gone| gone.due)
+    }
+
+    /// What the entry of this UID said of the workloads when it was seen to go. Where that is not known, they stay.
+    pub(super) fn said(&self, uid: Option<&str>) -> Deregistration {
+        let gone = self.gone.as_ref().filter(|gone| Some(gone.uid.as_str()) == uid);
+        gone.and_then(|gone| gone.said).unwrap_or(Deregistration::Keep)
+    }
+
+    /// The entry is out of sight: what it said counts where it is shown again.
+    pub(super) fn unheard(&mut self) {
+        if let Some(gone) = &mut self.gone {
+            gone.said = None;
+        }
+    }
+
+    /// Whether the entry was last seen standing, whoever made it.
+    pub(super) fn is_there(&self) -> bool {
+        self.seen.as_ref().is_some_and(|seen| !seen.deleting)
     }
 
     pub(super) fn hurry(&mut self) {
@@ -122,6 +152,7 @@ impl Engine {
             entries: Vec::new(),
             policies: Vec::new(),
             works: Vec::new(),
+            leaving: false,
         });
         plans.push(self.plan(Source::Engine, step, Doing::ExamineOwn { pin }));
     }
@@ -134,14 +165,19 @@ impl Engine {
     }
 
     /// How what is remembered differs from what is so. A UID of the own entry that is not the recorded one is a
-    /// registration anew: it is recorded, and nothing else follows from it, but that a replica that left is back.
+    /// registration anew: it is recorded, and nothing else follows from it, but that a replica that left is back. Where that
+    /// one goes, too, the replica stays away, and what Works made is not for the earlier one to take any more.
     fn change_of(&self, memory: &Memory) -> Option<Memory> {
         let leave = self.owner.is_some_and(|owner| owner.leave);
-        let present = self.own.seen.as_ref().filter(|seen| !seen.deleting && self.session.is_some());
+        let shown = self.own.seen.as_ref().filter(|_| self.session.is_some());
+        let present = shown.filter(|seen| !seen.deleting);
         let departed = match &memory.departed {
             _ if leave => Some(Departed::OwnerLeft),
             Some(Departed::OwnerLeft) => None,
-            Some(Departed::EntryDeleted(_)) if present.is_some() => None,
+            Some(Departed::EntryDeleted(_) | Departed::EntryDeletedWithWorks(_)) if present.is_some() => None,
+            Some(Departed::EntryDeletedWithWorks(uid)) if shown.is_some_and(|seen| seen.uid != *uid) => {
+                Some(Departed::EntryDeleted(uid.clone()))
+            }
             other => other.clone(),
         };
         let pin = match present {

@@ -211,20 +211,24 @@ impl Engine {
         let Some(departure) = &self.departure else { return Some((Deregistered::Member, String::new())) };
         let copies = self.mirror.is_cleared(&memory.pin.directory);
         let grants = self.policies.is_cleared();
-        if copies && grants {
+        let works = departure.takes_works().is_none() || !self.works.is_leaving();
+        if copies && grants && works {
+            let deleted = |uid| format!("the entry {}, UID {uid}, was deleted", memory.pin.cluster);
             return Some(match departure.why() {
-                Departed::EntryDeleted(uid) => {
-                    let message = format!("the entry {}, UID {uid}, was deleted", memory.pin.cluster);
-                    (Deregistered::EntryDeleted, message)
+                Departed::EntryDeleted(uid) => (Deregistered::EntryDeleted, deleted(uid)),
+                Departed::EntryDeletedWithWorks(uid) => {
+                    let stays = Some(self.works.told_leaving()).filter(|stays| !stays.is_empty());
+                    let stays = stays.map_or_else(String::new, |stays| format!("; what stays: {stays}"));
+                    (Deregistered::EntryDeletedWithWorks, format!("{}{stays}", deleted(uid)))
                 }
                 Departed::OwnerLeft => (Deregistered::OwnerLeft, String::new()),
             });
         }
-        let still = match (copies, grants) {
-            (false, false) => "mirrored copies and what policies made",
-            (false, true) => "mirrored copies",
-            _ => "what policies made",
-        };
+        let works = (!works).then(|| format!("what Works made: {}", self.works.told_leaving()));
+        let copies = (!copies).then(|| "mirrored copies".to_owned());
+        let grants = (!grants).then(|| "what policies made".to_owned());
+        let still: Vec<String> = copies.into_iter().chain(grants).chain(works).collect();
+        let still = still.join(" and ");
         Some((Deregistered::Leaving, format!("still there: {still}")))
     }
 }

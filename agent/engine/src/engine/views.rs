@@ -110,7 +110,7 @@ impl Engine {
         }
         if self.speaks_of_own(watch) && self.is_own(name) {
             self.own.seen = None;
-            self.own.goes(&object.meta.uid, now.mono);
+            self.own.goes(object, now.mono);
             self.policies.relabelled();
         }
         if watch == DirectoryWatch::Entries {
@@ -126,6 +126,7 @@ impl Engine {
                 let shown = self.own.listing.completed();
                 if !shown.iter().any(|name| self.is_own(name)) {
                     self.own.seen = None;
+                    self.own.unheard();
                 }
                 return self.policies.relabelled();
             }
@@ -136,6 +137,7 @@ impl Engine {
                 self.session.as_ref().is_some_and(|session| self.mirror.entries.shows(&session.pin.cluster));
             if !shown {
                 self.own.seen = None;
+                self.own.unheard();
             }
             self.own.listing.not_needed();
             self.policies.relabelled();

@@ -1,6 +1,9 @@
 //! Whether the replica left its directory, and what goes with that.
 
+use muster_api::Object;
+use muster_api::cluster::Deregistration;
 use muster_api::resource::CLUSTERS;
+use serde::Deserialize;
 
 use super::{Deletion, Doubt, Findings};
 use crate::entry::Held;
@@ -13,21 +16,39 @@ use crate::target::Target;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Departure {
     directory: String,
+    /// The own entry as it is recorded.
+    entry: Option<String>,
     why: Departed,
+}
+
+/// What an entry says of the workloads once it is deleted; what says nothing that is known keeps them.
+#[must_use]
+pub(crate) fn deregistration(entry: &Object) -> Deregistration {
+    #[derive(Deserialize)]
+    struct Frame {
+        spec: Spec,
+    }
+    #[derive(Deserialize)]
+    struct Spec {
+        deregistration: Deregistration,
+    }
+    serde_json::from_str(entry.raw.get())
+        .map_or(Deregistration::Keep, |frame: Frame| frame.spec.deregistration)
 }
 
 impl Findings {
     /// Judges the claim that the own entry was deleted, which was seen live: the directory must be in its place and
-    /// whole, and the entry of the recorded UID must be gone or going. What is to be remembered then.
+    /// whole, and the entry of the recorded UID must be gone or going. What is to be remembered then. `said`: what the
+    /// entry said of the workloads when it was seen to go; one that says by now that they stay is heard, too.
     ///
     /// # Errors
     /// [`Doubt`]: why the replica stays. An entry of another UID is a registration anew.
-    pub fn judge_departure(&self, pin: &Pin) -> Result<Departed, Doubt> {
+    pub fn judge_departure(&self, pin: &Pin, said: Deregistration) -> Result<Departed, Doubt> {
         pin.check(&self.landmarks).map_err(Doubt::Directory)?;
         let Some(recorded) = &pin.entry else {
             return Err(Doubt::OwnEntry("its UID was never recorded".into()));
         };
-        match &self.own_entry {
+        let said = match &self.own_entry {
             Reading::Unreadable(why) => return Err(Doubt::OwnEntry(format!("it cannot be read: {why}"))),
             Reading::Found(own) if own.meta.uid != *recorded => {
                 return Err(Doubt::OwnEntry(format!("it was made anew, with UID {}", own.meta.uid)));
@@ -35,9 +56,23 @@ impl Findings {
             Reading::Found(own) if own.meta.deletion_timestamp.is_none() => {
                 return Err(Doubt::OwnEntry("it is there".into()));
             }
-            Reading::Found(_) | Reading::Absent => {}
-        }
-        Ok(Departed::EntryDeleted(recorded.clone()))
+            Reading::Found(own) if deregistration(own) == Deregistration::Keep => Deregistration::Keep,
+            Reading::Found(_) | Reading::Absent => said,
+        };
+        Ok(match said {
+            Deregistration::Keep => Departed::EntryDeleted(recorded.clone()),
+            Deregistration::Delete => Departed::EntryDeletedWithWorks(recorded.clone()),
+        })
+    }
+}
+
+impl Findings {
+    /// Whether an entry of the replica's name was read that is not the recorded one on its way out.
+    #[must_use]
+    pub(crate) fn shows_an_entry(&self, pin: &Pin) -> bool {
+        let goes =
+            |own: &Object| Some(&own.meta.uid) == pin.entry.as_ref() && own.meta.deletion_timestamp.is_some();
+        matches!(&self.own_entry, Reading::Found(own) if !goes(own))
     }
 }
 
@@ -46,7 +81,17 @@ impl Departure {
     #[must_use]
     pub fn recorded(memory: &Memory) -> Option<Self> {
         let why = memory.departed.clone()?;
-        Some(Self { directory: memory.pin.directory.clone(), why })
+        Some(Self { directory: memory.pin.directory.clone(), entry: memory.pin.entry.clone(), why })
+    }
+
+    /// The UID of the entry with which what Works made goes, too; `None` where that stays. One that is not the recorded one
+    /// is of an earlier registration.
+    #[must_use]
+    pub fn takes_works(&self) -> Option<&str> {
+        match &self.why {
+            Departed::EntryDeletedWithWorks(uid) if self.entry.as_ref() == Some(uid) => Some(uid),
+            _ => None,
+        }
     }
 
     /// Why the replica left.

@@ -4,10 +4,12 @@ use std::collections::BTreeSet;
 use std::fmt;
 
 use muster_api::Object;
+use muster_api::cluster::Deregistration;
 
 use super::{Deletion, Findings};
 use crate::ledger::Phase;
 use crate::mark::Maker;
+use crate::memory::Departed;
 use crate::observed::Observed;
 use crate::pin::{Pin, Reading};
 use crate::protected;
@@ -37,6 +39,19 @@ enum Ground {
     Dropped(i64, BTreeSet<Identity>),
     /// The replica's ledger says so: the evidence was there when that was recorded.
     Recorded,
+    /// The replica's own entry of this UID was deleted, and said that what Works made goes with it.
+    Leaving(String),
+}
+
+/// What the findings say of a Work whose objects are to go with the replica's own entry.
+#[derive(Debug, PartialEq, Eq)]
+pub enum LeaveVerdict {
+    /// All of it has to go.
+    Ends(Ending),
+    /// It stays as it is.
+    Stays(String),
+    /// The findings prove nothing.
+    Unproven(String),
 }
 
 /// What the findings say of a Work.
@@ -59,6 +74,7 @@ impl fmt::Display for Ending {
             Ground::Gone => f.write_str("was deleted"),
             Ground::Dropped(generation, _) => write!(f, "does not ask for it in generation {generation}"),
             Ground::Recorded => f.write_str("was deleted, as its ledger records"),
+            Ground::Leaving(entry) => write!(f, "ends with the own entry, UID {entry}, as that said"),
         }
     }
 }
@@ -74,6 +90,18 @@ impl Ending {
         })
     }
 
+    /// The evidence that a ledger records, while the replica leaves with its own entry of this UID: that of any other
+    /// departure is none.
+    #[must_use]
+    pub fn recorded_leaving(brief: &Brief, entry: &str) -> Option<Self> {
+        let leaves = || Self {
+            ground: Ground::Leaving(entry.to_owned()),
+            work: brief.work.clone(),
+            directory: brief.directory.clone(),
+        };
+        Self::recorded(brief).or_else(|| brief.leaves_with(entry).then(leaves))
+    }
+
     /// Whether nothing of the Work is wanted any more.
     #[must_use]
     pub fn is_whole(&self) -> bool {
@@ -87,7 +115,7 @@ impl Ending {
         let recorded = brief.left.contains_key(target);
         let kept = match &self.ground {
             Ground::Dropped(_, asked) => asked.contains(&identity(target)),
-            Ground::Deleting | Ground::Gone | Ground::Recorded => false,
+            Ground::Deleting | Ground::Gone | Ground::Recorded | Ground::Leaving(_) => false,
         };
         about && recorded && !kept
     }
@@ -181,5 +209,44 @@ impl Findings {
             return WorkVerdict::Stands;
         }
         ended(Ground::Dropped(object.meta.generation, asked))
+    }
+
+    /// Judges whether what a Work made goes with the replica's own entry, whose departure is recorded, and said so. That of
+    /// a Work that cannot be shown to stand, or to have been seen to go, stays.
+    #[must_use]
+    pub fn judge_leaving(&self, pin: &Pin, brief: &Brief, tombstone: bool) -> LeaveVerdict {
+        let entry = match self.judge_departure(pin, Deregistration::Delete) {
+            Ok(Departed::EntryDeletedWithWorks(entry) | Departed::EntryDeleted(entry)) => entry,
+            Ok(Departed::OwnerLeft) => return LeaveVerdict::Stays("its owner asked to leave".into()),
+            Err(doubt) => return LeaveVerdict::Unproven(doubt.to_string()),
+        };
+        let stays = |why: &str| LeaveVerdict::Stays(why.to_owned());
+        if pin.works_crd.is_none() || pin.execution_namespace.is_none() {
+            return stays(
+                "the execution namespace and the CRD of Works could not be read when the directory was joined",
+            );
+        }
+        if brief.directory != pin.directory {
+            return stays("its ledger is of another directory");
+        }
+        let ends = || {
+            let (work, directory) = (brief.work.clone(), pin.directory.clone());
+            LeaveVerdict::Ends(Ending { ground: Ground::Leaving(entry.clone()), work, directory })
+        };
+        let gone = |why| if tombstone { ends() } else { stays(why) };
+        match self.works.iter().find(|(name, _)| *name == brief.work.name) {
+            Some((_, Reading::Absent)) => gone("it is gone, and was not seen to be deleted"),
+            Some((_, Reading::Unreadable(why))) => {
+                LeaveVerdict::Unproven(format!("it cannot be read: {why}"))
+            }
+            None => LeaveVerdict::Unproven("it was not read".into()),
+            Some((_, Reading::Found(object))) if object.meta.uid != brief.work.uid => {
+                gone("another one has its name, and it was not seen to be deleted")
+            }
+            Some((_, Reading::Found(object))) if object.meta.generation < brief.generation => {
+                LeaveVerdict::Unproven("an older generation was read than its ledger records".into())
+            }
+            Some((_, Reading::Found(_))) => ends(),
+        }
     }
 }

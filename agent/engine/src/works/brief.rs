@@ -40,6 +40,8 @@ pub struct Brief {
     pub references: BTreeSet<Digest>,
     /// What may be there beside that, with the options that hold for it.
     pub left: BTreeMap<Target, Arc<Options>>,
+    /// The UID of the replica's own entry with which it ends, where it is [`Phase::Leaving`].
+    pub departure: Option<Arc<str>>,
     /// What is there; `None` where it was never written, or was lost.
     pub applied: Option<BTreeMap<Target, Applied>>,
 }
@@ -84,7 +86,7 @@ impl Brief {
     #[must_use]
     pub fn of(ledger: &Ledger) -> Option<Self> {
         let Of::Work(part) = &ledger.of else { return None };
-        let WorkPart { namespace, options, places, left } = part.as_ref();
+        let WorkPart { namespace, options, places, left, departure } = part.as_ref();
         let wanted = ledger.items.iter().filter_map(|item| {
             let Place { ordinal, options } = places.get(&item.target)?;
             Some(Wanted::new(item, *ordinal, options))
@@ -102,6 +104,7 @@ impl Brief {
             wanted: wanted.collect(),
             references: ledger.items.iter().flat_map(|item| values::references(item)).collect(),
             left: left.clone(),
+            departure: departure.clone(),
             applied: ledger.applied.clone(),
         })
     }
@@ -118,6 +121,7 @@ impl Brief {
             options: Arc::clone(&self.options),
             places: places.collect(),
             left: self.left.clone(),
+            departure: self.departure.clone(),
         };
         Ledger {
             of: Of::Work(Box::new(part)),
@@ -161,7 +165,7 @@ impl Brief {
         };
         (&self.work, &self.directory, &self.replica, &self.nonce)
             == (&other.work, &other.directory, &other.replica, &other.nonce)
-            && (self.phase, &self.options) == (other.phase, &other.options)
+            && (self.phase, &self.departure, &self.options) == (other.phase, &other.departure, &other.options)
             && self.wanted.len() == other.wanted.len()
             && self.wanted.iter().zip(&other.wanted).all(same)
             && self.left == other.left
@@ -177,8 +181,21 @@ impl Brief {
             left: left.chain(wanted).collect(),
             wanted: Vec::new(),
             references: BTreeSet::new(),
+            departure: None,
             ..self.clone()
         }
+    }
+
+    /// The same, with the replica's own entry of this UID.
+    #[must_use]
+    pub fn leaving(&self, entry: &str) -> Self {
+        Self { phase: Phase::Leaving, departure: Some(entry.into()), ..self.ending() }
+    }
+
+    /// Whether it is recorded that all of it goes with the own entry of this UID.
+    #[must_use]
+    pub fn leaves_with(&self, entry: &str) -> bool {
+        self.phase == Phase::Leaving && self.departure.as_deref() == Some(entry)
     }
 }
 

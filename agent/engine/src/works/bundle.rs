@@ -84,6 +84,8 @@ pub(super) struct Bundle {
     pub(super) missing: bool,
     /// Why the last live reads proved nothing.
     pub(super) doubt: Option<String>,
+    /// Its ledger went with the replica's own entry, and it stood.
+    pub(super) left: bool,
 }
 
 /// How far what a ledger records has come about.
@@ -215,6 +217,7 @@ impl Bundle {
             ending: None,
             missing: false,
             doubt: None,
+            left: false,
         }
     }
 
@@ -241,6 +244,7 @@ impl Bundle {
     /// Reads what the Work says.
     fn read(&mut self, object: &Object) {
         (self.ending, self.doubt, self.demand) = (None, None, None);
+        self.left = false;
         self.unfound.clear();
         self.looks.clear();
         self.refused.clear();
@@ -267,9 +271,9 @@ impl Bundle {
         let known = self.source.is_some() || self.demand.is_some() || self.error.is_some();
         let shown = self.seen.is_some() && self.lost.is_none();
         let wanted = match self.keeper.kept() {
-            None => self.keeper.recorded().is_some(),
+            None => self.keeper.recorded().is_some() || self.left,
             Some(kept) => {
-                let back = kept.ledger.phase == Phase::Deleting && !self.is_deleting();
+                let back = kept.ledger.phase != Phase::Applying && !self.is_deleting();
                 self.is_altered() || back || (self.hollow || self.has_lost_values()) && !self.is_deleting()
             }
         };
@@ -356,19 +360,20 @@ impl Bundle {
     }
 
     /// Whether what the Work says of an object that is to go is not known yet, or cannot be followed: then it stays.
-    pub(super) fn leaves_open(&self, target: &Target) -> bool {
+    /// `leaving`: the Work ends with the replica's own entry.
+    pub(super) fn leaves_open(&self, target: &Target, leaving: bool) -> bool {
         let unclear = self
             .flaws
             .iter()
             .any(|flawed| matches!(flawed.why, Why::Flaw(Flaw::Option(_))) && flawed.named.may_be(target));
-        self.is_unclear() || !self.has_recorded(target) || unclear
+        self.is_unclear() || !self.has_recorded(target, leaving) || unclear
     }
 
     /// Whether its ledger says of an object that is to go what the Work says of it now. Of a Work that goes nothing else
     /// is recorded any more.
-    fn has_recorded(&self, target: &Target) -> bool {
+    fn has_recorded(&self, target: &Target, leaving: bool) -> bool {
         let Some(brief) = self.ledger().filter(|_| !self.keeper.is_busy()) else { return false };
-        let going = self.lost.is_some() || self.is_deleting();
+        let going = self.lost.is_some() || self.is_deleting() || leaving;
         let Some(Demand { brief: asked, .. }) = &self.demand else { return true };
         let same = |recorded| options_now(asked, target, recorded) == *recorded;
         going && brief.left.get(target).is_none_or(same)

@@ -35,6 +35,17 @@ enum Clear {
     Act(Box<Step>),
 }
 
+/// What is left of a Work that ends with the replica's own entry.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Rest {
+    /// Something is still to go.
+    Going,
+    /// Nothing but so many objects that other Works want.
+    Others(usize),
+    /// Nothing.
+    Gone,
+}
+
 impl Works {
     /// What a ledger records beside what is wanted. `reread`: the Work is to be read in any case. Returns whether
     /// something of it may be there still.
@@ -49,7 +60,7 @@ impl Works {
         let Some(bundle) = self.bundles.get(uid) else { return false };
         let recorded = Ending::recorded(brief);
         let ending = recorded.or_else(|| bundle.ending.as_ref().map(|(ending, _)| ending.clone()));
-        let whole = brief.phase == Phase::Applying && (bundle.is_deleting() || bundle.lost.is_some());
+        let whole = brief.phase != Phase::Deleting && (bundle.is_deleting() || bundle.lost.is_some());
         let mut unconfirmed = whole;
         let mut targets: Vec<&Target> = brief.left.keys().collect();
         let wave = |target: &Target| order::wave(&target.resource.group, &target.resource.kind);
@@ -63,7 +74,7 @@ impl Works {
             if last.is_some_and(|last| last > wave) {
                 break; // a wave begins when the one behind it is done
             }
-            match self.judge(brief, ending.as_ref(), target, (&beside, &stays), context) {
+            match self.judge(brief, (ending.as_ref(), false), target, (&beside, &stays), context) {
                 Clear::Done => continue,
                 Clear::Inherited => {
                     inherited = true;
@@ -96,6 +107,54 @@ impl Works {
         last.is_some() || inherited
     }
 
+    /// What a ledger records of a Work that ends with the replica's own entry. What another Work wants, which stays, is left
+    /// to that one.
+    pub(super) fn leave_due(
+        &mut self,
+        uid: &str,
+        brief: &Arc<Brief>,
+        ending: &Ending,
+        context: Context,
+        steps: &mut Steps,
+    ) -> Rest {
+        let Some(bundle) = self.bundles.get(uid) else { return Rest::Gone };
+        let mut targets: Vec<&Target> = brief.left.keys().collect();
+        let wave = |target: &Target| order::wave(&target.resource.group, &target.resource.kind);
+        targets.sort_by_key(|target| std::cmp::Reverse(wave(target)));
+        let beside = if targets.is_empty() { Beside::default() } else { self.beside(bundle) };
+        let stays = self.heir(bundle).map(|heir| self.heritage(brief, heir)).unwrap_or_default();
+        let (mut last, mut others) = (None, 0);
+        for target in targets {
+            let wave = wave(target);
+            if last.is_some_and(|last| last > wave) {
+                break; // a wave begins when the one behind it is done
+            }
+            match self.judge(brief, (Some(ending), true), target, (&beside, &stays), context) {
+                Clear::Done => continue,
+                Clear::Inherited | Clear::Claimed | Clear::Open => {
+                    others += 1;
+                    continue;
+                }
+                Clear::Wait => {}
+                Clear::Later(due) => self.later(due, uid),
+                Clear::Act(step) => {
+                    if !self.has_room(uid) {
+                        last = Some(wave);
+                        break;
+                    }
+                    self.note_kept(brief, target, &step);
+                    self.act(Task::Clear { work: uid.to_owned(), target: target.clone() }, *step, steps);
+                }
+            }
+            last = Some(wave);
+        }
+        match (last, others) {
+            (Some(_), _) => Rest::Going,
+            (None, 0) => Rest::Gone,
+            (None, others) => Rest::Others(others),
+        }
+    }
+
     /// Of a Work that is missing and, as far as is known, never began, it is found out whether anything is there: if not,
     /// its ledger is in the way of the next Work of its name, and of no use.
     fn look_for_any(&mut self, uid: &str, brief: &Brief, context: Context, steps: &mut Steps) {
@@ -121,10 +180,11 @@ impl Works {
         }
     }
 
+    /// `leaving`: it goes with the replica's own entry.
     fn judge(
         &self,
         brief: &Brief,
-        ending: Option<&Ending>,
+        (ending, leaving): (Option<&Ending>, bool),
         target: &Target,
         (beside, stays): (&Beside, &BTreeSet<&Target>),
         context: Context,
@@ -145,9 +205,9 @@ impl Works {
         if there && beside.may_ask_for(target).is_some() {
             return Clear::Open;
         }
-        // Who asks for it now is not known before the directory was read.
-        let unread = !self.shown.is_complete();
-        let open = self.bundles.get(&brief.work.uid).is_none_or(|bundle| bundle.leaves_open(target));
+        // Who asks for it now is not known before the directory was read. Of a directory that is left nobody asks for more.
+        let unread = !leaving && !self.shown.is_complete();
+        let open = self.bundles.get(&brief.work.uid).is_none_or(|bundle| bundle.leaves_open(target, leaving));
         let Some(ending) = ending.filter(|ending| ending.covers(brief, target) && !open && !unread) else {
             return Clear::Wait;
         };
@@ -170,11 +230,18 @@ impl Works {
         }
         let stays =
             |options: &Arc<Options>| options.deletion == Fate::Orphan || options.apply == Apply::Observe;
-        if brief.left.get(target).is_some_and(stays) {
+        let let_go = || {
             let uid = observed.uid.clone();
-            return Clear::Act(Box::new(Step::Unmark { target: self.served_as(target), uid }));
+            Clear::Act(Box::new(Step::Unmark { target: self.served_as(target), uid }))
+        };
+        if brief.left.get(target).is_some_and(stays) {
+            return let_go();
         }
         let permitted = ending.permits(brief, target, observed);
+        // Nobody can say any more what is to become of it.
+        if permitted.is_none() && leaving {
+            return let_go();
+        }
         match permitted.and_then(|deletion| deletion.in_version(&self.served_as(target).resource)) {
             Some(deletion) => Clear::Act(Box::new(Step::Delete(deletion))),
             None => Clear::Wait,

@@ -99,6 +99,7 @@ impl Bundle {
             replica: home.replica.clone(),
             nonce: home.nonce.clone(),
             phase: Phase::Applying,
+            departure: None,
             options: Arc::clone(&work.options),
             wanted: wanted.collect(),
             references: items.iter().flat_map(|(_, _, item)| values::references(item)).collect(),

@@ -97,13 +97,7 @@ pub(super) type Steps = Vec<(Task, Step)>;
 impl Works {
     /// The steps that are due. They are taken to be under way from here on.
     pub fn due(&mut self, context: Context) -> Vec<(Task, Step)> {
-        while let Some((due, _)) = self.timers.first()
-            && *due <= context.now
-        {
-            if let Some((_, uid)) = self.timers.pop_first() {
-                self.turns.push(&uid);
-            }
-        }
+        self.ripen(context.now);
         self.wake_up(context.now);
         let mut steps = Vec::new();
         let Some(home) = self.home.clone() else { return steps };
@@ -119,6 +113,17 @@ impl Works {
             self.note_standing(&uid);
         }
         steps
+    }
+
+    /// What waited for its time has its turn.
+    pub(super) fn ripen(&mut self, now: Duration) {
+        while let Some((due, _)) = self.timers.first()
+            && *due <= now
+        {
+            if let Some((_, uid)) = self.timers.pop_first() {
+                self.turns.push(&uid);
+            }
+        }
     }
 
     /// When something is due.

@@ -52,7 +52,7 @@ impl Works {
         let idle = bundle.is_altered() || bundle.is_suspended(); // nothing is done for it any more
         match brief.phase {
             _ if idle => bundle.missing,
-            Phase::Applying => bundle.missing && bundle.lost == Some(Lost::Unseen),
+            Phase::Applying | Phase::Leaving => bundle.missing && bundle.lost == Some(Lost::Unseen),
             Phase::Deleting => {
                 let stays = self.heritage(brief, heir);
                 // What a third one wants is left to that one, which may wait for something of this one itself.

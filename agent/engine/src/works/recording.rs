@@ -70,7 +70,7 @@ impl Works {
         self.ledger_step(uid, step, Some(trying), context, steps);
     }
 
-    fn ledger_step(
+    pub(super) fn ledger_step(
         &mut self,
         uid: &str,
         step: Step,
@@ -119,8 +119,15 @@ impl Works {
             let released = bundle.lost.is_some() || !bundle.seen.as_ref().is_some_and(Seen::is_held);
             return match brief.phase {
                 // What is under way is awaited: nothing is written after the end is recorded.
-                Phase::Applying if ended && (bundle.under_way > 0 || bundle.is_unclear()) => None,
-                Phase::Applying if ended => Some(Next::Record(latest.ending().into(), Vec::new())),
+                Phase::Applying | Phase::Leaving
+                    if ended && (bundle.under_way > 0 || bundle.is_unclear()) =>
+                {
+                    None
+                }
+                Phase::Applying | Phase::Leaving if ended => {
+                    Some(Next::Record(latest.ending().into(), Vec::new()))
+                }
+                Phase::Leaving => None,
                 Phase::Applying => {
                     let gone = |target| self.is_gone(bundle, brief, target);
                     (bundle.never_began() && brief.targets().all(gone)).then_some(Next::Forget)
@@ -167,7 +174,8 @@ impl Works {
         let asked = bundle.demand.as_ref().map(|demand| demand.brief.ending());
         let recorded = recorded.map(|brief| (brief.phase, brief.ending()));
         let held = recorded.is_some() || bundle.seen.as_ref().is_some_and(Seen::is_held);
-        let phase = recorded.as_ref().map_or(Phase::Applying, |(phase, _)| *phase);
+        let deleting = recorded.as_ref().is_some_and(|(phase, _)| *phase == Phase::Deleting);
+        let phase = if deleting { Phase::Deleting } else { Phase::Applying };
         let mut known = recorded.map(|(_, brief)| brief).into_iter().chain(asked);
         let mut brief = known.next().filter(|_| held)?;
         known.for_each(|asked| brief.left.extend(asked.left));
@@ -328,7 +336,7 @@ fn of_the_work(recorded: &Arc<Options>, work: &Options) -> Arc<Options> {
 }
 
 /// What is recorded, with the options that the Work has now.
-fn with_options(brief: &Brief, demand: Option<&Demand>) -> Brief {
+pub(super) fn with_options(brief: &Brief, demand: Option<&Demand>) -> Brief {
     let mut brief = brief.clone();
     let Some(Demand { brief: asked, .. }) = demand else { return brief };
     brief.options = Arc::clone(&asked.options);

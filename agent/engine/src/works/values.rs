@@ -68,6 +68,14 @@ impl Works {
         }
     }
 
+    /// What is needed to look through what a Work says is read, and nothing is written: it asks for nothing any more.
+    pub(super) fn key_due(&mut self, uid: &str, context: Context, steps: &mut Steps) {
+        let wanted = |bundle: &&Bundle| bundle.safe.wants_key() && bundle.source.is_some();
+        if self.bundles.get(uid).filter(wanted).is_some_and(|bundle| !bundle.safe.is_busy()) {
+            self.values_step(uid, Step::Unlock { work: uid.to_owned() }, context, steps);
+        }
+    }
+
     fn values_step(&mut self, uid: &str, step: Step, context: Context, steps: &mut Steps) {
         let Some(bundle) = self.bundles.get_mut(uid) else { return };
         let due = bundle.safe.due(salt(uid));

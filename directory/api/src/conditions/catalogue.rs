@@ -286,13 +286,13 @@ conditions! {
             "Apply `multicluster.yaml` again in the replica, or correct the admission policy.",
         ),
     }
-    Deregistered: "This cluster left the directory: the grants of its policies and the mirrored list are gone from it, namespaces and workloads stay." => {
+    Deregistered: "This cluster left the directory: the grants of its policies and the mirrored list are gone from it, namespaces stay, and so do workloads, unless the entry said otherwise." => {
         Member: "This cluster has not left." => normal(
             Status::False,
             "Nobody deleted its entry while the agent watched, and its owner did not ask for it.",
             "Nothing.",
         ),
-        Leaving: "Grants and mirrored copies are being removed." => normal(
+        Leaving: "Grants and mirrored copies are being removed, and then what Works made, where the entry said so." => normal(
             Status::False,
             "The entry was deleted in the directory, or the local report has the annotation `multicluster.coreos.com/leave`.",
             "Wait. The message says what is still there.",
@@ -301,6 +301,11 @@ conditions! {
             Status::True,
             "Someone ran `kubectl delete mcl NAME` in the directory.",
             "Nothing. To join again, create an entry of the same name in the directory.",
+        ),
+        EntryDeletedWithWorks: "The entry was deleted in the directory, and what its Works made went with it." => normal(
+            Status::True,
+            "Someone ran `kubectl delete mcl NAME` in the directory, and `spec.deregistration` of the entry was Delete. The message says what stays, and why.",
+            "Delete by hand what stays and is not wanted. To join again, create an entry of the same name in the directory.",
         ),
         OwnerLeft: "The owner of this cluster asked to leave." => normal(
             Status::True,

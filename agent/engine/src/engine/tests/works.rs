@@ -10,6 +10,7 @@ mod fighting;
 mod found;
 mod heritage;
 mod ignoring;
+mod leaving;
 mod moving;
 mod options;
 mod planning;

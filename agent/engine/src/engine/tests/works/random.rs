@@ -150,8 +150,8 @@ pub(super) fn fault(world: &mut WorkWorld, dice: &mut Dice) {
     }
 }
 
-/// All faults end, and time passes.
-pub(super) fn rest(world: &mut WorkWorld) {
+/// All faults end.
+fn faultless(world: &mut WorkWorld) {
     world.refused.clear();
     world.unreadable = false;
     world.landmarks.works_crd = landmark("w");
@@ -164,6 +164,11 @@ pub(super) fn rest(world: &mut WorkWorld) {
     if !world.online {
         world.connect();
     }
+}
+
+/// All faults end, and time passes.
+pub(super) fn rest(world: &mut WorkWorld) {
+    faultless(world);
     world.tick(200);
     for name in WORKS {
         // What nobody saw end waits for somebody's word, and that is a Work of its name.
@@ -179,6 +184,30 @@ pub(super) fn rest(world: &mut WorkWorld) {
         }
     }
     world.tick(200);
+}
+
+/// Of what stands, and is not held back, nothing is left after the replica left with it.
+fn check_left(world: &WorkWorld) {
+    if !world.leaves_with_works() {
+        return;
+    }
+    let (reason, message) = world.condition("Deregistered");
+    assert_eq!(reason, "EntryDeletedWithWorks", "{message}: {:#?}", world.log);
+    for (name, kept) in &world.ledgers {
+        let ledger = &kept.ledger;
+        let stands = world.works.get(name).filter(|work| work["metadata"]["uid"] == *ledger.maker.uid);
+        let Some(work) = stands else { continue };
+        let suspended = work["metadata"]["annotations"]["multicluster.coreos.com/suspend"] == "true";
+        let wrong = work["spec"].to_string().contains("wrong/name");
+        let others = ledger.resources.iter().any(|target| {
+            let of = |other: &&crate::ledger::Kept| other.ledger.resources.contains(target);
+            world.ledgers.values().filter(of).count() > 1
+                || world.works.values().any(|other| {
+                    other["metadata"]["name"] != *name && other["spec"].to_string().contains(&target.name)
+                })
+        });
+        assert!(suspended || wrong || others, "{name}: {:#?}", world.log);
+    }
 }
 
 /// What is there is what is asked for.
@@ -242,7 +271,20 @@ fn check(world: &WorkWorld, foreign: &[(Target, Value)]) {
     }
 }
 
-fn story(seed: u64) {
+/// The replica leaves, or an entry of its name is made anew.
+fn come_or_go(world: &mut WorkWorld, dice: &mut Dice) {
+    match dice.roll(4) {
+        0 | 1 if !world.is_leaving() => {
+            world.leave(dice.pick(&["Delete", "Delete", "Delete", "Keep"]).unwrap());
+        }
+        2 if world.is_leaving() => world.drop_entry_if_there(),
+        3 if world.is_leaving() => world.enter(),
+        _ => {}
+    }
+}
+
+/// `leaves`: the replica leaves and comes back, besides.
+fn story(seed: u64, leaves: bool) {
     let mut dice = Dice(seed);
     let mut world = WorkWorld::new();
     let mut foreign = Vec::new();
@@ -260,6 +302,11 @@ fn story(seed: u64) {
             println!("{round} at {:?}: {:#?}", world.now, &world.log[told..]);
             told = world.log.len();
         }
+        if leaves && dice.aside().roll(6) == 0 {
+            let mut aside = dice.aside();
+            aside.roll(6);
+            come_or_go(&mut world, &mut aside);
+        }
         match dice.roll(10) {
             0..=3 => in_the_directory(&mut world, &mut dice),
             4 | 5 => by_hand(&mut world, &mut dice),
@@ -274,6 +321,13 @@ fn story(seed: u64) {
         } else {
             world.run();
         }
+    }
+    if leaves {
+        world.leave_if_there();
+        faultless(&mut world);
+        world.tick(200);
+        check_left(&world);
+        world.enter();
     }
     rest(&mut world);
     if tells {
@@ -320,7 +374,21 @@ fn whatever_happens_nothing_goes_without_proof_and_all_is_as_asked_for_in_the_en
         Err(_) => (0..120).collect(),
     };
     for seed in seeds {
-        if let Err(cause) = std::panic::catch_unwind(|| story(seed)) {
+        if let Err(cause) = std::panic::catch_unwind(|| story(seed, false)) {
+            eprintln!("seed {seed}");
+            std::panic::resume_unwind(cause);
+        }
+    }
+}
+
+#[test]
+fn whenever_the_replica_leaves_and_comes_back_nothing_goes_without_proof() {
+    let seeds: Vec<u64> = match std::env::var("MUSTER_SEED") {
+        Ok(seed) => vec![seed.parse().unwrap()],
+        Err(_) => (1_000..1_100).collect(),
+    };
+    for seed in seeds {
+        if let Err(cause) = std::panic::catch_unwind(|| story(seed, true)) {
             eprintln!("seed {seed}");
             std::panic::resume_unwind(cause);
         }

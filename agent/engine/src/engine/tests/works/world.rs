@@ -2,6 +2,7 @@
 //! in [`WorkWorld::log`], every read in [`WorkWorld::reads`]. What no plan may ever do is checked at each step.
 
 mod carry;
+mod departure;
 mod replica;
 mod rules;
 mod sight;
@@ -39,6 +40,8 @@ pub(super) struct WorkWorld {
     pub(super) online: bool,
     // === the directory ===
     entry: Value,
+    /// UIDs of the own entries that were deleted, and what they said of the workloads then.
+    said: Vec<(String, String)>,
     /// By name.
     pub(super) works: BTreeMap<String, Value>,
     pub(super) landmarks: Landmarks,
@@ -113,6 +116,7 @@ impl WorkWorld {
             version: 100,
             online: false,
             entry,
+            said: Vec::new(),
             works: BTreeMap::new(),
             landmarks,
             unreadable: false,
@@ -386,7 +390,10 @@ impl WorkWorld {
     pub(super) fn list_directory(&mut self) {
         let works: Vec<_> = self.works.values().map(object).collect();
         for (watch, objects) in [
-            (DirectoryWatch::OwnEntry, vec![object(&self.entry)]),
+            (
+                DirectoryWatch::OwnEntry,
+                self.entry.is_object().then(|| object(&self.entry)).into_iter().collect(),
+            ),
             (DirectoryWatch::Policies, Vec::new()),
             (DirectoryWatch::Works, works),
         ] {

@@ -173,6 +173,7 @@ impl WorkWorld {
             }
             Step::Examine(examination) => self.examine(&examination),
             Step::Remember(memory) => {
+                self.check_memory(&memory);
                 self.memory = Some(memory);
                 StepOutcome::Remembered
             }
@@ -233,6 +234,7 @@ impl WorkWorld {
             return failed(Failure::Conflict);
         }
         self.log.push(format!("unmark {}", say(target)));
+        self.note_let_go(target);
         self.change(target, super::replica::bare);
         StepOutcome::Unmarked
     }
@@ -318,7 +320,11 @@ impl WorkWorld {
         let applied = kept.and_then(|kept| kept.ledger.applied.clone());
         let version = self.next_version();
         let uid = before.map_or_else(|| format!("l{version}"), |(uid, _)| uid);
-        let verb = if ledger.phase == crate::ledger::Phase::Deleting { "record end of" } else { "record" };
+        let verb = match ledger.phase {
+            crate::ledger::Phase::Applying => "record",
+            crate::ledger::Phase::Deleting => "record end of",
+            crate::ledger::Phase::Leaving => "record leaving of",
+        };
         self.log.push(format!("{verb} {name}"));
         let kept = Kept { ledger: Ledger { applied, ..ledger }, uid, version };
         self.keep(kept.clone());
@@ -384,7 +390,7 @@ impl WorkWorld {
             policies: Vec::new(),
             works: Vec::new(),
         };
-        if findings.standing(&examination.pin).is_ok() {
+        if examination.may_conclude(&findings) {
             let of = |name: &String| (name.clone(), read(self.works.get(name)));
             findings.works = examination.works.iter().map(of).collect();
             self.note_reads(examination);

@@ -17,11 +17,18 @@ pub(super) struct Proved {
     ended: BTreeSet<String>,
     /// Those of them of which a live read showed it while the directory was whole.
     ended_and_read: BTreeSet<String>,
+    /// UIDs of own entries that were deleted and said that what Works made goes, each with a Work that a live read showed
+    /// after that.
+    pub(super) left_and_read: BTreeSet<(String, String)>,
     /// For each Work the names of what it asked for when it was last read.
     asked: BTreeMap<String, BTreeSet<String>>,
 }
 
 impl Proved {
+    pub(super) fn has_ended(&self, uid: &str) -> bool {
+        self.ended.contains(uid)
+    }
+
     pub(super) fn ends(&mut self, uid: &str) {
         self.ended.insert(uid.to_owned());
     }
@@ -52,6 +59,9 @@ pub(in super::super) fn maker(object: &Value) -> Option<String> {
 impl WorkWorld {
     /// Live reads were made.
     pub(super) fn note_reads(&mut self, examination: &Examination) {
+        if examination.leaving {
+            return self.note_leaving(examination);
+        }
         for name in &examination.works {
             let found = self.works.get(name);
             let deleting = |work: &Value| !work["metadata"]["deletionTimestamp"].is_null();
@@ -121,7 +131,8 @@ impl WorkWorld {
             return;
         }
         let dropped = self.proved.asked.get(uid).is_some_and(|asked| !asked.contains(&short(target)));
-        let proved = self.proved.ended_and_read.contains(uid) || dropped;
+        let leaves = self.check_leaving(&kept.ledger, target);
+        let proved = self.proved.ended_and_read.contains(uid) || dropped || leaves;
         assert!(proved, "{}: no live read shows that it has to go\n{:#?}", say(target), self.log);
         let left = part.left.iter().find(|(other, _)| other.is_same_object(target));
         let (_, options) = left.unwrap_or_else(|| panic!("{} is still wanted", say(target)));

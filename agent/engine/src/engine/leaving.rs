@@ -1,0 +1,177 @@
+//! What goes with the replica's own entry beside what goes in any case: what Works made, where the entry said so.
+//!
+//! Grants and copies go first. Then each Work is read live, while the directory is as it is recorded and the own entry gone
+//! or going; its ledger says by which departure it ends before the first of its objects goes. What is so recorded is
+//! finished also where the directory does not answer any more, but not where it answers otherwise.
+
+use std::time::Duration;
+
+use muster_api::cluster::Deregistration;
+use muster_api::conditions::DirectoryReachable;
+
+use super::{Doing, Engine};
+use crate::event::{Session, StepOutcome};
+use crate::evidence::{Doubt, Examination, Findings};
+use crate::pin::{Mismatch, Pin, Reading};
+use crate::plan::{Plan, Source, Step};
+use crate::time::{Now, backoff};
+use crate::works::Leave;
+
+/// How long the word of the directory holds.
+const FRESH: Duration = Duration::from_secs(60);
+/// When it is asked again, while it is needed.
+const AGAIN: Duration = Duration::from_secs(30);
+const FIRST_WAIT: Duration = Duration::from_secs(2);
+const LONGEST_WAIT: Duration = Duration::from_secs(30);
+/// Why there is no session where the directory says nothing, rather than something else than is recorded.
+const SILENT: [DirectoryReachable; 5] = [
+    DirectoryReachable::CredentialsRejected,
+    DirectoryReachable::Forbidden,
+    DirectoryReachable::KubeconfigInvalid,
+    DirectoryReachable::SecretMissing,
+    DirectoryReachable::Unreachable,
+];
+
+/// What the directory says of the departure, in this session.
+#[derive(Debug, Default)]
+pub(super) struct Leaving {
+    word: Option<(Word, Duration)>,
+    under_way: bool,
+    asked: u32,
+    due: Duration,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Word {
+    /// It is in its place and whole, and the own entry is gone, or going.
+    Stands,
+    /// It does not answer.
+    Silent,
+    /// It answers otherwise than is recorded.
+    Doubted,
+}
+
+impl Leaving {
+    /// What was said before counts no more.
+    pub(super) fn began(&mut self) {
+        *self = Self { under_way: self.under_way, ..Self::default() };
+    }
+
+    fn heard(&mut self, word: Option<Word>, now: Duration) {
+        self.word = word.map(|word| (word, now));
+        if word == Some(Word::Stands) {
+            (self.asked, self.due) = (0, now + AGAIN);
+        } else {
+            self.asked = self.asked.saturating_add(1);
+            self.due = now + backoff(self.asked, FIRST_WAIT, LONGEST_WAIT, 0);
+        }
+    }
+}
+
+impl Engine {
+    /// The UID of the own entry with which what Works made goes now: grants and copies went before. An entry of its name
+    /// that is there ends it, also before that is recorded.
+    fn leaves_with(&self) -> Option<String> {
+        let entry = self.departure.as_ref()?.takes_works()?;
+        let directory = &self.memory.as_ref()?.pin.directory;
+        let cleared = self.policies.is_cleared() && self.mirror.is_cleared(directory);
+        (self.may_apply() && cleared && !self.own.is_there()).then(|| entry.to_owned())
+    }
+
+    /// Whether what the ledgers record of this departure may go now, and whether more may be recorded.
+    fn may_take(&self, now: Duration) -> (bool, bool) {
+        if self.session.is_some() {
+            let word = self.leaving.word.filter(|(_, since)| *since + FRESH >= now).map(|(word, _)| word);
+            // What its Works say by now is heard first, where they can be listed.
+            let stands = word == Some(Word::Stands) && self.works.shown.is_complete();
+            return (stands || word == Some(Word::Silent), stands);
+        }
+        // Before it was tried, nobody knows what it would say.
+        (self.state.closed.as_ref().is_some_and(|problem| SILENT.contains(&problem.reason)), false)
+    }
+
+    pub(super) fn leaving_due(&mut self, now: Now, plans: &mut Vec<Plan>) {
+        let Some(entry) = self.leaves_with() else { return };
+        let (take, record) = self.may_take(now.mono);
+        let context =
+            crate::works::Context { now: now.mono, connected: self.session.is_some(), wall: now.wall };
+        for (task, step) in self.works.leave(&Leave { entry: &entry, take, record }, context) {
+            plans.push(self.plan(Source::Works, step, Doing::Works(task)));
+        }
+        let Some(Session { pin, .. }) = self.session.clone() else { return };
+        if self.leaving.under_way || !self.works.is_leaving() {
+            return;
+        }
+        let works = self.works.questions(&pin, now.mono);
+        if works.is_empty() && self.leaving.due > now.mono {
+            return;
+        }
+        self.leaving.under_way = true;
+        let examination = Examination {
+            pin: pin.clone(),
+            entries: Vec::new(),
+            policies: Vec::new(),
+            works: works.iter().map(|(_, name)| name.clone()).collect(),
+            leaving: true,
+        };
+        let plan = self.plan(
+            Source::Engine,
+            Step::Examine(examination),
+            Doing::ExamineLeaving { works: works.clone(), pin },
+        );
+        if !works.is_empty() {
+            self.works.removals.begin(plan.id);
+        }
+        plans.push(plan);
+    }
+
+    /// When [`Self::leaving_due`] has something to do.
+    pub(super) fn leaving_wake(&self) -> Option<Duration> {
+        self.leaves_with()?;
+        let asks = self.session.is_some() && !self.leaving.under_way && self.works.is_leaving();
+        let again = asks.then_some(self.leaving.due);
+        self.works.wake(asks).into_iter().chain(again).min()
+    }
+
+    /// What live reads show of the departure, and of Works that may end with it.
+    pub(super) fn leaving_done(
+        &mut self,
+        works: &[(String, String)],
+        pin: &Pin,
+        outcome: &StepOutcome,
+        now: Now,
+        plans: &mut Vec<Plan>,
+    ) {
+        self.leaving.under_way = false;
+        if !works.is_empty() {
+            self.works.examined(works, now.mono);
+        }
+        let findings = match outcome {
+            StepOutcome::Found(findings) if self.is_pinned(pin) => findings,
+            _ => return self.leaving.heard(None, now.mono),
+        };
+        let judged = findings.judge_departure(pin, Deregistration::Delete).map(|_| ());
+        self.state.doubt = judged.as_ref().err().map(ToString::to_string);
+        let word = match &judged {
+            Ok(()) => Word::Stands,
+            Err(Doubt::Directory(Mismatch::Unknown { .. })) if !findings.shows_an_entry(pin) => Word::Silent,
+            Err(_) => Word::Doubted,
+        };
+        self.leaving.heard(Some(word), now.mono);
+        self.works.stir_all();
+        if matches!(judged, Err(Doubt::Directory(_))) {
+            return self.probe(now, plans);
+        }
+        self.leaving_found(findings, pin, works, now);
+    }
+
+    fn leaving_found(&mut self, findings: &Findings, pin: &Pin, works: &[(String, String)], now: Now) {
+        if let Reading::Found(own) = &findings.own_entry {
+            self.own_shown(own, now); // live, from the pinned directory: as good as an event
+        }
+        let departs = self.departure.as_ref().and_then(|departure| departure.takes_works());
+        if departs.is_some() && departs == pin.entry.as_deref() {
+            self.works.found_leaving(findings, pin, works, now.mono);
+        }
+    }
+}

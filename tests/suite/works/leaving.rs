@@ -1,0 +1,109 @@
+//! The entry of the cluster is deleted and says that what Works made goes with it. What anybody keeps back stays.
+
+use http::Method;
+use muster_tests::api::MERGE_PATCH;
+use muster_tests::proxy::{Action, Rule};
+use serde_json::json;
+
+use super::bench::{Bench, made};
+use super::{LEDGERS, config_map, namespace, put_work, put_work_with, until_told};
+use crate::fleet::{CLUSTERS, OWN};
+
+/// Where the objects lie that Works make here.
+const MAPS: &str = "/api/v1/namespaces/default/configmaps";
+
+fn entry() -> String {
+    format!("{CLUSTERS}/{OWN}")
+}
+
+/// The entry is deleted, and says so of the workloads. Something of people's own holds it, as the controller would.
+fn leave(bench: &Bench) {
+    let says = json!({
+        "metadata": {"finalizers": ["example.com/held"]}, "spec": {"deregistration": "Delete"},
+    });
+    bench.fleet.directory.api().patch(&entry(), MERGE_PATCH, &says).unwrap();
+    bench.fleet.directory.api().delete(&entry()).unwrap();
+}
+
+fn let_go(bench: &Bench) {
+    let free = json!({"metadata": {"finalizers": null}});
+    bench.fleet.directory.api().patch(&entry(), MERGE_PATCH, &free).unwrap();
+}
+
+fn names(bench: &Bench) -> Vec<String> {
+    made(&bench.fleet).into_keys().collect()
+}
+
+fn bench() -> Bench {
+    let bench = Bench::new();
+    let config = |name: &str| config_map("default", name, "one");
+    put_work(&bench.fleet, "app", &json!([config("a"), config("b"), config("c"), namespace("kept")]));
+    let orphan = json!({"multicluster.coreos.com/deletion": "orphan"});
+    put_work_with(&bench.fleet, "orphan", &orphan, &json!([config("orphan")]));
+    put_work(&bench.fleet, "idle", &json!([config("idle")]));
+    for work in ["app", "orphan", "idle"] {
+        until_told(&bench.fleet, &bench.agent, work, "Applied", "Applied");
+    }
+    let suspend = json!({"multicluster.coreos.com/suspend": "true"});
+    put_work_with(&bench.fleet, "idle", &suspend, &json!([config("idle")]));
+    until_told(&bench.fleet, &bench.agent, "idle", "Applied", "Suspended");
+    bench
+}
+
+#[test]
+fn what_works_made_goes_with_an_entry_that_says_so_also_over_a_crash() {
+    let mut bench = bench();
+    // The first deletion passes, and no other.
+    let rest = bench.replica.add(Rule::on(MAPS, Action::Hold).method(Method::DELETE).skip(1));
+    leave(&bench);
+    bench.until("one deletion made and others sent", || {
+        match (bench.replica.hits(rest), names(&bench).len()) {
+            (1.., 2..=4) => Ok(()),
+            seen => Err(format!("{seen:?}")),
+        }
+    });
+    let message = bench.fleet.reason(&bench.agent, "Deregistered", "Leaving");
+    assert!(message.contains("Work app"), "{message}");
+    bench.agent.kill().unwrap();
+    bench.open();
+    bench.agent.restart().unwrap();
+    let message = bench.fleet.reason(&bench.agent, "Deregistered", "EntryDeletedWithWorks");
+    assert!(message.contains("Work idle (it is suspended"), "{message}");
+    assert_eq!(names(&bench), ["configmaps default/idle"]);
+    for kept in ["/api/v1/namespaces/default/configmaps/orphan", "/api/v1/namespaces/kept"] {
+        let kept = bench.api().get(kept).unwrap();
+        let marks = kept["metadata"]["labels"]["applyset.kubernetes.io/part-of"].is_null();
+        assert!(marks && kept["metadata"]["deletionTimestamp"].is_null(), "{kept}");
+    }
+    let ledgers = bench.api().get(LEDGERS).unwrap();
+    let left: Vec<_> =
+        ledgers["items"].as_array().unwrap().iter().map(|kept| &kept["metadata"]["name"]).collect();
+    assert_eq!(left, ["idle"]);
+}
+
+#[test]
+fn an_entry_made_anew_in_the_midst_keeps_the_rest() {
+    let bench = bench();
+    let rest = bench.replica.add(Rule::on(MAPS, Action::Hold).method(Method::DELETE).skip(1));
+    leave(&bench);
+    bench.until("deletions sent", || match bench.replica.hits(rest) {
+        1.. => Ok(()),
+        seen => Err(seen.to_string()),
+    });
+    let_go(&bench);
+    bench.fleet.entry(OWN, &json!({"cloud": "aws"}));
+    bench.fleet.reason(&bench.agent, "Deregistered", "Member");
+    bench.until("the ledger says that its objects are wanted", || {
+        let ledger = bench.api().get(&format!("{LEDGERS}/app")).map_err(|error| error.to_string())?;
+        match &ledger["spec"]["ledger"]["phase"] {
+            phase if *phase == "Applying" => Ok(()),
+            phase => Err(phase.to_string()),
+        }
+    });
+    bench.open();
+    until_told(&bench.fleet, &bench.agent, "app", "Applied", "Applied");
+    let now = names(&bench);
+    for name in ["a", "b", "c", "idle"] {
+        assert!(now.contains(&format!("configmaps default/{name}")), "{now:?}");
+    }
+}
