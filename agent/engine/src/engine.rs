@@ -155,9 +155,9 @@ impl Engine {
             Event::Opened(session) => self.opened(session),
             Event::Closed(problem) => {
                 self.session = None;
+                self.leaving.closed(problem.reason);
                 self.state.close(problem);
                 self.own.unheard();
-                self.leaving.began();
                 self.works.stir_all();
             }
             Event::Credential { problem, expires } => self.state.credential = Some((problem, expires)),
@@ -304,7 +304,7 @@ impl Engine {
         let departure = Departure::recorded(&memory);
         if self.departure != departure {
             self.departure = departure;
-            self.leaving.began();
+            self.leaving.ended();
             self.works.end_leaving();
             self.mirror.touch_all();
             self.policies.stir_all();

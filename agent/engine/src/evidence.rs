@@ -27,7 +27,7 @@ use crate::scope::Scope;
 use crate::target::Target;
 
 pub use departure::Departure;
-pub(crate) use departure::deregistration;
+pub(crate) use departure::{Word, deregistration};
 pub use ending::{Ending, LeaveVerdict, WorkVerdict};
 pub(crate) use replacement::Refused;
 pub use replacement::Replacement;

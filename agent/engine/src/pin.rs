@@ -125,7 +125,7 @@ impl Pin {
     /// before what could not be read.
     pub fn check(&self, seen: &Landmarks) -> Result<(), Mismatch> {
         let identity = self.check_identity(seen);
-        if let Err(Mismatch::OtherDirectory { .. }) = identity {
+        if let Err(Mismatch::OtherDirectory { .. } | Mismatch::BeingRemoved { .. }) = identity {
             return identity;
         }
         let clusters = Some(&self.clusters_crd);
@@ -152,7 +152,10 @@ impl Pin {
         match &seen.directory {
             Reading::Found(found) if found.uid == self.directory => Ok(()),
             Reading::Found(found) => Err(Mismatch::OtherDirectory { seen: found.uid.clone() }),
-            Reading::Absent => Err(Mismatch::Unknown { what: "namespace kube-system is missing".into() }),
+            // No cluster is without one: this is what is left of a directory, or the beginning of another.
+            Reading::Absent => {
+                Err(Mismatch::BeingRemoved { what: "namespace kube-system is missing".into() })
+            }
             Reading::Unreadable(why) => {
                 Err(Mismatch::Unknown { what: format!("namespace kube-system: {why}") })
             }
@@ -302,6 +305,12 @@ mod tests {
     }
 
     #[test]
+    fn a_cluster_without_an_identity_is_not_merely_silent() {
+        let seen = Landmarks { directory: Reading::Absent, ..landmarks() };
+        assert!(matches!(pin().check(&seen), Err(Mismatch::BeingRemoved { .. })), "{seen:?}");
+    }
+
+    #[test]
     fn what_cannot_be_read_hides_no_part_that_was_replaced() {
         let unread = || Reading::Unreadable("forbidden".into());
         let seen = Landmarks { execution_namespace: Some(found("other")), ..landmarks() };
@@ -367,7 +376,6 @@ mod tests {
         let unreadable = || Reading::Unreadable("403".into());
         for seen in [
             Landmarks { directory: unreadable(), ..landmarks() },
-            Landmarks { directory: Reading::Absent, ..landmarks() },
             Landmarks { clusters_crd: unreadable(), ..landmarks() },
             Landmarks { policies_crd: unreadable(), ..landmarks() },
             Landmarks { works_crd: unreadable(), ..landmarks() },

@@ -2,7 +2,8 @@
 //!
 //! Grants and copies go first. Then each Work is read live, while the directory is as it is recorded and the own entry gone
 //! or going; its ledger says by which departure it ends before the first of its objects goes. What is so recorded is
-//! finished also where the directory does not answer any more, but not where it answers otherwise.
+//! finished also where the directory does not answer any more, but not where it answers otherwise, nor where it was silent
+//! ever since this process began.
 
 use std::time::Duration;
 
@@ -11,8 +12,9 @@ use muster_api::conditions::DirectoryReachable;
 
 use super::{Doing, Engine};
 use crate::event::{Session, StepOutcome};
-use crate::evidence::{Doubt, Examination, Findings};
-use crate::pin::{Mismatch, Pin, Reading};
+use crate::evidence::{Doubt, Examination, Findings, Word};
+use crate::memory::Departed;
+use crate::pin::{Pin, Reading};
 use crate::plan::{Plan, Source, Step};
 use crate::time::{Now, backoff};
 use crate::works::Leave;
@@ -32,33 +34,49 @@ const SILENT: [DirectoryReachable; 5] = [
     DirectoryReachable::Unreachable,
 ];
 
-/// What the directory says of the departure, in this session.
+/// What the directory says of the departure.
 #[derive(Debug, Default)]
 pub(super) struct Leaving {
+    /// That it was confirmed by live reads, by this process, while the Works were listed, and that the directory has not
+    /// answered otherwise since. Silence after that ends nothing; before it, and after a doubt, it begins nothing. It is not
+    /// kept: who begins asks anew.
+    confirmed: bool,
     word: Option<(Word, Duration)>,
-    under_way: bool,
+    under_way: Option<Asked>,
     asked: u32,
     due: Duration,
 }
 
+/// Whether an answer that is under way counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Word {
-    /// It is in its place and whole, and the own entry is gone, or going.
-    Stands,
-    /// It does not answer.
-    Silent,
-    /// It answers otherwise than is recorded.
-    Doubted,
+enum Asked {
+    Now,
+    /// It was asked for in an earlier session, or of another departure.
+    Before,
 }
 
 impl Leaving {
-    /// What was said before counts no more.
+    /// A session begins: what was said in another one is not said in this one.
     pub(super) fn began(&mut self) {
-        *self = Self { under_way: self.under_way, ..Self::default() };
+        let confirmed = self.confirmed;
+        self.ended();
+        self.confirmed = confirmed;
+    }
+
+    /// The session ended.
+    pub(super) fn closed(&mut self, reason: DirectoryReachable) {
+        self.began();
+        self.confirmed &= SILENT.contains(&reason);
+    }
+
+    /// The departure is another one, or none.
+    pub(super) fn ended(&mut self) {
+        *self = Self { under_way: self.under_way.map(|_| Asked::Before), ..Self::default() };
     }
 
     fn heard(&mut self, word: Option<Word>, now: Duration) {
         self.word = word.map(|word| (word, now));
+        self.confirmed &= !matches!(word, Some(Word::Doubted | Word::Keeps));
         if word == Some(Word::Stands) {
             (self.asked, self.due) = (0, now + AGAIN);
         } else {
@@ -69,25 +87,28 @@ impl Leaving {
 }
 
 impl Engine {
-    /// The UID of the own entry with which what Works made goes now: grants and copies went before. An entry of its name
-    /// that is there ends it, also before that is recorded.
+    /// The UID of the own entry with which what Works made goes now: grants and copies went before. The owner of the replica
+    /// ends it, and so does what is seen of the entry, or of a later one, also before that is recorded.
     fn leaves_with(&self) -> Option<String> {
         let entry = self.departure.as_ref()?.takes_works()?;
         let directory = &self.memory.as_ref()?.pin.directory;
         let cleared = self.policies.is_cleared() && self.mirror.is_cleared(directory);
-        (self.may_apply() && cleared && !self.own.is_there()).then(|| entry.to_owned())
+        let owner_leaves = self.owner.is_none_or(|owner| owner.leave);
+        let ended = owner_leaves || self.own.is_there() || self.own.keeps(entry);
+        (self.may_apply() && cleared && !ended).then(|| entry.to_owned())
     }
 
     /// Whether what the ledgers record of this departure may go now, and whether more may be recorded.
-    fn may_take(&self, now: Duration) -> (bool, bool) {
-        if self.session.is_some() {
-            let word = self.leaving.word.filter(|(_, since)| *since + FRESH >= now).map(|(word, _)| word);
-            // What its Works say by now is heard first, where they can be listed.
-            let stands = word == Some(Word::Stands) && self.works.shown.is_complete();
-            return (stands || word == Some(Word::Silent), stands);
+    fn may_take(&mut self, now: Duration) -> (bool, bool) {
+        if self.session.is_none() {
+            let silent = self.state.closed.as_ref().is_some_and(|problem| SILENT.contains(&problem.reason));
+            return (silent && self.leaving.confirmed, false);
         }
-        // Before it was tried, nobody knows what it would say.
-        (self.state.closed.as_ref().is_some_and(|problem| SILENT.contains(&problem.reason)), false)
+        let word = self.leaving.word.filter(|(_, since)| *since + FRESH >= now).map(|(word, _)| word);
+        // What its Works say by now is heard first.
+        let stands = word == Some(Word::Stands) && self.works.shown.is_complete();
+        self.leaving.confirmed |= stands;
+        (stands || self.leaving.confirmed && word == Some(Word::Silent), stands)
     }
 
     pub(super) fn leaving_due(&mut self, now: Now, plans: &mut Vec<Plan>) {
@@ -99,14 +120,14 @@ impl Engine {
             plans.push(self.plan(Source::Works, step, Doing::Works(task)));
         }
         let Some(Session { pin, .. }) = self.session.clone() else { return };
-        if self.leaving.under_way || !self.works.is_leaving() {
+        if self.leaving.under_way.is_some() || !self.works.is_leaving() {
             return;
         }
         let works = self.works.questions(&pin, now.mono);
         if works.is_empty() && self.leaving.due > now.mono {
             return;
         }
-        self.leaving.under_way = true;
+        self.leaving.under_way = Some(Asked::Now);
         let examination = Examination {
             pin: pin.clone(),
             entries: Vec::new(),
@@ -128,7 +149,7 @@ impl Engine {
     /// When [`Self::leaving_due`] has something to do.
     pub(super) fn leaving_wake(&self) -> Option<Duration> {
         self.leaves_with()?;
-        let asks = self.session.is_some() && !self.leaving.under_way && self.works.is_leaving();
+        let asks = self.session.is_some() && self.leaving.under_way.is_none() && self.works.is_leaving();
         let again = asks.then_some(self.leaving.due);
         self.works.wake(asks).into_iter().chain(again).min()
     }
@@ -142,23 +163,21 @@ impl Engine {
         now: Now,
         plans: &mut Vec<Plan>,
     ) {
-        self.leaving.under_way = false;
+        let asked = self.leaving.under_way.take();
         if !works.is_empty() {
             self.works.examined(works, now.mono);
         }
         let findings = match outcome {
-            StepOutcome::Found(findings) if self.is_pinned(pin) => findings,
+            StepOutcome::Found(findings) if asked == Some(Asked::Now) && self.is_pinned(pin) => findings,
             _ => return self.leaving.heard(None, now.mono),
         };
-        let judged = findings.judge_departure(pin, Deregistration::Delete).map(|_| ());
+        let judged = findings.judge_departure(pin, Deregistration::Delete);
         self.state.doubt = judged.as_ref().err().map(ToString::to_string);
-        let word = match &judged {
-            Ok(()) => Word::Stands,
-            Err(Doubt::Directory(Mismatch::Unknown { .. })) if !findings.shows_an_entry(pin) => Word::Silent,
-            Err(_) => Word::Doubted,
-        };
-        self.leaving.heard(Some(word), now.mono);
+        self.leaving.heard(Word::of(findings, pin, &judged), now.mono);
         self.works.stir_all();
+        if let (Ok(Departed::EntryDeleted(_)), Reading::Found(own)) = (&judged, &findings.own_entry) {
+            self.own.goes(own, now.mono); // that it says so is heard, however old this is by now
+        }
         if matches!(judged, Err(Doubt::Directory(_))) {
             return self.probe(now, plans);
         }

@@ -41,7 +41,8 @@ pub(crate) struct Seen {
 struct Gone {
     uid: String,
     /// What it said of the workloads when it was first seen to go. After that it is too late for more to go, and not for
-    /// more to stay. `None` once it may have been made anew and deleted again, unseen.
+    /// more to stay: that they stay is not unsaid any more. `None` where it said that they go, and may have been edited, or
+    /// made anew and deleted again, unseen.
     said: Option<Deregistration>,
     asked: u32,
     due: Duration,
@@ -101,11 +102,19 @@ impl Own {
         gone.and_then(|gone| gone.said).unwrap_or(Deregistration::Keep)
     }
 
-    /// The entry is out of sight: what it said counts where it is shown again.
+    /// The entry is out of sight: that what Works made goes counts where it is shown again, and says so still.
     pub(super) fn unheard(&mut self) {
         if let Some(gone) = &mut self.gone {
-            gone.said = None;
+            gone.said = gone.said.filter(|said| *said == Deregistration::Keep);
         }
+    }
+
+    /// Whether a departure with the entry of this UID takes nothing of what Works made: another entry of the name came after
+    /// it, whatever became of that one, or it said itself that they stay.
+    pub(super) fn keeps(&self, uid: &str) -> bool {
+        let other = self.seen.as_ref().is_some_and(|seen| seen.uid != uid);
+        let keeps = |gone: &Gone| gone.uid != uid || gone.said == Some(Deregistration::Keep);
+        other || self.gone.as_ref().is_some_and(keeps)
     }
 
     /// Whether the entry was last seen standing, whoever made it.
@@ -166,16 +175,16 @@ impl Engine {
 
     /// How what is remembered differs from what is so. A UID of the own entry that is not the recorded one is a
     /// registration anew: it is recorded, and nothing else follows from it, but that a replica that left is back. Where that
-    /// one goes, too, the replica stays away, and what Works made is not for the earlier one to take any more.
+    /// one goes, too, the replica stays away, and what Works made is not for the earlier one to take any more; nor where that
+    /// one says by now that it stays.
     fn change_of(&self, memory: &Memory) -> Option<Memory> {
         let leave = self.owner.is_some_and(|owner| owner.leave);
-        let shown = self.own.seen.as_ref().filter(|_| self.session.is_some());
-        let present = shown.filter(|seen| !seen.deleting);
+        let present = self.own.seen.as_ref().filter(|seen| self.session.is_some() && !seen.deleting);
         let departed = match &memory.departed {
             _ if leave => Some(Departed::OwnerLeft),
             Some(Departed::OwnerLeft) => None,
             Some(Departed::EntryDeleted(_) | Departed::EntryDeletedWithWorks(_)) if present.is_some() => None,
-            Some(Departed::EntryDeletedWithWorks(uid)) if shown.is_some_and(|seen| seen.uid != *uid) => {
+            Some(Departed::EntryDeletedWithWorks(uid)) if self.own.keeps(uid) => {
                 Some(Departed::EntryDeleted(uid.clone()))
             }
             other => other.clone(),

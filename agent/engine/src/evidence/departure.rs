@@ -9,7 +9,7 @@ use super::{Deletion, Doubt, Findings};
 use crate::entry::Held;
 use crate::ledger::Ledger;
 use crate::memory::{Departed, Memory};
-use crate::pin::{Pin, Reading};
+use crate::pin::{Mismatch, Pin, Reading};
 use crate::target::Target;
 
 /// Evidence that the replica left a directory: it is in the memory before anything goes.
@@ -66,10 +66,38 @@ impl Findings {
     }
 }
 
+/// What live reads say of a departure that is recorded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Word {
+    /// The directory is in its place and whole, and the own entry is gone, or going.
+    Stands,
+    /// The same, and the entry says by now that what Works made stays.
+    Keeps,
+    /// The directory does not answer.
+    Silent,
+    /// It answers otherwise than is recorded.
+    Doubted,
+}
+
+impl Word {
+    /// What was judged, in a word. `None`: too little was read for any.
+    pub(crate) fn of(findings: &Findings, pin: &Pin, judged: &Result<Departed, Doubt>) -> Option<Self> {
+        match judged {
+            Ok(Departed::EntryDeletedWithWorks(_)) => Some(Self::Stands),
+            Ok(Departed::EntryDeleted(_) | Departed::OwnerLeft) => Some(Self::Keeps),
+            Err(Doubt::Directory(Mismatch::Unknown { .. })) if !findings.shows_an_entry(pin) => {
+                Some(Self::Silent)
+            }
+            Err(Doubt::OwnEntry(_)) if matches!(findings.own_entry, Reading::Unreadable(_)) => None,
+            Err(_) => Some(Self::Doubted),
+        }
+    }
+}
+
 impl Findings {
     /// Whether an entry of the replica's name was read that is not the recorded one on its way out.
     #[must_use]
-    pub(crate) fn shows_an_entry(&self, pin: &Pin) -> bool {
+    fn shows_an_entry(&self, pin: &Pin) -> bool {
         let goes =
             |own: &Object| Some(&own.meta.uid) == pin.entry.as_ref() && own.meta.deletion_timestamp.is_some();
         matches!(&self.own_entry, Reading::Found(own) if !goes(own))

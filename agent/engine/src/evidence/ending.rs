@@ -216,8 +216,8 @@ impl Findings {
     #[must_use]
     pub fn judge_leaving(&self, pin: &Pin, brief: &Brief, tombstone: bool) -> LeaveVerdict {
         let entry = match self.judge_departure(pin, Deregistration::Delete) {
-            Ok(Departed::EntryDeletedWithWorks(entry) | Departed::EntryDeleted(entry)) => entry,
-            Ok(Departed::OwnerLeft) => return LeaveVerdict::Stays("its owner asked to leave".into()),
+            Ok(Departed::EntryDeletedWithWorks(entry)) => entry,
+            Ok(_) => return LeaveVerdict::Stays("the entry says by now that it stays".into()),
             Err(doubt) => return LeaveVerdict::Unproven(doubt.to_string()),
         };
         let stays = |why: &str| LeaveVerdict::Stays(why.to_owned());

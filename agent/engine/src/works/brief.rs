@@ -192,6 +192,13 @@ impl Brief {
         Self { phase: Phase::Leaving, departure: Some(entry.into()), ..self.ending() }
     }
 
+    /// The same Work, where nothing goes after all. What may be there is known still: it is wanted again once the Work can be
+    /// followed.
+    #[must_use]
+    pub fn staying(&self) -> Self {
+        Self { phase: Phase::Applying, departure: None, ..self.clone() }
+    }
+
     /// Whether it is recorded that all of it goes with the own entry of this UID.
     #[must_use]
     pub fn leaves_with(&self, entry: &str) -> bool {

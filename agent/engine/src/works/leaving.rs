@@ -5,17 +5,18 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::brief::Brief;
-use super::bundle::{Bundle, Why};
+use super::bundle::{Bundle, Lost, Why};
 use super::clear::Rest;
 use super::due::Steps;
 use super::recording::with_options;
 use super::{Context, Works};
 use crate::evidence::{Ending, Findings, LeaveVerdict};
 use crate::keeper::Trying;
-use crate::ledger::Home;
+use crate::ledger::{Home, Phase};
 use crate::pin::{Pin, Reading};
 use crate::plan::Step;
 use crate::target::Target;
+use crate::work::Flaw;
 
 /// Evidence is used while it is this fresh; after that it is asked for anew.
 const FRESH: Duration = Duration::from_secs(60);
@@ -194,10 +195,16 @@ impl Works {
         let Some(brief) = bundle.ledger().filter(|_| !bundle.is_altered()).cloned() else {
             return Some(Fate::Stays("somebody changed or removed its record".into()));
         };
-        if let Some(why) = bundle.keeps() {
-            return Some(why);
-        }
         let latest = with_options(&brief, bundle.demand.as_ref());
+        match bundle.keeps() {
+            // Nobody is told that it stays while a restart may know better.
+            Some(Fate::Stays(why)) if brief.phase == Phase::Leaving => {
+                self.record_leaving(uid, latest.staying(), context, steps);
+                return Some(Fate::Open(why, false));
+            }
+            Some(fate) => return Some(fate),
+            None => {}
+        }
         let Some(ending) = Ending::recorded_leaving(&brief, leave.entry) else {
             let (verdict, since) = self.verdicts.get(uid).map(|(verdict, since)| (verdict, *since)).unzip();
             return Some(match verdict {
@@ -264,19 +271,23 @@ impl Bundle {
         if self.is_suspended() {
             return stays("it is suspended, or only planned".into());
         }
-        if self.lost.is_some() {
-            return None;
+        if self.lost == Some(Lost::Unseen) {
+            return stays("it is missing, and was not seen to be deleted".into());
         }
-        if let Some(error) = &self.error {
+        // Of one that was seen to be deleted, only what it says of its deletion counts.
+        let stands = self.lost.is_none();
+        if let Some(error) = self.error.as_ref().filter(|_| stands || self.is_unclear()) {
             return stays(error.to_string());
         }
         if self.is_unread() {
             return Some(Fate::Open("its kinds are still to be found out".into(), false));
         }
         self.flaws.iter().find_map(|flawed| match &flawed.why {
-            Why::Flaw(flaw) => Some(Fate::Stays(format!("manifest {}: {flaw}", flawed.ordinal))),
-            Why::Undiscovered(why) => Some(Fate::Open(why.clone(), false)),
-            Why::UnknownKind | Why::Unsupported(_) => None,
+            Why::Flaw(flaw) if stands || matches!(flaw, Flaw::Option(_)) => {
+                stays(format!("manifest {}: {flaw}", flawed.ordinal))
+            }
+            Why::Undiscovered(why) if stands => Some(Fate::Open(why.clone(), false)),
+            Why::Flaw(_) | Why::Undiscovered(_) | Why::UnknownKind | Why::Unsupported(_) => None,
         })
     }
 }

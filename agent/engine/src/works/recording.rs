@@ -127,7 +127,8 @@ impl Works {
                 Phase::Applying | Phase::Leaving if ended => {
                     Some(Next::Record(latest.ending().into(), Vec::new()))
                 }
-                Phase::Leaving => None,
+                // It does not go with the own entry any more, and nobody asks for it.
+                Phase::Leaving => Some(Next::Record(latest.staying().into(), Vec::new())),
                 Phase::Applying => {
                     let gone = |target| self.is_gone(bundle, brief, target);
                     (bundle.never_began() && brief.targets().all(gone)).then_some(Next::Forget)

@@ -1,5 +1,8 @@
 //! The replica leaves with its own entry, and what its Works made goes with that, where the entry said so.
 
+mod anew;
+mod silence;
+
 use super::super::landmark;
 use super::world::Crash;
 use super::*;
@@ -117,14 +120,78 @@ fn the_word_is_that_of_the_time_of_the_deletion() {
         away.tick(60);
         assert_eq!((away.there().len(), deregistered(&away).0), (there, reason.into()), "{shown}");
     }
-    let mut late = world();
-    late.undeletable = Some(Failure::Unavailable);
-    late.leave("Delete");
-    late.tick(20);
-    late.edit_entry(|entry| entry["spec"]["deregistration"] = "Keep".into());
-    late.undeletable = None;
-    late.tick(60);
-    assert_eq!(late.there(), KEPT, "it is recorded");
+    // Before that one, which heard that they stay, saw it recorded that it left.
+    let mut edited = world();
+    edited.leave("Keep");
+    edited.disconnect();
+    edited.edit_entry(|entry| entry["spec"]["deregistration"] = "Delete".into());
+    edited.connect();
+    edited.tick(60);
+    assert_eq!((edited.there().len(), deregistered(&edited).0), (8, "EntryDeleted".into()), "out of sight");
+}
+
+/// Said after the departure was recorded, it is recorded as well: no Work begins to end then, and what has not gone stays.
+#[test]
+fn an_entry_that_says_by_now_that_they_stay_is_heard_at_any_time() {
+    let keep = |entry: &mut Value| entry["spec"]["deregistration"] = "Keep".into();
+    for seen in [true, false] {
+        for recorded in [true, false] {
+            let case = format!("seen: {seen}, recorded: {recorded}");
+            let mut world = world();
+            world.undeletable = Some(Failure::Unavailable);
+            if !recorded {
+                world.refused.insert("AppliedWork".into(), Failure::Unavailable);
+            }
+            world.leave("Delete");
+            world.tick(20);
+            let leaves = world.ledgers["app"].ledger.phase == Phase::Leaving;
+            assert_eq!((world.leaves_with_works(), leaves), (true, recorded), "{case}");
+            world.online = seen;
+            world.edit_entry(keep);
+            world.online = true;
+            world.tick(60); // a live read shows it, if nothing else
+            world.forget();
+            (world.undeletable, world.refused) = (None, [].into());
+            world.edit_entry(|entry| entry["spec"]["deregistration"] = "Delete".into());
+            world.tick(60);
+            world.start(true);
+            world.tick(60);
+            assert_eq!((world.there().len(), deregistered(&world).0), (8, "EntryDeleted".into()), "{case}");
+            assert_eq!(world.written(), [""; 0], "{case}");
+            assert!(!world.leaves_with_works(), "{case}");
+        }
+    }
+}
+
+/// What its owner says, and that a later entry went as well, ends it before that is recorded.
+#[test]
+fn what_ends_it_ends_it_before_that_is_recorded() {
+    let cases: [(&str, Act); 2] = [
+        ("the owner leaves", |world| world.say_as_owner(&json!({muster_api::marks::LEAVE: "true"}))),
+        ("a later one went", |world| {
+            world.enter();
+            world.drop_entry();
+        }),
+    ];
+    for (case, act) in cases {
+        let mut world = WorkWorld::in_step(&[("app", &[config("a"), config("b")])]);
+        world.undeletable = Some(Failure::Unavailable);
+        world.leave("Delete");
+        world.tick(20);
+        world.undeletable = None;
+        world.deferring = true;
+        act(&mut world);
+        world.plans.retain(|plan| matches!(plan.steps.as_slice(), [Step::Remember(_)]));
+        assert_eq!(world.plans.len(), 1, "{case}: it is to be recorded");
+        world.tick(60);
+        let ends = |step: &Step| matches!(step, Step::Delete(_) | Step::Unmark { .. });
+        assert!(!world.plans.iter().any(|plan| plan.steps.iter().any(ends)), "{case}: {:?}", world.plans);
+        world.deferring = false;
+        world.run();
+        world.tick(60);
+        assert_eq!(world.there().len(), 2, "{case}: {:#?}", world.log);
+        assert!(!world.leaves_with_works(), "{case}");
+    }
 }
 
 #[test]
@@ -232,260 +299,6 @@ fn nothing_is_guessed_at() {
         assert_eq!(world.there().len(), 2, "{case}");
         assert_eq!(deregistered(&world).0, reason, "{case}: {:?}", deregistered(&world));
     }
-}
-
-/// The departure is recorded, and the Works are not: then nothing goes but what is read after that.
-#[test]
-fn the_directory_may_fail_after_the_departure_was_recorded() {
-    let cases: [(&str, Act, Act); 3] = [
-        ("reads fail", |world| world.unreadable = true, |world| world.unreadable = false),
-        (
-            "the definition of Works was replaced",
-            |world| world.landmarks.works_crd = landmark("y"),
-            |world| world.landmarks.works_crd = landmark("w"),
-        ),
-        ("there is no session", WorkWorld::disconnect, WorkWorld::connect),
-    ];
-    for (case, begins, ends) in cases {
-        let mut world = WorkWorld::in_step(&[("app", &[config("a"), config("b")])]);
-        world.refused.insert("AppliedWork".into(), Failure::Unavailable);
-        world.leave("Delete");
-        world.tick(20);
-        assert!(world.memory.as_ref().unwrap().departed.is_some(), "{case}");
-        begins(&mut world);
-        world.refused.clear();
-        world.restart_in_the_midst(world.online);
-        world.tick(120);
-        assert_eq!((world.gone().len(), world.there().len()), (0, 2), "{case}: {:#?}", world.log);
-        assert_eq!(deregistered(&world).0, "Leaving", "{case}");
-        ends(&mut world);
-        world.tick(120);
-        assert_eq!(
-            (world.there().len(), deregistered(&world).0),
-            (0, "EntryDeletedWithWorks".into()),
-            "{case}"
-        );
-    }
-}
-
-/// What is recorded of this departure goes also where the directory does not answer any more, and not where it answers
-/// otherwise.
-#[test]
-fn what_is_recorded_is_finished_without_the_directory() {
-    let recorded = || {
-        let mut world = WorkWorld::in_step(&[("app", &[config("a"), config("b")])]);
-        world.undeletable = Some(Failure::Unavailable);
-        world.leave("Delete");
-        world.tick(20);
-        assert_eq!(world.ledgers["app"].ledger.phase, Phase::Leaving);
-        world.undeletable = None;
-        world
-    };
-    let mut silent = recorded();
-    silent.restart_in_the_midst(false);
-    silent.tick(60);
-    assert_eq!(silent.there().len(), 2, "before it was tried to reach it");
-    silent.disconnect();
-    silent.tick(60);
-    assert_eq!((silent.there().len(), silent.ledgers.len()), (0, 0), "{:#?}", silent.log);
-    assert_eq!(deregistered(&silent).0, "EntryDeletedWithWorks");
-    let mut other = recorded();
-    other.landmarks.execution_namespace = Some(landmark("y"));
-    other.restart_in_the_midst(true);
-    other.tick(120);
-    assert_eq!(other.there().len(), 2, "the execution namespace is another one");
-    // What cannot be read at all hides neither another execution namespace nor another entry.
-    let mut hidden = recorded();
-    hidden.landmarks.execution_namespace = Some(landmark("y"));
-    hidden.landmarks.clusters_crd = Reading::Unreadable("no".into());
-    hidden.restart_in_the_midst(true);
-    hidden.tick(120);
-    assert_eq!(hidden.there().len(), 2, "the execution namespace is another one, and the rest is not read");
-    let mut unseen = recorded();
-    unseen.landmarks.clusters_crd = Reading::Absent;
-    unseen.restart_in_the_midst(true);
-    unseen.tick(60);
-    unseen.enter_unseen();
-    unseen.landmarks.clusters_crd = Reading::Unreadable("no".into());
-    unseen.tick(120);
-    assert_eq!(unseen.there().len(), 2, "there is another entry, which no watch shows");
-    let mut unread = recorded();
-    unread.landmarks.clusters_crd = Reading::Unreadable("no".into());
-    unread.restart_in_the_midst(true);
-    unread.tick(120);
-    assert_eq!(unread.there().len(), 0, "the directory does not answer");
-    let mut refused = recorded();
-    refused.restart_in_the_midst(false);
-    let reason = muster_api::conditions::DirectoryReachable::BeingRemoved;
-    refused.send(Event::Closed(Problem { reason, message: String::new() }));
-    refused.tick(120);
-    assert_eq!(refused.there().len(), 2, "the directory is being removed");
-    // Another departure is recorded than the ledger says.
-    let mut later = recorded();
-    later.edit_ledger("app", |ledger| {
-        let crate::ledger::Of::Work(part) = &mut ledger.of else { panic!("no Work's") };
-        part.departure = Some("earlier".into());
-    });
-    later.restart_in_the_midst(false);
-    later.disconnect();
-    later.tick(120);
-    assert_eq!(later.there().len(), 2, "the ledger ended with another entry");
-    let mut anew = recorded();
-    anew.memory.as_mut().unwrap().pin.entry = Some("new".into());
-    anew.restart_in_the_midst(false);
-    anew.disconnect();
-    anew.tick(120);
-    assert_eq!(anew.there().len(), 2, "another entry is recorded than was deleted");
-}
-
-/// An entry of its name, in the midst: all that the Works ask for is there again, and nothing more went.
-#[test]
-fn an_entry_made_anew_ends_it() {
-    for restart in [None, Some(true), Some(false)] {
-        for stage in 0..3 {
-            let case = format!("{restart:?}, {stage}");
-            let mut world = world();
-            world.undeletable = Some(Failure::Unavailable);
-            world.leave("Delete");
-            world.tick(20);
-            if stage > 0 {
-                world.undeletable = None;
-                world.crash = Some((stage, Crash::Undone));
-                world.tick(20);
-                world.crash = None;
-                world.start(false);
-                assert!(world.objects.len() > 2, "{case}");
-            } else if restart.is_some() {
-                world.restart_in_the_midst(false);
-            }
-            world.undeletable = None;
-            let there = world.there();
-            world.forget();
-            world.enter();
-            if !world.online {
-                world.connect();
-            }
-            world.tick(1);
-            assert_eq!(world.gone(), [""; 0], "{case}");
-            world.tick(60);
-            assert_eq!(world.there(), ALL, "{case}: of {there:?}: {:#?}", world.log);
-            assert!(world.ledgers.values().all(|kept| kept.ledger.phase == Phase::Applying), "{case}");
-            assert_eq!(deregistered(&world).0, "Member", "{case}");
-            world.forget();
-            world.restart(restart != Some(false));
-            world.tick(120);
-            assert_eq!(world.gone(), [""; 0], "{case}");
-        }
-    }
-}
-
-/// Before it is recorded that it is there, nothing more is begun.
-#[test]
-fn an_entry_made_anew_ends_it_before_that_is_recorded() {
-    let mut world = WorkWorld::in_step(&[("app", &[config("a"), config("b")])]);
-    world.undeletable = Some(Failure::Unavailable);
-    world.leave("Delete");
-    world.tick(20);
-    world.deferring = true;
-    world.enter();
-    world.plans.retain(|plan| matches!(plan.steps.as_slice(), [Step::Remember(_)]));
-    assert_eq!(world.plans.len(), 1, "it is to be recorded");
-    world.tick(60);
-    let ends = |step: &Step| matches!(step, Step::Delete(_) | Step::Unmark { .. });
-    assert!(!world.plans.iter().any(|plan| plan.steps.iter().any(ends)), "{:?}", world.plans);
-}
-
-/// It came and was deleted while nobody watched: then it is not for the earlier one to take anything any more.
-#[test]
-fn an_entry_made_anew_and_deleted_again_ends_it_too() {
-    for says in ["Keep", "Delete"] {
-        let mut world = WorkWorld::in_step(&[("app", &[config("a"), config("b")])]);
-        world.undeletable = Some(Failure::Unavailable);
-        world.leave("Delete");
-        world.tick(20);
-        world.disconnect();
-        world.undeletable = None;
-        world.enter();
-        world.leave(says);
-        world.connect();
-        world.tick(60);
-        world.drop_entry();
-        world.tick(120);
-        assert_eq!(world.there().len(), 2, "{says}");
-        assert_eq!(deregistered(&world).0, "EntryDeleted", "{says}");
-    }
-}
-
-/// After it all went, in one process and in two.
-#[test]
-fn an_entry_made_anew_brings_all_of_it_back() {
-    for restart in [false, true] {
-        let mut world = world();
-        world.leave("Delete");
-        world.tick(30);
-        assert_eq!(world.there(), KEPT);
-        if restart {
-            world.restart(true);
-        }
-        world.enter();
-        world.tick(60);
-        assert_eq!(world.there(), ALL, "{:#?}", world.log);
-        assert_eq!(deregistered(&world).0, "Member");
-    }
-}
-
-/// Its Works went with their namespace: what is there stays, and waits for somebody's word.
-#[test]
-fn what_no_work_asks_for_after_that_stays() {
-    let mut world = WorkWorld::in_step(&[("app", &[config("a"), config("b")])]);
-    world.undeletable = Some(Failure::Unavailable);
-    world.leave("Delete");
-    world.tick(20);
-    world.disconnect();
-    world.works.clear();
-    world.enter();
-    world.undeletable = None;
-    world.connect();
-    world.tick(200);
-    world.restart(true);
-    world.tick(200);
-    assert_eq!(world.there(), ["ConfigMap web/a", "ConfigMap web/b"]);
-    assert_eq!(deregistered(&world).0, "Member");
-}
-
-/// A session that was begun with an older record than the present one takes nothing back.
-#[test]
-fn a_session_does_not_bring_back_an_older_word() {
-    let mut world = WorkWorld::in_step(&[("app", &[config("a"), config("b")])]);
-    let before = world.memory.clone().unwrap();
-    world.undeletable = Some(Failure::Unavailable);
-    world.leave("Delete");
-    world.tick(20);
-    let during = world.memory.clone().unwrap();
-    let opened = |memory: &Memory| {
-        let Memory { pin, departed } = memory.clone();
-        Event::Opened(Session { pin, replica: "r".into(), nonce: "n".into(), departed })
-    };
-    let open = |world: &mut WorkWorld, memory: &Memory| {
-        let now = Now { mono: world.now, wall: jiff::Timestamp::UNIX_EPOCH };
-        let plans = world.engine.on(opened(memory), now);
-        world.plans.extend(plans);
-        world.engine.departure.is_some()
-    };
-    assert!(open(&mut world, &before), "it has left");
-    world.tick(20);
-    assert_eq!(deregistered(&world).0, "Leaving", "it has left");
-    world.enter();
-    world.tick(20);
-    assert_eq!(deregistered(&world).0, "Member");
-    world.undeletable = None;
-    world.forget();
-    assert!(!open(&mut world, &during), "it is back");
-    world.tick(60);
-    assert_eq!(world.gone(), [""; 0], "it is back");
-    assert_eq!(deregistered(&world).0, "Member");
-    assert_eq!(world.there().len(), 2);
-    assert!(world.memory.as_ref().unwrap().departed.is_none());
 }
 
 /// What two of them want goes, too, once both are known to end.

@@ -234,6 +234,12 @@ impl WorkWorld {
     }
 
     pub(super) fn connect(&mut self) {
+        self.begin_session();
+        self.list_directory();
+    }
+
+    /// A session begins, and nothing is listed yet.
+    pub(super) fn begin_session(&mut self) {
         let pin = Pin {
             directory: "d".into(),
             clusters_crd: "c".into(),
@@ -247,7 +253,6 @@ impl WorkWorld {
         let (pin, departed) = (memory.pin, memory.departed);
         self.online = true;
         self.send(Event::Opened(Session { pin, replica: "r".into(), nonce: "n".into(), departed }));
-        self.list_directory();
     }
 
     pub(super) fn disconnect(&mut self) {

@@ -353,11 +353,15 @@ impl WorkWorld {
 
     /// The owner of the replica says that nothing is to be written, or that it is.
     pub(in super::super) fn pause(&mut self, paused: bool) {
+        self.paused = paused;
+        self.say_as_owner(&if paused { json!({marks::PAUSE: "true"}) } else { json!({}) });
+    }
+
+    /// The owner of the replica speaks by annotations of the local report.
+    pub(in super::super) fn say_as_owner(&mut self, annotations: &Value) {
         let version = self.next_version();
-        let annotations = if paused { json!({marks::PAUSE: "true"}) } else { json!({}) };
         let report = json!({"metadata": {"name": "directory-sync", "uid": "rep", "resourceVersion": version,
             "annotations": annotations}});
-        self.paused = paused;
         self.send(Event::Replica { watch: ReplicaWatch::Report, change: Change::Applied(object(&report)) });
     }
 }
