@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use muster_api::Object;
 use muster_api::names::STATE_CONFIG_MAP;
 use muster_api::resource::CONFIG_MAPS;
+use muster_engine::memory::Departed;
 use muster_engine::time::backoff;
 use muster_engine::{Failure, Memory};
 use muster_kit::client::{CallError, Client};
@@ -23,6 +24,9 @@ use crate::failure::failure;
 const PIN: &str = "pin";
 /// Key of why the replica left its directory; absent while it did not.
 const DEPARTED: &str = "departed";
+/// Key of the UID of the deleted entry, where that said that what Works made goes with it. It has a key of its own, so that an
+/// older agent reads that the entry was deleted, and keeps what Works made.
+const WITH_WORKS: &str = "departedWithWorks";
 
 /// First and longest wait before the memory of an earlier life is read again.
 const AGAIN: (Duration, Duration) = (Duration::from_millis(500), Duration::from_secs(8));
@@ -202,8 +206,14 @@ impl Store {
 /// What is written, key by key. In a patch, none takes a key away.
 fn data(memory: &Memory) -> BTreeMap<&'static str, Option<String>> {
     let Memory { pin, departed } = memory;
-    let departed = departed.as_ref().map(|departed| json!(departed).to_string());
-    BTreeMap::from([(PIN, Some(json!(pin).to_string())), (DEPARTED, departed)])
+    let (departed, with_works) = match departed {
+        Some(Departed::EntryDeletedWithWorks(uid)) => {
+            (Some(Departed::EntryDeleted(uid.clone())), Some(uid.clone()))
+        }
+        other => (other.clone(), None),
+    };
+    let departed = departed.map(|departed| json!(departed).to_string());
+    BTreeMap::from([(PIN, Some(json!(pin).to_string())), (DEPARTED, departed), (WITH_WORKS, with_works)])
 }
 
 /// Reads what was written. The error is the key that holds something else.
@@ -212,14 +222,21 @@ fn memory(data: &BTreeMap<String, String>) -> Result<Memory, &'static str> {
         serde_json::from_str(text).map_err(|_| key)
     }
     let pin = read(data.get(PIN).ok_or(PIN)?, PIN)?;
-    let departed = data.get(DEPARTED).map(|text| read(text, DEPARTED)).transpose()?;
+    let departed = match data.get(DEPARTED).map(|text| read(text, DEPARTED)).transpose()? {
+        // Of another entry it was said before an older agent acted here.
+        Some(Departed::EntryDeleted(uid)) if data.get(WITH_WORKS) == Some(&uid) => {
+            Some(Departed::EntryDeletedWithWorks(uid))
+        }
+        // It is written otherwise.
+        Some(Departed::EntryDeletedWithWorks(_)) => return Err(DEPARTED),
+        other => other,
+    };
     Ok(Memory { pin, departed })
 }
 
 #[cfg(test)]
 mod tests {
     use muster_engine::Pin;
-    use muster_engine::memory::Departed;
 
     use super::*;
 
@@ -243,6 +260,28 @@ mod tests {
         assert_eq!(super::memory(&old), Ok(Memory { pin, departed: None }));
     }
 
+    /// An older agent knows the key no more than what it means, and leaves it as it is.
+    #[test]
+    fn an_older_agent_reads_that_the_entry_was_deleted_and_nothing_of_works() {
+        let with_works =
+            Memory { departed: Some(Departed::EntryDeletedWithWorks("e".into())), ..Memory::default() };
+        let written = kept(&with_works);
+        assert_eq!(written[DEPARTED], r#"{"entryDeleted":"e"}"#);
+        let patched =
+            data(&Memory { departed: Some(Departed::EntryDeleted("e".into())), ..Memory::default() });
+        assert_eq!(patched[WITH_WORKS], None, "it is taken back");
+        for (departed, expected) in [
+            (None, None),
+            (Some(r#""ownerLeft""#), Some(Departed::OwnerLeft)),
+            (Some(r#"{"entryDeleted":"later"}"#), Some(Departed::EntryDeleted("later".into()))),
+        ] {
+            let mut older = written.clone();
+            older.remove(DEPARTED);
+            older.extend(departed.map(|text| (DEPARTED.to_owned(), text.to_owned())));
+            assert_eq!(memory(&older).unwrap().departed, expected);
+        }
+    }
+
     #[test]
     fn what_the_agent_did_not_write_is_named_and_never_taken() {
         let pin = json!(Pin::default()).to_string();
@@ -252,6 +291,7 @@ mod tests {
             (vec![(DEPARTED, r#""ownerLeft""#)], PIN),
             (vec![(PIN, pin.as_str()), (DEPARTED, "")], DEPARTED),
             (vec![(PIN, pin.as_str()), (DEPARTED, r#""elsewhere""#)], DEPARTED),
+            (vec![(PIN, pin.as_str()), (DEPARTED, r#"{"entryDeletedWithWorks":"e"}"#)], DEPARTED),
         ] {
             let data = data.into_iter().map(|(key, value)| (key.to_owned(), value.to_owned())).collect();
             assert_eq!(memory(&data), Err(key), "{data:?}");
