@@ -172,6 +172,10 @@ impl Engine {
             }
             Event::Ledgers(change) => self.ledgers_changed(change),
             Event::LedgerTried(outcome) => self.ledger_tried(outcome),
+            Event::LeavingTried(outcome) => {
+                self.state.leaving = Some(outcome);
+                self.works.stir_all();
+            }
             Event::Done { plan, outcomes } => self.done(plan, outcomes, now, &mut plans),
             Event::Heartbeat(outcome) => self.state.heartbeat(outcome),
             Event::Admitted => self.resume(),

@@ -80,6 +80,8 @@ pub enum Event {
     Ledgers(Change<Kept>),
     /// Whether ledgers come back as they are written; `Ok` where they do.
     LedgerTried(Result<(), Problem<LedgerUsable>>),
+    /// Whether one that says that a Work ends with the replica's own entry comes back so; else why not.
+    LeavingTried(Result<(), String>),
     /// A plan was carried out, as far as it went.
     Done {
         /// Which one.

@@ -20,6 +20,8 @@ pub(crate) struct State {
     pub(crate) doubt: Option<String>,
     /// Whether ledgers come back as they are written; `None` until it was tried.
     pub(crate) ledger: Option<Result<(), Problem<LedgerUsable>>>,
+    /// Whether they can say that a Work ends with the own entry, or why not; `None` until it was tried.
+    pub(crate) leaving: Option<Result<(), String>>,
     reads: BTreeMap<DirectoryWatch, Health>,
     beats: Health,
     pub(crate) heartbeat: Option<Heartbeat>,
@@ -34,6 +36,7 @@ impl State {
             corrected: 0,
             doubt: None,
             ledger: None,
+            leaving: None,
             reads: BTreeMap::new(),
             beats: Health::default(),
             heartbeat: None,

@@ -1,6 +1,7 @@
 //! Whether ledgers come back as they are written. Another tool may have put its own CRD of the same name in the place of
 //! Muster's, and a server drops without a word what a definition does not know. So a full ledger is posted as a dry run,
-//! at the start and whenever the definition changes.
+//! at the start and whenever the definition changes: one of a Work that ends with the own entry, and, where a definition
+//! does not take that, one of a Work that is applied. An older definition keeps nothing but such an end from being recorded.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -39,6 +40,31 @@ const TRIAL: &str = "trial";
 
 /// What a trial says; `Ok` where ledgers come back whole.
 pub type Verdict = Result<(), Problem<LedgerUsable>>;
+
+/// What a trial says of ledgers, and of those of Works that end with the own entry.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Tried {
+    ledger: Verdict,
+    leaving: Result<(), String>,
+}
+
+impl Tried {
+    fn neither(problem: Problem<LedgerUsable>) -> Self {
+        Self { leaving: Err(problem.message.clone()), ledger: Err(problem) }
+    }
+
+    /// `whole`: what came of a ledger of a Work that ends with the own entry; `applied`, where that is not taken: what of one
+    /// of a Work that is applied.
+    fn of(whole: Problem<LedgerUsable>, applied: Verdict) -> Self {
+        let Err(problem) = applied else {
+            let name = APPLIED_WORKS.full_name();
+            let remedy = "apply multicluster.yaml of this agent's version in this cluster";
+            let why = format!("CRD {name} is older than this agent: {remedy} ({})", whole.message);
+            return Self { ledger: Ok(()), leaving: Err(why) };
+        };
+        Self::neither(problem)
+    }
+}
 
 /// Tries, and tells the engine, until `cancel`.
 pub async fn follow(
@@ -131,23 +157,25 @@ struct Trials {
     client: Client,
     events: mpsc::Sender<Event>,
     definition: Definition,
-    told: Option<Verdict>,
+    told: Option<Tried>,
     failures: u32,
 }
 
 impl Trials {
     /// One trial. How long to wait for the next, where there is to be one.
     async fn run(&mut self) -> Result<Option<Duration>, Closed> {
-        let verdict = match self.definition {
-            Definition::Gone => Some(Err(missing("it is not there, or is being deleted"))),
+        let tried = match self.definition {
+            Definition::Gone => Some(Tried::neither(missing("it is not there, or is being deleted"))),
             Definition::Unseen | Definition::Served => attempt(&self.client).await,
         };
-        let usable = matches!(verdict, Some(Ok(())));
-        if let Some(verdict) = verdict
-            && self.told.as_ref() != Some(&verdict)
+        let usable = matches!(&tried, Some(Tried { ledger: Ok(()), .. }));
+        if let Some(tried) = tried
+            && self.told.as_ref() != Some(&tried)
         {
-            self.told = Some(verdict.clone());
-            self.events.send(Event::LedgerTried(verdict)).await.map_err(|_| Closed)?;
+            self.told = Some(tried.clone());
+            for event in [Event::LeavingTried(tried.leaving), Event::LedgerTried(tried.ledger)] {
+                self.events.send(event).await.map_err(|_| Closed)?;
+            }
         }
         if usable {
             self.failures = 0;
@@ -159,8 +187,16 @@ impl Trials {
 }
 
 /// Tries once. `None`: the server says nothing of ledgers.
-async fn attempt(client: &Client) -> Option<Verdict> {
-    let spec = layout::spec(&full());
+async fn attempt(client: &Client) -> Option<Tried> {
+    match post(client, Phase::Leaving).await? {
+        Ok(()) => Some(Tried { ledger: Ok(()), leaving: Ok(()) }),
+        Err(problem) if problem.reason == LedgerUsable::Missing => Some(Tried::neither(problem)),
+        Err(problem) => Some(Tried::of(problem, post(client, Phase::Applying).await?)),
+    }
+}
+
+async fn post(client: &Client, phase: Phase) -> Option<Verdict> {
+    let spec = layout::spec(&full(phase));
     let body = body(&json!({"generateName": format!("{POLICY_LEDGER}{TRIAL}-")}), &spec);
     match client.create_dry_run(&APPLIED_WORKS, None, MANAGER, body).await {
         Ok(answer) => Some(compare(&spec, &answer)),
@@ -228,8 +264,8 @@ fn difference(sent: &Value, kept: &Value, path: &str) -> Option<String> {
     }
 }
 
-/// A ledger in which every field is set.
-fn full() -> Ledger {
+/// A ledger in which every field is set that there is in this phase.
+fn full(phase: Phase) -> Ledger {
     let text = |text: &str| text.to_owned();
     let target = Target { resource: ROLE_BINDINGS, namespace: Some(text(TRIAL)), name: text(TRIAL) };
     let subject = json!({"apiGroup": "rbac.authorization.k8s.io", "kind": "User", "name": TRIAL});
@@ -246,7 +282,7 @@ fn full() -> Ledger {
         options: Arc::new(of_work),
         places: [(target.clone(), Place { ordinal: 0, options: Arc::new(own) })].into(),
         left: BTreeMap::new(),
-        departure: Some(TRIAL.into()),
+        departure: (phase == Phase::Leaving).then(|| TRIAL.into()),
     };
     Ledger {
         of: Of::Work(Box::new(part)),
@@ -256,7 +292,7 @@ fn full() -> Ledger {
         directory: text(TRIAL),
         replica: text(TRIAL),
         nonce: text(TRIAL),
-        phase: Phase::Applying,
+        phase,
         items: vec![Arc::new(item)],
         resources: [target].into(),
         applied: None,
@@ -271,7 +307,7 @@ mod tests {
     use super::*;
 
     fn tried(edit: impl FnOnce(&mut Value)) -> Verdict {
-        let sent = layout::spec(&full());
+        let sent = layout::spec(&full(Phase::Leaving));
         let mut answer =
             json!({"metadata": {"name": "x"}, "spec": serde_json::from_str::<Value>(&sent).unwrap()});
         edit(&mut answer);
@@ -294,6 +330,7 @@ mod tests {
             ("/spec", "ledger", "spec.ledger"),
             ("/spec/ledger", "nonce", "spec.ledger.nonce"),
             ("/spec/ledger", "departure", "spec.ledger.departure"),
+            ("/spec/ledger", "phase", "spec.ledger.phase"),
             ("/spec/ledger", "options", "spec.ledger.options"),
             ("/spec/ledger/source", "uid", "spec.ledger.source.uid"),
             ("/spec/ledger/manifests/0", "roleRef", "spec.ledger.manifests[0].roleRef"),
@@ -313,6 +350,24 @@ mod tests {
         }
         let changed = tried(|answer| answer["spec"]["ledger"]["manifests"][0]["metadata"]["x"] = json!(null));
         assert!(changed.unwrap_err().message.contains("spec.ledger.manifests[0].metadata "));
+    }
+
+    /// A definition that knows nothing of an end with the own entry refuses nothing but that.
+    #[test]
+    fn an_older_definition_is_usable_for_all_but_what_it_does_not_know() {
+        let whole = || tried(|answer| drop(answer["spec"]["ledger"]["departure"].take())).unwrap_err();
+        let Tried { ledger, leaving } = Tried::of(whole(), Ok(()));
+        assert_eq!(ledger, Ok(()));
+        let why = leaving.unwrap_err();
+        assert!(why.contains("multicluster.yaml") && why.contains("departure"), "{why}");
+        let other = tried(|answer| answer["spec"] = json!({})).unwrap_err();
+        let Tried { ledger, leaving } = Tried::of(whole(), Err(other.clone()));
+        assert_eq!((ledger, leaving), (Err(other.clone()), Err(other.message)));
+        let spec =
+            |phase| serde_json::from_str::<Value>(&layout::spec(&full(phase))).unwrap()["ledger"].take();
+        let (leaving, applying) = (spec(Phase::Leaving), spec(Phase::Applying));
+        assert_eq!((&leaving["phase"], &leaving["departure"]), (&json!("Leaving"), &json!(TRIAL)));
+        assert_eq!((&applying["phase"], &applying["departure"]), (&json!("Applying"), &Value::Null));
     }
 
     fn definition(deleting: bool) -> Object {

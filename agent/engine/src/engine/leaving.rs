@@ -98,17 +98,23 @@ impl Engine {
         (self.may_apply() && cleared && !ended).then(|| entry.to_owned())
     }
 
-    /// Whether what the ledgers record of this departure may go now, and whether more may be recorded.
-    fn may_take(&mut self, now: Duration) -> (bool, bool) {
+    /// Whether what the ledgers record of this departure may go now, and whether more may be recorded, or why not.
+    fn may_take(&mut self, now: Duration) -> (bool, Result<(), String>) {
+        let unheard = || Err("the directory does not answer as it should".to_owned());
         if self.session.is_none() {
             let silent = self.state.closed.as_ref().is_some_and(|problem| SILENT.contains(&problem.reason));
-            return (silent && self.leaving.confirmed, false);
+            return (silent && self.leaving.confirmed, unheard());
         }
         let word = self.leaving.word.filter(|(_, since)| *since + FRESH >= now).map(|(word, _)| word);
         // What its Works say by now is heard first.
         let stands = word == Some(Word::Stands) && self.works.shown.is_complete();
         self.leaving.confirmed |= stands;
-        (stands || self.leaving.confirmed && word == Some(Word::Silent), stands)
+        let record = match &self.state.leaving {
+            Some(tried) if stands => tried.clone(),
+            None if stands => Err("whether that can be recorded is still to be tried".into()),
+            _ => unheard(),
+        };
+        (stands || self.leaving.confirmed && word == Some(Word::Silent), record)
     }
 
     pub(super) fn leaving_due(&mut self, now: Now, plans: &mut Vec<Plan>) {
@@ -116,7 +122,9 @@ impl Engine {
         let (take, record) = self.may_take(now.mono);
         let context =
             crate::works::Context { now: now.mono, connected: self.session.is_some(), wall: now.wall };
-        for (task, step) in self.works.leave(&Leave { entry: &entry, take, record }, context) {
+        for (task, step) in
+            self.works.leave(&Leave { entry: &entry, take, record: record.as_ref().map(drop) }, context)
+        {
             plans.push(self.plan(Source::Works, step, Doing::Works(task)));
         }
         let Some(Session { pin, .. }) = self.session.clone() else { return };

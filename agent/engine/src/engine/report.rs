@@ -65,7 +65,15 @@ impl Engine {
             conditions.push(Condition::new(reason, message, at));
         }
         match &state.ledger {
-            Some(Ok(())) => conditions.push(Condition::new(LedgerUsable::Usable, "", at)),
+            Some(Ok(())) => {
+                let message = match &state.leaving {
+                    Some(Err(why)) => {
+                        format!("but nothing of Works goes with the entry of this cluster: {why}")
+                    }
+                    Some(Ok(())) | None => String::new(),
+                };
+                conditions.push(Condition::new(LedgerUsable::Usable, message, at));
+            }
             Some(Err(problem)) => {
                 conditions.push(Condition::new(problem.reason, problem.message.clone(), at));
             }

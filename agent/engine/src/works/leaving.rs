@@ -32,8 +32,8 @@ pub struct Leave<'a> {
     pub entry: &'a str,
     /// Whether what is recorded of it may go now.
     pub take: bool,
-    /// Whether it may be recorded of more.
-    pub record: bool,
+    /// Whether it may be recorded of more, or why not.
+    pub record: Result<(), &'a String>,
 }
 
 /// How it stands with a Work that has a ledger.
@@ -58,7 +58,7 @@ impl Works {
             && let Some(uid) = self.turns.pop()
         {
             let fate = self.leaving_due(&uid, &home, leave, context, &mut steps);
-            let asks = leave.record && matches!(fate, Some(Fate::Open(_, true)));
+            let asks = leave.record.is_ok() && matches!(fate, Some(Fate::Open(_, true)));
             self.removals.set(&uid, asks, context.now);
             match fate {
                 Some(fate) => drop(self.fates.insert(uid.clone(), fate)),
@@ -211,7 +211,7 @@ impl Works {
                 Some(LeaveVerdict::Stays(why)) => Fate::Stays(why.clone()),
                 Some(LeaveVerdict::Unproven(why)) => Fate::Open(why.clone(), true),
                 Some(LeaveVerdict::Ends(_))
-                    if leave.record && since.is_some_and(|since| since + FRESH >= context.now) =>
+                    if leave.record.is_ok() && since.is_some_and(|since| since + FRESH >= context.now) =>
                 {
                     // Nothing is written after the end is recorded; and who else wants what it made is known then.
                     if bundle.under_way == 0 && self.shown.is_complete() {
@@ -219,8 +219,10 @@ impl Works {
                     }
                     Fate::Going
                 }
-                _ if leave.record => Fate::Open("it is still to be read".into(), true),
-                _ => Fate::Open("the directory does not answer as it should".into(), true),
+                _ => match leave.record {
+                    Ok(()) => Fate::Open("it is still to be read".into(), true),
+                    Err(why) => Fate::Open(why.clone(), true),
+                },
             });
         };
         if !latest.asks_the_same(&brief) {

@@ -220,17 +220,40 @@ fn the_definition_is_older_than_the_agent() {
         .pointer_mut("/spec/versions/0/schema/openAPIV3Schema/properties/spec/properties/ledger/properties")
         .and_then(Value::as_object_mut)
         .unwrap();
+    println!("one that does not know of an end with the own entry, which nobody asks for:");
+    assert!(ledger.remove("departure").is_some());
+    ledger["phase"]["enum"] = json!(["Applying", "Deleting"]);
+    define(&bench, &older.to_string());
+    bench.until("told of", || match condition_of(&bench.report(), "LedgerUsable") {
+        Some((reason, message))
+            if reason == "Usable"
+                && message.contains("nothing of Works goes with the entry of this cluster")
+                && message.contains("apply multicluster.yaml") =>
+        {
+            Ok(())
+        }
+        seen => Err(format!("{seen:?}")),
+    });
+    drop_a_binding(&bench);
+    until_gone(&bench, &[DROPPED]);
+    kept.only(&bench, &[DROPPED]);
+
+    println!("one that does not know of options:");
+    let ledger = older
+        .pointer_mut("/spec/versions/0/schema/openAPIV3Schema/properties/spec/properties/ledger/properties")
+        .and_then(Value::as_object_mut)
+        .unwrap();
     assert!(ledger.remove("options").is_some());
     define(&bench, &older.to_string());
     let message = unusable(&bench, "SchemaTooOld");
     assert!(message.contains("older than this agent: it does not keep spec.ledger.options as"), "{message}");
     nothing_follows(&bench, || drop_policy(&bench.fleet, "ldap-group-admin"));
-    kept.only(&bench, &[]);
+    kept.only(&bench, &[DROPPED]);
     define(&bench, definition());
     bench.told("LedgerUsable", "Usable");
     until_gone(&bench, &[CLUSTER_WIDE]);
     rebuilt(&bench, &["web-api"], &BTreeMap::new());
-    kept.only(&bench, &[CLUSTER_WIDE]);
+    kept.only(&bench, &[DROPPED, CLUSTER_WIDE]);
 }
 
 /// The other tool writes to what it takes for its own: then the server stores it as the definition says.

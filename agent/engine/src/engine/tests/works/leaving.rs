@@ -163,6 +163,69 @@ fn an_entry_that_says_by_now_that_they_stay_is_heard_at_any_time() {
     }
 }
 
+/// What Works made may be what people's grants are for, and is the last to go.
+#[test]
+fn grants_go_before_the_first_work_ends() {
+    let mut world = WorkWorld::in_step(&[("app", &[config("a"), config("b")])]);
+    let text = |text: &str| text.to_owned();
+    let of_policy = "muster-policy-u";
+    let policy = crate::ledger::Ledger {
+        of: crate::ledger::Of::Policy { delete_namespaces: false },
+        maker: crate::mark::Maker { name: text(of_policy), uid: text("u") },
+        generation: 1,
+        resource_version: text("1"),
+        directory: text("d"),
+        replica: text("r"),
+        nonce: text("n"),
+        phase: Phase::Applying,
+        items: Vec::new(),
+        resources: [].into(),
+        applied: None,
+    };
+    let version = world.next_version();
+    world.keep(crate::ledger::Kept { ledger: policy, uid: text("l-u"), version });
+    world.run();
+    world.refused.insert(text(of_policy), Failure::Unavailable);
+    world.leave("Delete");
+    world.tick(60);
+    assert!(world.log.contains(&format!("failed forget {of_policy}")), "{:#?}", world.log);
+    assert_eq!(world.ledgers["app"].ledger.phase, Phase::Applying);
+    assert_eq!(world.there().len(), 2);
+    let (reason, message) = deregistered(&world);
+    let told = message.contains("what policies made") && message.contains("Work app");
+    assert!(reason == "Leaving" && told, "{message}");
+    world.refused.clear();
+    world.tick(60);
+    let log = world.written();
+    assert!(place(&log, &format!("forget {of_policy}")) < place(&log, "record leaving of app"), "{log:#?}");
+    assert_eq!((world.there().len(), deregistered(&world).0), (0, "EntryDeletedWithWorks".into()));
+}
+
+/// The replica's definition of ledgers is an older one: that refuses this, and nothing else.
+#[test]
+fn what_cannot_be_recorded_to_go_stays_until_it_can() {
+    let mut world = world();
+    world.send(Event::LeavingTried(Err("apply multicluster.yaml".into())));
+    world.work("app", &[config("a"), config("b"), config("new")]);
+    world.tick(10);
+    assert!(world.there().contains(&"ConfigMap web/new".to_owned()), "{:#?}", world.log);
+    let (reason, message) = world.condition("LedgerUsable");
+    assert!(reason == "Usable" && message.contains("apply multicluster.yaml"), "{message}");
+    let there = world.there();
+    world.forget();
+    world.leave("Delete");
+    world.tick(120);
+    assert_eq!(world.there(), there);
+    assert_eq!(world.written(), [""; 0], "nothing is recorded");
+    let (reason, message) = deregistered(&world);
+    assert!(reason == "Leaving" && message.contains("apply multicluster.yaml"), "{message}");
+    world.send(Event::LeavingTried(Ok(())));
+    world.tick(60);
+    assert_eq!(deregistered(&world).0, "EntryDeletedWithWorks");
+    assert!(world.ledgers.is_empty());
+    assert_eq!(world.condition("LedgerUsable").1, "");
+}
+
 /// What its owner says, and that a later entry went as well, ends it before that is recorded.
 #[test]
 fn what_ends_it_ends_it_before_that_is_recorded() {

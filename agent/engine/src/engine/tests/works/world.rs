@@ -63,7 +63,7 @@ pub(super) struct WorkWorld {
     pub(super) establishes: bool,
     pub(super) memory: Option<Memory>,
     paused: bool,
-    /// Why writes of the objects of this kind, or of ledgers, fail.
+    /// Why writes of the objects of this kind, or of ledgers, or the end of the ledger of this name fail.
     pub(super) refused: BTreeMap<String, Failure>,
     /// What the server says then.
     pub(super) why: &'static str,
@@ -216,6 +216,7 @@ impl WorkWorld {
         }
         self.list_report();
         self.send(Event::LedgerTried(Ok(())));
+        self.send(Event::LeavingTried(Ok(())));
         self.list_replica();
         if online && !self.online {
             self.connect();

@@ -347,6 +347,10 @@ impl WorkWorld {
 
     fn forget_ledger(&mut self, name: &str, uid: &str, version: &str) -> StepOutcome {
         let Some(kept) = self.ledgers.get(name) else { return StepOutcome::Deleted };
+        if let Some(failure) = self.refused.get(name).copied() {
+            self.log.push(format!("failed forget {name}"));
+            return failed(failure);
+        }
         assert_eq!(kept.uid, uid);
         if kept.version != version {
             self.log.push(format!("refused forget {name}"));
