@@ -262,8 +262,8 @@ conditions! {
     LedgerUsable: "The record of what Muster made in this cluster can be written and read back whole." => {
         Usable: "A trial record came back as it was written." => normal(
             Status::True,
-            "The definition of `appliedworks.multicluster.x-k8s.io` in this cluster is Muster's.",
-            "Nothing.",
+            "The definition of `appliedworks.multicluster.x-k8s.io` in this cluster is Muster's. Where there is a message, it is too old for `spec.deregistration: Delete`, and for nothing else.",
+            "Nothing, or what the message says.",
         ),
         Missing: "There is no definition of the record. For policies nothing is written or deleted until it is back." => warning(
             Status::False,
@@ -295,7 +295,7 @@ conditions! {
         Leaving: "Grants and mirrored copies are being removed, and then what Works made, where the entry said so." => normal(
             Status::False,
             "The entry was deleted in the directory, or the local report has the annotation `multicluster.coreos.com/leave`.",
-            "Wait. The message says what is still there.",
+            "Wait. The message says what is still there, and why. Where the directory cannot confirm any more that it goes, delete it by hand.",
         ),
         EntryDeleted: "The entry was deleted in the directory." => normal(
             Status::True,
