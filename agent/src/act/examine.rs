@@ -130,4 +130,49 @@ mod tests {
             assert_eq!(pin().check(&found.landmarks), Ok(()), "{leaving}");
         }
     }
+
+    /// What is in question is read where the own entry is gone, for who leaves and for nobody else; and what takes the
+    /// directory apart meanwhile shows in the landmarks, which are read after it.
+    #[tokio::test]
+    async fn what_happens_while_works_are_read_shows() {
+        let works = |leaving| Examination {
+            pin: pin(),
+            entries: Vec::new(),
+            policies: Vec::new(),
+            works: vec!["app".into()],
+            leaving,
+        };
+        let server = Server::start().await;
+        let client = server.client();
+        let read = std::cell::Cell::new(false);
+        let reply_to = |ask: &Ask| {
+            if ask.path.contains("/works/") {
+                read.set(true);
+            }
+            let mut reply = answer(ask);
+            if read.get() && ask.path.ends_with("clusters.multicluster.coreos.com") {
+                let metadata = json!({"name": "x", "uid": "another", "resourceVersion": "1"});
+                let (kind, version) = ("CustomResourceDefinition", "apiextensions.k8s.io/v1");
+                reply = self::reply(200, &json!({"kind": kind, "apiVersion": version, "metadata": metadata}));
+            }
+            reply
+        };
+        let examined = Box::pin(async {
+            drop(over(&client, "muster-cluster-east", &works(false)).await); // the connection comes up
+            let stays = over(&client, "muster-cluster-east", &works(false)).await;
+            (stays, over(&client, "muster-cluster-east", &works(true)).await)
+        });
+        let (stays, leaves) = soon("the examinations", async {
+            tokio::select! {
+                outcomes = examined => outcomes,
+                () = server.serve(reply_to) => unreachable!("it serves for ever"),
+            }
+        })
+        .await;
+        let StepOutcome::Found(stays) = stays else { panic!("{stays:?}") };
+        assert_eq!((stays.works.len(), pin().check(&stays.landmarks)), (0, Ok(())));
+        let StepOutcome::Found(leaves) = leaves else { panic!("{leaves:?}") };
+        assert_eq!(leaves.works.len(), 1);
+        assert!(pin().check(&leaves.landmarks).is_err(), "{:?}", leaves.landmarks);
+    }
 }

@@ -3,20 +3,16 @@
 //! at the start and whenever the definition changes: one of a Work that ends with the own entry, and, where a definition
 //! does not take that, one of a Work that is applied. An older definition keeps nothing but such an end from being recorded.
 
-use std::collections::BTreeMap;
-use std::sync::Arc;
+mod sample;
+
 use std::time::Duration;
 
 use muster_api::conditions::LedgerUsable;
 use muster_api::names::POLICY_LEDGER;
-use muster_api::resource::{APPLIED_WORKS, CRDS, ROLE_BINDINGS};
-use muster_engine::Target;
+use muster_api::resource::{APPLIED_WORKS, CRDS};
 use muster_engine::event::{Event, Problem};
-use muster_engine::item::Item;
-use muster_engine::ledger::{Ledger, Of, Phase, Place, WorkPart};
-use muster_engine::mark::Maker;
+use muster_engine::ledger::Phase;
 use muster_engine::time::backoff;
-use muster_engine::work::Options;
 use muster_kit::client::{CallError, Client};
 use muster_kit::watch::{self, Form, Link, WatchEvent, WatchOptions, Watched};
 use serde::Deserialize;
@@ -26,6 +22,7 @@ use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
 
+use self::sample::full;
 use super::{body, layout};
 use crate::MANAGER;
 use crate::metrics::Metrics;
@@ -55,7 +52,7 @@ impl Tried {
 
     /// `whole`: what came of a ledger of a Work that ends with the own entry; `applied`, where that is not taken: what of one
     /// of a Work that is applied.
-    fn of(whole: Problem<LedgerUsable>, applied: Verdict) -> Self {
+    fn of(whole: &Problem<LedgerUsable>, applied: Verdict) -> Self {
         let Err(problem) = applied else {
             let name = APPLIED_WORKS.full_name();
             let remedy = "apply multicluster.yaml of this agent's version in this cluster";
@@ -191,7 +188,7 @@ async fn attempt(client: &Client) -> Option<Tried> {
     match post(client, Phase::Leaving).await? {
         Ok(()) => Some(Tried { ledger: Ok(()), leaving: Ok(()) }),
         Err(problem) if problem.reason == LedgerUsable::Missing => Some(Tried::neither(problem)),
-        Err(problem) => Some(Tried::of(problem, post(client, Phase::Applying).await?)),
+        Err(problem) => Some(Tried::of(&problem, post(client, Phase::Applying).await?)),
     }
 }
 
@@ -264,41 +261,6 @@ fn difference(sent: &Value, kept: &Value, path: &str) -> Option<String> {
     }
 }
 
-/// A ledger in which every field is set that there is in this phase.
-fn full(phase: Phase) -> Ledger {
-    let text = |text: &str| text.to_owned();
-    let target = Target { resource: ROLE_BINDINGS, namespace: Some(text(TRIAL)), name: text(TRIAL) };
-    let subject = json!({"apiGroup": "rbac.authorization.k8s.io", "kind": "User", "name": TRIAL});
-    let mut item = Item::new(target.clone()).with("subjects", json!([subject])).with(
-        "roleRef",
-        json!({"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "view"}),
-    );
-    item.labels.insert(text(TRIAL), text(TRIAL));
-    item.annotations.insert(text(TRIAL), text(TRIAL));
-    let of_work = Options { suspend: true, ..Options::default() };
-    let own = Options { allow_deletion: true, ..Options::default() };
-    let part = WorkPart {
-        namespace: text(TRIAL),
-        options: Arc::new(of_work),
-        places: [(target.clone(), Place { ordinal: 0, options: Arc::new(own) })].into(),
-        left: BTreeMap::new(),
-        departure: (phase == Phase::Leaving).then(|| TRIAL.into()),
-    };
-    Ledger {
-        of: Of::Work(Box::new(part)),
-        maker: Maker { name: text(TRIAL), uid: text(TRIAL) },
-        generation: 1,
-        resource_version: text("1"),
-        directory: text(TRIAL),
-        replica: text(TRIAL),
-        nonce: text(TRIAL),
-        phase,
-        items: vec![Arc::new(item)],
-        resources: [target].into(),
-        applied: None,
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use muster_api::Object;
@@ -356,12 +318,12 @@ mod tests {
     #[test]
     fn an_older_definition_is_usable_for_all_but_what_it_does_not_know() {
         let whole = || tried(|answer| drop(answer["spec"]["ledger"]["departure"].take())).unwrap_err();
-        let Tried { ledger, leaving } = Tried::of(whole(), Ok(()));
+        let Tried { ledger, leaving } = Tried::of(&whole(), Ok(()));
         assert_eq!(ledger, Ok(()));
         let why = leaving.unwrap_err();
         assert!(why.contains("multicluster.yaml") && why.contains("departure"), "{why}");
         let other = tried(|answer| answer["spec"] = json!({})).unwrap_err();
-        let Tried { ledger, leaving } = Tried::of(whole(), Err(other.clone()));
+        let Tried { ledger, leaving } = Tried::of(&whole(), Err(other.clone()));
         assert_eq!((ledger, leaving), (Err(other.clone()), Err(other.message)));
         let spec =
             |phase| serde_json::from_str::<Value>(&layout::spec(&full(phase))).unwrap()["ledger"].take();

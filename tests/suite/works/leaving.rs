@@ -1,13 +1,16 @@
 //! The entry of the cluster is deleted and says that what Works made goes with it. What anybody keeps back stays.
 
+use std::time::Duration;
+
 use http::Method;
 use muster_tests::api::MERGE_PATCH;
 use muster_tests::proxy::{Action, Rule};
+use muster_tests::wait::throughout;
 use serde_json::json;
 
 use super::bench::{Bench, made};
 use super::{LEDGERS, config_map, namespace, put_work, put_work_with, until_told};
-use crate::fleet::{CLUSTERS, OWN};
+use crate::fleet::{CLUSTERS, OWN, REPORT, condition_of};
 
 /// Where the objects lie that Works make here.
 const MAPS: &str = "/api/v1/namespaces/default/configmaps";
@@ -23,6 +26,18 @@ fn leave(bench: &Bench) {
     });
     bench.fleet.directory.api().patch(&entry(), MERGE_PATCH, &says).unwrap();
     bench.fleet.directory.api().delete(&entry()).unwrap();
+}
+
+/// The same, and the first deletion passes, and no other.
+fn leave_in_part(bench: &Bench) {
+    let rest = bench.replica.add(Rule::on(MAPS, Action::Hold).method(Method::DELETE).skip(1));
+    leave(bench);
+    bench.until("one deletion made and others sent", || {
+        match (bench.replica.hits(rest), names(bench).len()) {
+            (1.., 2..=4) => Ok(()),
+            seen => Err(format!("{seen:?}")),
+        }
+    });
 }
 
 fn let_go(bench: &Bench) {
@@ -53,15 +68,7 @@ fn bench() -> Bench {
 #[test]
 fn what_works_made_goes_with_an_entry_that_says_so_also_over_a_crash() {
     let mut bench = bench();
-    // The first deletion passes, and no other.
-    let rest = bench.replica.add(Rule::on(MAPS, Action::Hold).method(Method::DELETE).skip(1));
-    leave(&bench);
-    bench.until("one deletion made and others sent", || {
-        match (bench.replica.hits(rest), names(&bench).len()) {
-            (1.., 2..=4) => Ok(()),
-            seen => Err(format!("{seen:?}")),
-        }
-    });
+    leave_in_part(&bench);
     let message = bench.fleet.reason(&bench.agent, "Deregistered", "Leaving");
     assert!(message.contains("Work app"), "{message}");
     bench.agent.kill().unwrap();
@@ -79,6 +86,35 @@ fn what_works_made_goes_with_an_entry_that_says_so_also_over_a_crash() {
     let left: Vec<_> =
         ledgers["items"].as_array().unwrap().iter().map(|kept| &kept["metadata"]["name"]).collect();
     assert_eq!(left, ["idle"]);
+}
+
+/// What is recorded says what was so. Whether it is still so nobody told the process that begins now.
+#[test]
+fn an_agent_that_begins_while_the_directory_is_away_deletes_nothing() {
+    let mut bench = bench();
+    leave_in_part(&bench);
+    bench.agent.kill().unwrap();
+    bench.directory.cut().unwrap();
+    bench.open();
+    let left = names(&bench);
+    bench.agent.restart().unwrap();
+    bench.until("what it waits for", || {
+        let report = bench.api().get(REPORT).map_err(|error| error.to_string())?;
+        match condition_of(&report, "Deregistered") {
+            Some((reason, message)) if reason == "Leaving" && message.contains("has still to confirm") => {
+                Ok(())
+            }
+            seen => Err(format!("{seen:?}")),
+        }
+    });
+    throughout("all there", Duration::from_secs(5), || {
+        let now = names(&bench);
+        if now == left { Ok(()) } else { Err(format!("{now:?} of {left:?}")) }
+    })
+    .unwrap();
+    bench.directory.restore().unwrap();
+    bench.fleet.reason(&bench.agent, "Deregistered", "EntryDeletedWithWorks");
+    assert_eq!(names(&bench), ["configmaps default/idle"]);
 }
 
 #[test]
@@ -101,9 +137,11 @@ fn an_entry_made_anew_in_the_midst_keeps_the_rest() {
         }
     });
     bench.open();
+    // What was on its way goes yet, and comes again.
+    bench.until("all that its Works ask for", || {
+        let now = names(&bench);
+        let there = |name: &&str| now.contains(&format!("configmaps default/{name}"));
+        if ["a", "b", "c", "idle"].iter().all(there) { Ok(()) } else { Err(format!("{now:?}")) }
+    });
     until_told(&bench.fleet, &bench.agent, "app", "Applied", "Applied");
-    let now = names(&bench);
-    for name in ["a", "b", "c", "idle"] {
-        assert!(now.contains(&format!("configmaps default/{name}")), "{now:?}");
-    }
 }

@@ -76,7 +76,7 @@ impl Leaving {
 
     fn heard(&mut self, word: Option<Word>, now: Duration) {
         self.word = word.map(|word| (word, now));
-        self.confirmed &= !matches!(word, Some(Word::Doubted | Word::Keeps));
+        self.confirmed &= word != Some(Word::Doubted);
         if word == Some(Word::Stands) {
             (self.asked, self.due) = (0, now + AGAIN);
         } else {
@@ -110,9 +110,10 @@ impl Engine {
         let stands = word == Some(Word::Stands) && self.works.shown.is_complete();
         self.leaving.confirmed |= stands;
         let record = match &self.state.leaving {
-            Some(tried) if stands => tried.clone(),
-            None if stands => Err("whether that can be recorded is still to be tried".into()),
-            _ => unheard(),
+            _ if word != Some(Word::Stands) => unheard(),
+            _ if !stands => Err("the Works of the directory are still to be listed".into()),
+            Some(tried) => tried.clone(),
+            None => Err("whether that can be recorded is still to be tried".into()),
         };
         (stands || self.leaving.confirmed && word == Some(Word::Silent), record)
     }

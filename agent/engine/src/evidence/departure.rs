@@ -71,11 +71,9 @@ impl Findings {
 pub(crate) enum Word {
     /// The directory is in its place and whole, and the own entry is gone, or going.
     Stands,
-    /// The same, and the entry says by now that what Works made stays.
-    Keeps,
     /// The directory does not answer.
     Silent,
-    /// It answers otherwise than is recorded.
+    /// It answers otherwise than is recorded, or the entry says by now that what Works made stays.
     Doubted,
 }
 
@@ -84,12 +82,11 @@ impl Word {
     pub(crate) fn of(findings: &Findings, pin: &Pin, judged: &Result<Departed, Doubt>) -> Option<Self> {
         match judged {
             Ok(Departed::EntryDeletedWithWorks(_)) => Some(Self::Stands),
-            Ok(Departed::EntryDeleted(_) | Departed::OwnerLeft) => Some(Self::Keeps),
             Err(Doubt::Directory(Mismatch::Unknown { .. })) if !findings.shows_an_entry(pin) => {
                 Some(Self::Silent)
             }
             Err(Doubt::OwnEntry(_)) if matches!(findings.own_entry, Reading::Unreadable(_)) => None,
-            Err(_) => Some(Self::Doubted),
+            Ok(_) | Err(_) => Some(Self::Doubted),
         }
     }
 }

@@ -1,6 +1,11 @@
+use std::sync::Arc;
+
 use super::*;
+use crate::ledger::Phase;
+use crate::mark::Maker;
 use crate::pin::Found;
 use crate::selector::Selector;
+use crate::works::Brief;
 
 fn landmark(uid: &str) -> Reading {
     Reading::Found(Found { uid: uid.into(), deleting: false })
@@ -121,4 +126,65 @@ fn an_entry_that_left_the_selection_goes_and_one_that_is_in_it_stays() {
         assert_eq!(matches!(verdict, Verdict::Present), stays, "{verdict:?}");
         assert_eq!(matches!(verdict, Verdict::Delete(_)), !stays, "{verdict:?}");
     }
+}
+
+/// Findings that confirm that the own entry is going, and that a Work is there.
+fn departing() -> Findings {
+    let own = r#"{"metadata":{"name":"own","uid":"own-uid","resourceVersion":"9","deletionTimestamp":"2026-01-01T00:00:00Z"},"spec":{"deregistration":"Delete"}}"#;
+    let raw = serde_json::value::RawValue::from_string(own.to_owned()).unwrap();
+    let own_entry = Reading::Found(Box::new(Object::parse(raw).unwrap()));
+    Findings { own_entry, works: vec![("app".into(), entry("app", "app-uid", "{}", false))], ..findings() }
+}
+
+#[test]
+fn a_departure_is_judged_in_a_word() {
+    let word = |edit: &dyn Fn(&mut Findings)| {
+        let mut findings = departing();
+        edit(&mut findings);
+        let judged = findings.judge_departure(&pin(), Deregistration::Delete);
+        Word::of(&findings, &pin(), &judged)
+    };
+    let unreadable = || Reading::Unreadable("no".into());
+    assert_eq!(word(&|_| ()), Some(Word::Stands));
+    assert_eq!(word(&|findings| findings.own_entry = Reading::Absent), Some(Word::Stands));
+    let unread = |findings: &mut Findings| findings.landmarks.clusters_crd = unreadable();
+    assert_eq!(word(&unread), Some(Word::Silent));
+    assert_eq!(word(&|findings| findings.own_entry = Reading::Unreadable("no".into())), None);
+    let doubts: [&dyn Fn(&mut Findings); 5] = [
+        &|findings| findings.own_entry = entry("own", "own-uid", "{}", true), // it says that they stay
+        &|findings| findings.own_entry = entry("own", "own-uid", "{}", false),
+        &|findings| findings.own_entry = entry("own", "another", "{}", true),
+        &|findings| findings.landmarks.directory = Reading::Absent,
+        &|findings| {
+            unread(findings);
+            findings.own_entry = entry("own", "another", "{}", false);
+        },
+    ];
+    for (case, doubt) in doubts.iter().enumerate() {
+        assert_eq!(word(doubt), Some(Word::Doubted), "{case}");
+    }
+}
+
+#[test]
+fn a_work_ends_with_an_entry_that_says_so_still() {
+    let brief = Brief {
+        work: Maker { name: "app".into(), uid: "app-uid".into() },
+        namespace: "muster-cluster-own".into(),
+        generation: 0,
+        resource_version: "1".into(),
+        directory: "d".into(),
+        replica: "r".into(),
+        nonce: "n".into(),
+        phase: Phase::Applying,
+        options: Arc::default(),
+        wanted: Vec::new(),
+        references: [].into(),
+        left: [].into(),
+        departure: None,
+        applied: None,
+    };
+    let verdict = |findings: Findings| findings.judge_leaving(&pin(), &brief, false);
+    assert!(matches!(verdict(departing()), LeaveVerdict::Ends(_)), "{:?}", verdict(departing()));
+    let keeps = || Findings { own_entry: entry("own", "own-uid", "{}", true), ..departing() };
+    assert!(matches!(verdict(keeps()), LeaveVerdict::Stays(_)), "{:?}", verdict(keeps()));
 }

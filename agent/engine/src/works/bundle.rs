@@ -13,7 +13,6 @@ use super::brief::Brief;
 use super::catalog::GroupVersion;
 use super::looks::Look;
 use super::objects::State;
-use super::recording::options_now;
 use super::safe::Safe;
 use crate::applyset;
 use crate::evidence::Ending;
@@ -357,26 +356,6 @@ impl Bundle {
     /// Whether the options of the Work are not known yet, or cannot be followed.
     pub(super) fn is_unclear(&self) -> bool {
         self.is_unread() || matches!(self.error, Some(WorkError::Option { .. }))
-    }
-
-    /// Whether what the Work says of an object that is to go is not known yet, or cannot be followed: then it stays.
-    /// `leaving`: the Work ends with the replica's own entry.
-    pub(super) fn leaves_open(&self, target: &Target, leaving: bool) -> bool {
-        let unclear = self
-            .flaws
-            .iter()
-            .any(|flawed| matches!(flawed.why, Why::Flaw(Flaw::Option(_))) && flawed.named.may_be(target));
-        self.is_unclear() || !self.has_recorded(target, leaving) || unclear
-    }
-
-    /// Whether its ledger says of an object that is to go what the Work says of it now. Of a Work that goes nothing else
-    /// is recorded any more.
-    fn has_recorded(&self, target: &Target, leaving: bool) -> bool {
-        let Some(brief) = self.ledger().filter(|_| !self.keeper.is_busy()) else { return false };
-        let going = self.lost.is_some() || self.is_deleting() || leaving;
-        let Some(Demand { brief: asked, .. }) = &self.demand else { return true };
-        let same = |recorded| options_now(asked, target, recorded) == *recorded;
-        going && brief.left.get(target).is_none_or(same)
     }
 }
 

@@ -4,8 +4,9 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::beside::Beside;
-use super::bundle::Bundle;
+use super::bundle::{Bundle, Demand, Why};
 use super::due::{Steps, Task};
+use super::recording::options_now;
 use super::{Brief, Context, Works};
 use crate::evidence::Ending;
 use crate::ledger::Phase;
@@ -14,7 +15,7 @@ use crate::observed::Observed;
 use crate::plan::Step;
 use crate::target::Target;
 use crate::time::salt;
-use crate::work::{Apply, Deletion as Fate, Options, order};
+use crate::work::{Apply, Deletion as Fate, Flaw, Options, order};
 
 /// What is to be done about one object.
 #[allow(clippy::large_enum_variant)] // it is short-lived
@@ -306,5 +307,27 @@ impl Works {
         let counts = |known: &&Known| known.by.is_none() || makers.contains(&known.by.as_deref());
         let known = known.filter(counts).map(|known| &known.uid);
         marked && !observed.let_go && known.or(recorded).is_none_or(|known| *known == observed.uid)
+    }
+}
+
+impl Bundle {
+    /// Whether what the Work says of an object that is to go is not known yet, or cannot be followed: then it stays.
+    /// `leaving`: the Work ends with the replica's own entry.
+    fn leaves_open(&self, target: &Target, leaving: bool) -> bool {
+        let unclear = self
+            .flaws
+            .iter()
+            .any(|flawed| matches!(flawed.why, Why::Flaw(Flaw::Option(_))) && flawed.named.may_be(target));
+        self.is_unclear() || !self.has_recorded(target, leaving) || unclear
+    }
+
+    /// Whether its ledger says of an object that is to go what the Work says of it now. Of a Work that goes nothing else
+    /// is recorded any more.
+    fn has_recorded(&self, target: &Target, leaving: bool) -> bool {
+        let Some(brief) = self.ledger().filter(|_| !self.keeper.is_busy()) else { return false };
+        let going = self.lost.is_some() || self.is_deleting() || leaving;
+        let Some(Demand { brief: asked, .. }) = &self.demand else { return true };
+        let same = |recorded| options_now(asked, target, recorded) == *recorded;
+        going && brief.left.get(target).is_none_or(same)
     }
 }

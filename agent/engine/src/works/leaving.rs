@@ -199,6 +199,7 @@ impl Works {
         match bundle.keeps() {
             // Nobody is told that it stays while a restart may know better.
             Some(Fate::Stays(why)) if brief.phase == Phase::Leaving => {
+                self.verdicts.remove(uid); // once it does not any more, it is read anew
                 self.record_leaving(uid, latest.staying(), context, steps);
                 return Some(Fate::Open(why, false));
             }
@@ -230,7 +231,7 @@ impl Works {
             return Some(Fate::Going);
         }
         if !leave.take {
-            return Some(Fate::Going);
+            return Some(Fate::Open("the directory has still to confirm that it goes".into(), false));
         }
         Some(match self.leave_due(uid, &brief, &ending, context, steps) {
             Rest::Others(others) => Fate::Stays(format!("{others} objects are wanted by other Works")),

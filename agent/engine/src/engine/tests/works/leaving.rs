@@ -1,6 +1,7 @@
 //! The replica leaves with its own entry, and what its Works made goes with that, where the entry said so.
 
 mod anew;
+mod keeping;
 mod silence;
 
 use super::super::landmark;
@@ -44,6 +45,16 @@ fn deregistered(world: &WorkWorld) -> (String, String) {
 
 fn unmarked(world: &WorkWorld) {
     assert!(world.objects.values().all(|object| world::maker(object).is_none()), "{:#?}", world.log);
+}
+
+/// The departure is recorded, and of its Work that it ends with it. Nothing can be deleted yet.
+fn recorded() -> WorkWorld {
+    let mut world = WorkWorld::in_step(&[("app", &[config("a"), config("b")])]);
+    world.undeletable = Some(Failure::Unavailable);
+    world.leave("Delete");
+    world.tick(20);
+    assert_eq!(world.ledgers["app"].ledger.phase, Phase::Leaving);
+    world
 }
 
 #[test]
@@ -201,42 +212,22 @@ fn grants_go_before_the_first_work_ends() {
     assert_eq!((world.there().len(), deregistered(&world).0), (0, "EntryDeletedWithWorks".into()));
 }
 
-/// The replica's definition of ledgers is an older one: that refuses this, and nothing else.
-#[test]
-fn what_cannot_be_recorded_to_go_stays_until_it_can() {
-    let mut world = world();
-    world.send(Event::LeavingTried(Err("apply multicluster.yaml".into())));
-    world.work("app", &[config("a"), config("b"), config("new")]);
-    world.tick(10);
-    assert!(world.there().contains(&"ConfigMap web/new".to_owned()), "{:#?}", world.log);
-    let (reason, message) = world.condition("LedgerUsable");
-    assert!(reason == "Usable" && message.contains("apply multicluster.yaml"), "{message}");
-    let there = world.there();
-    world.forget();
-    world.leave("Delete");
-    world.tick(120);
-    assert_eq!(world.there(), there);
-    assert_eq!(world.written(), [""; 0], "nothing is recorded");
-    let (reason, message) = deregistered(&world);
-    assert!(reason == "Leaving" && message.contains("apply multicluster.yaml"), "{message}");
-    world.send(Event::LeavingTried(Ok(())));
-    world.tick(60);
-    assert_eq!(deregistered(&world).0, "EntryDeletedWithWorks");
-    assert!(world.ledgers.is_empty());
-    assert_eq!(world.condition("LedgerUsable").1, "");
-}
-
 /// What its owner says, and that a later entry went as well, ends it before that is recorded.
 #[test]
 fn what_ends_it_ends_it_before_that_is_recorded() {
-    let cases: [(&str, Act); 2] = [
-        ("the owner leaves", |world| world.say_as_owner(&json!({muster_api::marks::LEAVE: "true"}))),
-        ("a later one went", |world| {
-            world.enter();
-            world.drop_entry();
-        }),
+    let cases: [(&str, Act, usize); 2] = [
+        ("the owner leaves", |world| world.say_as_owner(&json!({muster_api::marks::LEAVE: "true"})), 2),
+        (
+            "a later one went",
+            |world| {
+                world.enter();
+                world.leave("Delete");
+                world.drop_entry();
+            },
+            0, // that is a departure of its own
+        ),
     ];
-    for (case, act) in cases {
+    for (case, act, left) in cases {
         let mut world = WorkWorld::in_step(&[("app", &[config("a"), config("b")])]);
         world.undeletable = Some(Failure::Unavailable);
         world.leave("Delete");
@@ -244,123 +235,22 @@ fn what_ends_it_ends_it_before_that_is_recorded() {
         world.undeletable = None;
         world.deferring = true;
         act(&mut world);
-        world.plans.retain(|plan| matches!(plan.steps.as_slice(), [Step::Remember(_)]));
-        assert_eq!(world.plans.len(), 1, "{case}: it is to be recorded");
-        world.tick(60);
+        let remembers = |plan: &&crate::plan::Plan| matches!(plan.steps.as_slice(), [Step::Remember(_)]);
+        assert_eq!(world.plans.iter().filter(remembers).count(), 1, "{case}: it is to be recorded");
         let ends = |step: &Step| matches!(step, Step::Delete(_) | Step::Unmark { .. });
-        assert!(!world.plans.iter().any(|plan| plan.steps.iter().any(ends)), "{case}: {:?}", world.plans);
+        for _ in 0..60 {
+            world.tick(1);
+            assert!(!world.plans.iter().any(|plan| plan.steps.iter().any(ends)), "{case}: {:?}", world.plans);
+        }
         world.deferring = false;
         world.run();
         world.tick(60);
-        assert_eq!(world.there().len(), 2, "{case}: {:#?}", world.log);
-        assert!(!world.leaves_with_works(), "{case}");
-    }
-}
-
-#[test]
-fn what_a_work_keeps_back_stays() {
-    let cases: [(&str, Act, &str); 6] = [
-        ("suspended", |world| world.annotate("app", "suspend", &"true".into()), "suspended"),
-        ("only planned", |world| world.annotate("app", "plan-only", &"true".into()), "planned"),
-        ("an unknown option", |world| world.annotate("app", "x", &"true".into()), "no option"),
-        ("an unknown value", |world| world.annotate("app", "deletion", &"perhaps".into()), "unknown value"),
-        (
-            "a manifest with an unknown option",
-            |world| world.work("app", &[with(config("a"), "delet", "x"), config("b")]),
-            "manifest 0",
-        ),
-        (
-            "a malformed manifest",
-            |world| world.work("app", &[json!({"kind": 1}), config("a"), config("b")]),
-            "manifest 0",
-        ),
-    ];
-    for (case, act, told) in cases {
-        for restart in [false, true] {
-            let mut world =
-                WorkWorld::in_step(&[("app", &[config("a"), config("b")]), ("other", &[config("c")])]);
-            act(&mut world);
-            world.tick(10);
-            if restart {
-                world.restart(true);
-            }
-            world.forget();
-            world.leave("Delete");
-            world.tick(60);
-            assert_eq!(world.gone(), ["delete ConfigMap web/c"], "{case}");
-            assert!(world.ledgers.contains_key("app"), "{case}");
-            let (reason, message) = deregistered(&world);
-            assert_eq!(reason, "EntryDeletedWithWorks", "{case}");
-            assert!(message.contains("Work app (") && message.contains(told), "{case}: {message}");
-        }
-    }
-}
-
-/// Said while the Works' objects go: what is not gone yet stays.
-#[test]
-fn a_work_is_heard_until_the_last_of_it_is_gone() {
-    let cases: [(&str, Act); 3] = [
-        ("suspended", |world| world.annotate("app", "suspend", &"true".into())),
-        ("an unknown option", |world| world.annotate("app", "x", &"true".into())),
-        ("orphaned", |world| world.annotate("app", "deletion", &"orphan".into())),
-    ];
-    for (case, act) in cases {
-        let mut world = WorkWorld::in_step(&[("app", &[config("a"), config("b")])]);
-        world.undeletable = Some(Failure::Unavailable);
-        world.leave("Delete");
-        world.tick(20);
-        assert_eq!(world.ledgers["app"].ledger.phase, Phase::Leaving, "{case}");
-        assert_eq!(deregistered(&world).0, "Leaving", "{case}");
-        act(&mut world);
-        world.undeletable = None;
-        world.tick(60);
-        assert_eq!(world.there(), ["ConfigMap web/a", "ConfigMap web/b"], "{case}");
-        assert_eq!(deregistered(&world).0, "EntryDeletedWithWorks", "{case}");
-    }
-}
-
-/// Of a Work that cannot be read nothing goes; where it may be readable later, that is awaited.
-#[test]
-fn nothing_is_guessed_at() {
-    type Case = (&'static str, Act, &'static str);
-    let cases: [Case; 8] = [
-        ("it is missing", |world| drop(world.works.remove("app")), "EntryDeletedWithWorks"),
-        (
-            "another one has its name",
-            |world| world.works.get_mut("app").unwrap()["metadata"]["uid"] = "other".into(),
-            "EntryDeletedWithWorks",
-        ),
-        ("reads fail", |world| world.unreadable = true, "Member"),
-        (
-            "the directory was restored",
-            |world| world.works.get_mut("app").unwrap()["metadata"]["generation"] = 0.into(),
-            "Leaving",
-        ),
-        ("another directory", |world| world.landmarks.directory = landmark("other"), "Member"),
-        ("the definition of Works is gone", |world| world.landmarks.works_crd = Reading::Absent, "Member"),
-        (
-            "the execution namespace was replaced",
-            |world| world.landmarks.execution_namespace = Some(landmark("y")),
-            "Member",
-        ),
-        (
-            "it was never pinned",
-            |world| world.memory.as_mut().unwrap().pin.works_crd = None,
-            "EntryDeletedWithWorks",
-        ),
-    ];
-    for (case, act, reason) in cases {
-        let mut world = WorkWorld::in_step(&[("app", &[config("a"), config("b")])]);
-        act(&mut world);
-        if case == "it was never pinned" {
-            world.restart(true);
-            world.tick(5);
-        }
-        world.leave("Delete");
-        world.tick(120);
-        assert_eq!(world.gone(), [""; 0], "{case}");
-        assert_eq!(world.there().len(), 2, "{case}");
-        assert_eq!(deregistered(&world).0, reason, "{case}: {:?}", deregistered(&world));
+        assert_eq!(
+            (world.there().len(), world.leaves_with_works()),
+            (left, left == 0),
+            "{case}: {:#?}",
+            world.log
+        );
     }
 }
 
@@ -374,21 +264,6 @@ fn what_only_works_that_end_want_goes() {
     world.leave("Delete");
     world.tick(60);
     assert_eq!((world.there(), world.ledgers.len()), (vec![], 0), "{:#?}", world.log);
-    assert_eq!(deregistered(&world).0, "EntryDeletedWithWorks");
-}
-
-/// What other Works want that stay is left to them.
-#[test]
-fn what_a_work_that_stays_wants_stays() {
-    let mut world = WorkWorld::in_step(&[("one", &[config("a"), config("b")])]);
-    world.work("two", &[config("a")]);
-    world.tick(10);
-    world.annotate("two", "suspend", &"true".into());
-    world.tick(10);
-    world.forget();
-    world.leave("Delete");
-    world.tick(60);
-    assert_eq!(world.gone(), ["delete ConfigMap web/b"]);
     assert_eq!(deregistered(&world).0, "EntryDeletedWithWorks");
 }
 

@@ -5,6 +5,7 @@ mod carry;
 mod departure;
 mod replica;
 mod rules;
+mod session;
 mod sight;
 mod vaults;
 
@@ -91,6 +92,9 @@ pub(super) struct WorkWorld {
     pub(super) done_first: bool,
     pub(super) crash: Option<(usize, Crash)>,
     pub(super) dead: bool,
+    /// Whether live reads showed to this process that the own entry went from a directory that is whole, and none has shown
+    /// otherwise since.
+    confirmed: bool,
     /// What live reads proved so far.
     proved: rules::Proved,
     /// The versions of objects that this process wrote.
@@ -147,6 +151,7 @@ impl WorkWorld {
             done_first: false,
             crash: None,
             dead: false,
+            confirmed: false,
             proved: rules::Proved::default(),
             wrote: BTreeMap::new(),
             log: Vec::new(),
@@ -198,7 +203,7 @@ impl WorkWorld {
     /// The process begins, and reads what there is.
     pub(super) fn start(&mut self, online: bool) {
         self.engine = Engine::new(Scope::None, OWN.into());
-        (self.dead, self.online) = (false, false);
+        (self.dead, self.online, self.confirmed) = (false, false, false);
         self.crash = self.crash.filter(|(left, _)| *left > 0); // it ended the process before
         self.events.clear();
         self.plans.clear();
@@ -232,33 +237,6 @@ impl WorkWorld {
     /// The same, and what was done is not forgotten.
     pub(super) fn restart_in_the_midst(&mut self, online: bool) {
         self.start(online);
-    }
-
-    pub(super) fn connect(&mut self) {
-        self.begin_session();
-        self.list_directory();
-    }
-
-    /// A session begins, and nothing is listed yet.
-    pub(super) fn begin_session(&mut self) {
-        let pin = Pin {
-            directory: "d".into(),
-            clusters_crd: "c".into(),
-            policies_crd: Some("p".into()),
-            works_crd: Some("w".into()),
-            execution_namespace: Some("x".into()),
-            cluster: "own".into(),
-            entry: None,
-        };
-        let memory = self.memory.get_or_insert(Memory { pin, departed: None }).clone();
-        let (pin, departed) = (memory.pin, memory.departed);
-        self.online = true;
-        self.send(Event::Opened(Session { pin, replica: "r".into(), nonce: "n".into(), departed }));
-    }
-
-    pub(super) fn disconnect(&mut self) {
-        self.online = false;
-        self.send(Event::Closed(unreachable()));
     }
 
     pub(super) fn send(&mut self, event: Event) {
@@ -302,8 +280,14 @@ impl WorkWorld {
         for step in plans.iter().flat_map(|plan| &plan.steps) {
             self.check_idle(step);
             match step {
-                Step::Delete(deletion) => self.check_unwanted(deletion.target(), true),
-                Step::Unmark { target, .. } => self.check_unwanted(target, false),
+                Step::Delete(deletion) => {
+                    self.check_unwanted(deletion.target(), true);
+                    self.check_confirmed(deletion.target());
+                }
+                Step::Unmark { target, .. } => {
+                    self.check_unwanted(target, false);
+                    self.check_confirmed(target);
+                }
                 _ => {}
             }
         }
@@ -390,24 +374,5 @@ impl WorkWorld {
             self.forlorn.insert(uid.to_owned());
         }
         self.tell_work(Change::Gone(object(&work)));
-    }
-
-    /// The directory is listed anew.
-    pub(super) fn list_directory(&mut self) {
-        let works: Vec<_> = self.works.values().map(object).collect();
-        for (watch, objects) in [
-            (
-                DirectoryWatch::OwnEntry,
-                self.entry.is_object().then(|| object(&self.entry)).into_iter().collect(),
-            ),
-            (DirectoryWatch::Policies, Vec::new()),
-            (DirectoryWatch::Works, works),
-        ] {
-            let listed = objects.into_iter().map(Change::Listed);
-            // What happens after it began is shown after it.
-            let changes = [Change::ListBegan].into_iter().chain(listed).chain([Change::ListComplete]);
-            self.events.extend(changes.map(|change| Event::Directory { watch, change }));
-        }
-        self.run();
     }
 }

@@ -111,6 +111,8 @@ fn what_no_work_asks_for_after_that_stays() {
     world.undeletable = None;
     world.connect();
     world.tick(200);
+    let ledger = &world.ledgers["app"].ledger;
+    assert_eq!(ledger.phase, Phase::Applying, "a departure with an entry that is restored is another one");
     world.restart(true);
     world.tick(200);
     assert_eq!(world.there(), ["ConfigMap web/a", "ConfigMap web/b"]);

@@ -6,10 +6,8 @@ use serde_json::Value;
 
 use super::{Crash, WorkWorld, object, say};
 use crate::event::{Change, Event, StepOutcome};
-use crate::evidence::{Examination, Findings};
 use crate::failure::Failure;
 use crate::ledger::{Applied, Kept, Ledger};
-use crate::pin::Reading;
 use crate::plan::{Plan, Step};
 use crate::target::Target;
 
@@ -373,37 +371,5 @@ impl WorkWorld {
     pub(in super::super) fn lose_ledger(&mut self, name: &str) {
         let kept = self.ledgers.remove(name).unwrap();
         self.send(Event::Ledgers(Change::Gone(kept)));
-    }
-
-    // === live reads ===
-
-    fn examine(&mut self, examination: &Examination) -> StepOutcome {
-        self.reads.push("examine".into());
-        if !self.online {
-            return failed(Failure::Unavailable);
-        }
-        let read = |found: Option<&Value>| match found {
-            _ if self.unreadable => Reading::Unreadable("timeout".into()),
-            Some(value) => Reading::Found(Box::new(object(value))),
-            None => Reading::Absent,
-        };
-        let mut findings = Findings {
-            landmarks: self.landmarks.clone(),
-            own_entry: read(Some(&self.entry).filter(|entry| !entry.is_null())),
-            entries: Vec::new(),
-            policies: Vec::new(),
-            works: Vec::new(),
-        };
-        if examination.may_conclude(&findings) {
-            let of = |name: &String| (name.clone(), read(self.works.get(name)));
-            findings.works = examination.works.iter().map(of).collect();
-            self.note_reads(examination);
-        }
-        StepOutcome::Found(findings)
-    }
-
-    /// The own entry is another, or none: null.
-    pub(in super::super) fn set_entry(&mut self, entry: Value) {
-        self.entry = entry;
     }
 }

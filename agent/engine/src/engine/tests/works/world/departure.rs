@@ -3,10 +3,11 @@
 use jiff::Timestamp;
 use serde_json::Value;
 
-use super::{Change, DirectoryWatch, Event, WorkWorld, object, say};
-use crate::evidence::Examination;
+use super::{Change, DirectoryWatch, Event, WorkWorld, landmark, object, say};
+use crate::evidence::{Examination, Findings};
 use crate::ledger::{Ledger, Of, Phase};
 use crate::memory::{Departed, Memory};
+use crate::pin::{Landmarks, Reading};
 use crate::target::Target;
 use crate::time::Now;
 
@@ -124,6 +125,33 @@ impl WorkWorld {
             let known = self.memory.as_ref().is_some_and(|before| before.departed == memory.departed);
             let latest = self.said.last().is_some_and(|(latest, _)| latest == uid);
             assert!(known || latest, "{uid} is not the latest one");
+        }
+    }
+
+    /// What live reads show of a departure.
+    pub(super) fn note_word(&mut self, findings: &Findings) {
+        let Landmarks { directory, clusters_crd, policies_crd, works_crd, execution_namespace } =
+            &findings.landmarks;
+        let parts = [(directory, "d"), (clusters_crd, "c"), (policies_crd, "p"), (works_crd, "w")];
+        let namespace = execution_namespace.as_ref().map(|namespace| (namespace, "x"));
+        let mut parts = parts.into_iter().chain(namespace);
+        let is_read = |reading: &Reading| !matches!(reading, Reading::Unreadable(_));
+        let entry_is_read = !matches!(findings.own_entry, Reading::Unreadable(_));
+        let differs = parts.clone().any(|(part, pinned)| is_read(part) && *part != landmark(pinned));
+        if differs || entry_is_read && !self.is_leaving() {
+            self.confirmed = false;
+        } else if entry_is_read && parts.all(|(part, _)| is_read(part)) {
+            self.confirmed = true;
+        }
+    }
+
+    /// What goes with the own entry goes while that was confirmed to this process.
+    pub(super) fn check_confirmed(&self, target: &Target) {
+        let of = |kept: &&crate::ledger::Kept| kept.ledger.resources.contains(target);
+        let mut ledgers = self.ledgers.values().filter(of);
+        let leaves = ledgers.any(|kept| kept.ledger.phase == Phase::Leaving);
+        if leaves && self.leaves_with_works() && self.events.is_empty() {
+            assert!(self.confirmed, "{}: nothing confirms that it goes: {:#?}", say(target), self.log);
         }
     }
 
