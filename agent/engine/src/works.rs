@@ -22,7 +22,7 @@
 //!   about them;
 //! - `clear`: what becomes of what is wanted no more, `versions` where its version is not served any more; `beside`: whether another Work may want it; `heritage`: what another
 //!   Work of the name takes over;
-//! - `leaving`: what ends with the replica's own entry;
+//! - `leaving`: what ends with the replica's own entry, `inside`: what lies in what goes then;
 //! - `wakes`: what was refused and is tried again when something changes, `rounds` when;
 //! - `outcome`: what came of it; `status`: what people are told, `remains` of what is to go.
 
@@ -37,6 +37,7 @@ mod feedback;
 mod fights;
 mod figures;
 mod heritage;
+mod inside;
 mod kept;
 mod kinds;
 mod leaving;
@@ -162,6 +163,8 @@ pub struct Works {
     turns: Turns,
     /// Works of which something stays since another one wants it, or may.
     waits_beside: BTreeSet<String>,
+    /// Works that wait, while the replica leaves, for what lies in what they let go, or others do.
+    waits_inside: BTreeSet<String>,
     /// The Works of which something is not applied.
     incomplete: BTreeSet<String>,
     /// Steps under way.
@@ -274,6 +277,7 @@ impl Works {
 
     fn stir_claimants(&mut self, target: &Target) {
         self.claims.get(target).into_iter().flatten().for_each(|uid| self.turns.push(uid));
+        self.stir_inside();
     }
 
     /// What failed so is tried again at once: what it waited for may be there.

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use super::beside::Beside;
 use super::bundle::{Bundle, Demand, Why};
 use super::due::{Steps, Task};
+use super::inside::{Inside, Others};
 use super::recording::options_now;
 use super::{Brief, Context, Works};
 use crate::evidence::Ending;
@@ -13,6 +14,7 @@ use crate::ledger::Phase;
 use crate::live::{Known, Live};
 use crate::observed::Observed;
 use crate::plan::Step;
+use crate::protected;
 use crate::target::Target;
 use crate::time::salt;
 use crate::work::{Apply, Deletion as Fate, Flaw, Options, order};
@@ -109,12 +111,13 @@ impl Works {
     }
 
     /// What a ledger records of a Work that ends with the replica's own entry. What another Work wants, which stays, is left
-    /// to that one.
+    /// to that one; and so does a namespace or a definition in which something stays, also of another Work. `entry`: the UID
+    /// of that entry.
     pub(super) fn leave_due(
         &mut self,
         uid: &str,
         brief: &Arc<Brief>,
-        ending: &Ending,
+        (ending, entry): (&Ending, &str),
         context: Context,
         steps: &mut Steps,
     ) -> Rest {
@@ -124,7 +127,7 @@ impl Works {
         targets.sort_by_key(|target| std::cmp::Reverse(wave(target)));
         let beside = if targets.is_empty() { Beside::default() } else { self.beside(bundle) };
         let stays = self.heir(bundle).map(|heir| self.heritage(brief, heir)).unwrap_or_default();
-        let (mut last, mut others) = (None, 0);
+        let (mut last, mut others) = (None, Others::default());
         for target in targets {
             let wave = wave(target);
             if last.is_some_and(|last| last > wave) {
@@ -132,16 +135,29 @@ impl Works {
             }
             match self.judge(brief, (Some(ending), true), target, (&beside, &stays), context) {
                 Clear::Done => continue,
-                Clear::Inherited | Clear::Claimed | Clear::Open => {
-                    others += 1;
+                clear @ (Clear::Inherited | Clear::Claimed | Clear::Open) => {
+                    others.count += 1;
+                    others.passing |=
+                        !matches!(clear, Clear::Inherited) && self.claim_may_pass(brief, target);
                     continue;
                 }
                 Clear::Wait => {}
                 Clear::Later(due) => self.later(due, uid),
-                Clear::Act(step) => {
+                Clear::Act(mut step) => {
                     if !self.has_room(uid) {
                         last = Some(wave);
                         break;
+                    }
+                    if matches!(*step, Step::Delete(_)) && protected::is_protected(&target.resource) {
+                        match self.inside(brief, target, entry, others) {
+                            Inside::Nothing => {}
+                            Inside::Stays => step = self.letting_go(target).map_or(step, Box::new),
+                            Inside::Going => {
+                                self.waits_inside.insert(uid.to_owned());
+                                last = Some(wave);
+                                continue;
+                            }
+                        }
                     }
                     self.note_kept(brief, target, &step);
                     self.act(Task::Clear { work: uid.to_owned(), target: target.clone() }, *step, steps);
@@ -149,7 +165,7 @@ impl Works {
             }
             last = Some(wave);
         }
-        match (last, others) {
+        match (last, others.count) {
             (Some(_), _) => Rest::Going,
             (None, 0) => Rest::Gone,
             (None, others) => Rest::Others(others),

@@ -60,9 +60,12 @@ impl Works {
             let fate = self.leaving_due(&uid, &home, leave, context, &mut steps);
             let asks = leave.record.is_ok() && matches!(fate, Some(Fate::Open(_, true)));
             self.removals.set(&uid, asks, context.now);
-            match fate {
-                Some(fate) => drop(self.fates.insert(uid.clone(), fate)),
-                None => drop(self.fates.remove(&uid)),
+            let before = match fate.clone() {
+                Some(fate) => self.fates.insert(uid.clone(), fate),
+                None => self.fates.remove(&uid),
+            };
+            if before != fate {
+                self.stir_inside(); // whether what it has stays may be known now
             }
             self.note(&uid);
             self.note_standing(&uid);
@@ -91,7 +94,7 @@ impl Works {
             })
     }
 
-    fn concerns(&self, bundle: &Bundle) -> bool {
+    pub(super) fn concerns(&self, bundle: &Bundle) -> bool {
         let ours = |brief: &Arc<Brief>| {
             let home = self.home.as_ref();
             home.is_none_or(|home| (&brief.directory, &brief.replica) == (&home.directory, &home.replica))
@@ -233,9 +236,14 @@ impl Works {
         if !leave.take {
             return Some(Fate::Open("the directory has still to confirm that it goes".into(), false));
         }
-        Some(match self.leave_due(uid, &brief, &ending, context, steps) {
+        Some(match self.leave_due(uid, &brief, (&ending, leave.entry), context, steps) {
             Rest::Others(others) => Fate::Stays(format!("{others} objects are wanted by other Works")),
             Rest::Going => Fate::Going,
+            Rest::Gone if let Some((settled, other)) = self.endangered(&brief) => {
+                let why = format!("what it leaves lies in what Work {other} may take away");
+                self.waits_inside.insert(uid.to_owned());
+                if settled { Fate::Stays(why) } else { Fate::Open(why, false) }
+            }
             Rest::Gone => {
                 self.forget_left(uid, &brief, context, steps);
                 Fate::Going
