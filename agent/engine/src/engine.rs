@@ -280,7 +280,7 @@ impl Engine {
         }
         session.pin = memory.pin.clone();
         self.leaving.began();
-        self.works.doubt_leaving();
+        self.works.session_began();
         self.belongs(memory, session.replica.clone(), session.nonce.clone());
         if *self.mirror.scope() == Scope::None {
             self.mirror.entries.not_needed();

@@ -113,6 +113,8 @@ pub struct Context {
 pub struct Works {
     /// The view of the Works in the directory.
     pub shown: Listing,
+    /// Whether they were listed since the session began.
+    listed: bool,
     /// The view of the ledgers in the replica.
     pub ledgers: Listing,
     /// The Works in question, by UID.
@@ -221,8 +223,16 @@ impl Works {
         self.failure = Some((failure, message));
     }
 
+    /// They are followed again, from where that ended.
+    pub fn resumed(&mut self) {
+        if self.listed && !self.shown.is_under_way() && self.failure.take().is_some() {
+            self.stir_all();
+        }
+    }
+
     /// A watch saw the Work of this UID go.
     pub fn gone(&mut self, uid: &str) {
+        self.verdicts.remove(uid); // it may have been read as missing before, and not as deleted
         self.lose(uid, Lost::Tombstone);
     }
 
@@ -238,7 +248,7 @@ impl Works {
 
     /// The listing of the directory is complete: what it did not show is lost.
     pub fn shown_complete(&mut self) {
-        self.failure = None;
+        (self.failure, self.listed) = (None, true);
         let shown = self.shown.completed();
         let lost: Vec<String> = self.bundles.keys().filter(|uid| !shown.contains(*uid)).cloned().collect();
         for uid in lost {

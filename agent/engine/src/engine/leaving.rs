@@ -13,7 +13,6 @@ use muster_api::conditions::DirectoryReachable;
 use super::{Doing, Engine};
 use crate::event::{Session, StepOutcome};
 use crate::evidence::{Doubt, Examination, Findings, Word};
-use crate::memory::Departed;
 use crate::pin::{Pin, Reading};
 use crate::plan::{Plan, Source, Step};
 use crate::time::{Now, backoff};
@@ -107,7 +106,8 @@ impl Engine {
         }
         let word = self.leaving.word.filter(|(_, since)| *since + FRESH >= now).map(|(word, _)| word);
         // What its Works say by now is heard first.
-        let stands = word == Some(Word::Stands) && self.works.shown.is_complete();
+        let heard = self.works.is_heard();
+        let stands = word == Some(Word::Stands) && heard;
         self.leaving.confirmed |= stands;
         let record = match &self.state.leaving {
             _ if word != Some(Word::Stands) => unheard(),
@@ -115,7 +115,7 @@ impl Engine {
             Some(tried) => tried.clone(),
             None => Err("whether that can be recorded is still to be tried".into()),
         };
-        (stands || self.leaving.confirmed && word == Some(Word::Silent), record)
+        (stands || heard && self.leaving.confirmed && word == Some(Word::Silent), record)
     }
 
     pub(super) fn leaving_due(&mut self, now: Now, plans: &mut Vec<Plan>) {
@@ -184,7 +184,7 @@ impl Engine {
         self.state.doubt = judged.as_ref().err().map(ToString::to_string);
         self.leaving.heard(Word::of(findings, pin, &judged), now.mono);
         self.works.stir_all();
-        if let (Ok(Departed::EntryDeleted(_)), Reading::Found(own)) = (&judged, &findings.own_entry) {
+        if let Some(own) = findings.shows_keep(pin) {
             self.own.goes(own, now.mono); // that it says so is heard, however old this is by now
         }
         if matches!(judged, Err(Doubt::Directory(_))) {
@@ -199,7 +199,8 @@ impl Engine {
         }
         let departs = self.departure.as_ref().and_then(|departure| departure.takes_works());
         if departs.is_some() && departs == pin.entry.as_deref() {
-            self.works.found_leaving(findings, pin, works, now.mono);
+            let heard = self.own.was_heard(pin.entry.as_deref());
+            self.works.found_leaving(findings, (pin, heard), works, now.mono);
         }
     }
 }

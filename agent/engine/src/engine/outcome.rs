@@ -132,6 +132,10 @@ impl Engine {
 
     /// Live reads say whether the own entry was deleted, and the directory whole.
     fn own_found(&mut self, findings: &Findings, pin: &Pin, now: Now, plans: &mut Vec<Plan>) {
+        // It may be out of sight of its watch, and no older than what that showed.
+        if let Some(own) = findings.going(pin).filter(|_| pin.check(&findings.landmarks).is_ok()) {
+            self.own.goes(own, now.mono);
+        }
         match findings.judge_departure(pin, self.own.said(pin.entry.as_deref())) {
             Ok(departed) => {
                 let Some(mut memory) = self.memory.clone() else { return };

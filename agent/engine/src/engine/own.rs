@@ -26,6 +26,8 @@ pub(crate) struct Own {
     pub(crate) seen: Option<Seen>,
     /// That the entry was seen to go, and its UID. Absence alone says nothing of this.
     gone: Option<Gone>,
+    /// The UID of the last one that this process saw go, and say that what Works made goes.
+    heard: Option<String>,
 }
 
 /// The own entry as the directory shows it.
@@ -80,6 +82,9 @@ impl Own {
     /// The entry was seen to go: as it is shown, or was last.
     pub(super) fn goes(&mut self, object: &Object, now: Duration) {
         let (uid, says) = (&object.meta.uid, deregistration(object));
+        if says == Deregistration::Delete {
+            self.heard = Some(uid.clone());
+        }
         match self.gone.as_mut().filter(|gone| gone.uid == *uid) {
             Some(gone) if gone.said.is_none() || says == Deregistration::Keep => gone.said = Some(says),
             Some(_) => {}
@@ -100,6 +105,11 @@ impl Own {
     pub(super) fn said(&self, uid: Option<&str>) -> Deregistration {
         let gone = self.gone.as_ref().filter(|gone| Some(gone.uid.as_str()) == uid);
         gone.and_then(|gone| gone.said).unwrap_or(Deregistration::Keep)
+    }
+
+    /// Whether this process saw the entry of this UID go, and say that what Works made goes.
+    pub(super) fn was_heard(&self, uid: Option<&str>) -> bool {
+        uid.is_some() && self.heard.as_deref() == uid
     }
 
     /// The entry is out of sight: that what Works made goes counts where it is shown again, and says so still.

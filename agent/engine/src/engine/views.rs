@@ -41,6 +41,7 @@ impl Engine {
                 }
                 return;
             }
+            Change::Alive if watch == DirectoryWatch::Works => self.works.resumed(),
             Change::Alive => {}
             Change::ListBegan => {
                 self.listing(watch).began();

@@ -92,12 +92,28 @@ impl Word {
 }
 
 impl Findings {
-    /// Whether an entry of the replica's name was read that is not the recorded one on its way out.
+    /// The recorded own entry, where it was read on its way out.
     #[must_use]
-    fn shows_an_entry(&self, pin: &Pin) -> bool {
+    pub(crate) fn going(&self, pin: &Pin) -> Option<&Object> {
         let goes =
             |own: &Object| Some(&own.meta.uid) == pin.entry.as_ref() && own.meta.deletion_timestamp.is_some();
-        matches!(&self.own_entry, Reading::Found(own) if !goes(own))
+        match &self.own_entry {
+            Reading::Found(own) if goes(own) => Some(own),
+            _ => None,
+        }
+    }
+
+    /// The same, where it says that what Works made stays. That counts whatever else was read, or was not.
+    #[must_use]
+    pub(crate) fn shows_keep(&self, pin: &Pin) -> Option<&Object> {
+        self.going(pin).filter(|own| deregistration(own) == Deregistration::Keep)
+    }
+
+    /// Whether an entry of the replica's name was read that is not the recorded one on its way out with what Works made.
+    #[must_use]
+    fn shows_an_entry(&self, pin: &Pin) -> bool {
+        matches!(self.own_entry, Reading::Found(_))
+            && (self.going(pin).is_none() || self.shows_keep(pin).is_some())
     }
 }
 

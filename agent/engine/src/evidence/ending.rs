@@ -212,15 +212,19 @@ impl Findings {
     }
 
     /// Judges whether what a Work made goes with the replica's own entry, whose departure is recorded, and said so. That of
-    /// a Work that cannot be shown to stand, or to have been seen to go, stays.
+    /// a Work that cannot be shown to stand, or to have been seen to go, stays. `heard`: this process saw the entry go,
+    /// and say so; of one that is gone, nobody else knows what it said last.
     #[must_use]
-    pub fn judge_leaving(&self, pin: &Pin, brief: &Brief, tombstone: bool) -> LeaveVerdict {
+    pub fn judge_leaving(&self, pin: &Pin, brief: &Brief, tombstone: bool, heard: bool) -> LeaveVerdict {
         let entry = match self.judge_departure(pin, Deregistration::Delete) {
             Ok(Departed::EntryDeletedWithWorks(entry)) => entry,
             Ok(_) => return LeaveVerdict::Stays("the entry says by now that it stays".into()),
             Err(doubt) => return LeaveVerdict::Unproven(doubt.to_string()),
         };
         let stays = |why: &str| LeaveVerdict::Stays(why.to_owned());
+        if !heard && matches!(self.own_entry, Reading::Absent) {
+            return stays("the own entry is gone, and this process did not see what it said last");
+        }
         if pin.works_crd.is_none() || pin.execution_namespace.is_none() {
             return stays(
                 "the execution namespace and the CRD of Works could not be read when the directory was joined",

@@ -183,7 +183,7 @@ fn a_work_ends_with_an_entry_that_says_so_still() {
         departure: None,
         applied: None,
     };
-    let verdict = |findings: Findings| findings.judge_leaving(&pin(), &brief, false);
+    let verdict = |findings: Findings| findings.judge_leaving(&pin(), &brief, false, true);
     assert!(matches!(verdict(departing()), LeaveVerdict::Ends(_)), "{:?}", verdict(departing()));
     let keeps = || Findings { own_entry: entry("own", "own-uid", "{}", true), ..departing() };
     assert!(matches!(verdict(keeps()), LeaveVerdict::Stays(_)), "{:?}", verdict(keeps()));

@@ -85,6 +85,18 @@ impl Works {
         self.verdicts.clear();
     }
 
+    /// A session begins: what the Works say by now is still to be heard.
+    pub fn session_began(&mut self) {
+        self.doubt_leaving();
+        self.listed = false;
+    }
+
+    /// Whether what the Works of the directory say by now is known: they were listed in this session, and are followed.
+    #[must_use]
+    pub fn is_heard(&self) -> bool {
+        self.listed && !self.shown.is_under_way() && self.failure.is_none()
+    }
+
     /// Whether something of this directory's Works is still to go, or to be found out.
     #[must_use]
     pub fn is_leaving(&self) -> bool {
@@ -141,11 +153,11 @@ impl Works {
         }
     }
 
-    /// Live reads show how it stands with these Works.
+    /// Live reads show how it stands with these Works. `heard`: this process saw the own entry go, and say that they go.
     pub fn found_leaving(
         &mut self,
         findings: &Findings,
-        pin: &Pin,
+        (pin, heard): (&Pin, bool),
         questions: &[(String, String)],
         now: Duration,
     ) {
@@ -167,7 +179,7 @@ impl Works {
             {
                 continue; // it was read before what the watch has shown since
             }
-            let verdict = findings.judge_leaving(pin, &brief, tombstone);
+            let verdict = findings.judge_leaving(pin, &brief, tombstone, heard);
             self.verdicts.insert(uid.clone(), (verdict, now));
         }
     }

@@ -1,6 +1,7 @@
 //! The replica leaves with its own entry, and what its Works made goes with that, where the entry said so.
 
 mod anew;
+mod hearing;
 mod inside;
 mod keeping;
 mod silence;
