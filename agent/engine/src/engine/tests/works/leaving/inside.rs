@@ -70,22 +70,64 @@ fn a_namespace_waits_for_what_goes_in_it() {
 #[test]
 fn what_stays_for_others_keeps_what_it_lies_in() {
     let own: [Value; 2] = [in_team("c"), may_go(namespace("team"))];
-    for recorded in [false, true] {
-        let mut world = WorkWorld::in_step(&[("one", &own)]);
-        world.work("two", &[in_team("c")]);
-        if recorded {
+    let cases: [(&str, Act); 2] = [
+        ("suspended", |world| {
+            world.work("two", &[in_team("c")]);
             world.tick(10);
-        }
-        world.annotate("two", "suspend", &"true".into());
+            world.annotate("two", "suspend", &"true".into());
+        }),
+        ("not to be followed", |world| world.work("two", &[with(in_team("c"), "delet", "x")])),
+    ];
+    for (case, act) in cases {
+        let mut world = WorkWorld::in_step(&[("one", &own)]);
+        act(&mut world);
         world.tick(10);
         world.leave("Delete");
         world.tick(120);
         let there = ["ConfigMap team/c", "Namespace team"];
-        assert_eq!(world.there(), there, "{recorded}: {:#?}", world.log);
+        assert_eq!(world.there(), there, "{case}: {:#?}", world.log);
         let (reason, message) = deregistered(&world);
         let told = message.contains("Namespace team");
-        assert!(reason == "EntryDeletedWithWorks" && told, "{recorded}: {message}");
+        assert!(reason == "EntryDeletedWithWorks" && told, "{case}: {message}");
     }
+}
+
+/// What others want that end, too, is only waited for.
+#[test]
+fn what_only_works_that_end_want_keeps_nothing() {
+    for refused in [false, true] {
+        let mut world = WorkWorld::in_step(&[("one", &[in_team("c"), may_go(namespace("team"))])]);
+        world.work("two", &[in_team("c"), in_team("d")]);
+        world.tick(10);
+        if refused {
+            world.refused.insert("AppliedWork".into(), Failure::Unavailable);
+        }
+        world.leave("Delete");
+        world.tick(20);
+        world.refused.clear();
+        world.tick(120);
+        assert_eq!((world.there(), world.ledgers.len()), (vec![], 0), "{refused}: {:#?}", world.log);
+    }
+}
+
+/// The record of what one leaves there stays as long as the namespace may go.
+#[test]
+fn what_is_left_in_a_namespace_is_not_forgotten_before_that() {
+    let mut world = WorkWorld::in_step(&[("base", &[may_go(namespace("team"))])]);
+    world.work("db", &[with(in_team("c"), "deletion", "orphan")]);
+    world.tick(10);
+    world.annotate("base", "suspend", &"true".into());
+    world.tick(10);
+    world.leave("Delete");
+    world.tick(60);
+    let (reason, message) = deregistered(&world);
+    let told = message.contains("Work db (") && message.contains("Work base");
+    assert!(reason == "EntryDeletedWithWorks" && told, "{reason}: {message}");
+    world.start(true);
+    world.annotate("base", "suspend", &Value::Null);
+    world.tick(120);
+    assert_eq!(world.there(), ["ConfigMap team/c", "Namespace team"], "{:#?}", world.log);
+    assert_eq!(world.ledgers.len(), 0, "{:#?}", world.log);
 }
 
 /// And what the Work itself leaves there: what it orphans, and the data that nobody allowed to go.
