@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use muster_api::resource::{CLUSTERS, SERVICE_ACCOUNTS};
 use muster_api::{marks, names};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::api::{Api, Call, CallError};
 use crate::args::{Target, Unregister};
@@ -27,6 +27,13 @@ pub(super) async fn run(target: &Target, flags: &Unregister) -> Result<(), Failu
     let (api, name) = (&connection.api, flags.name.as_str());
     let call = |verb| Call::new(verb, &CLUSTERS, None, Some(name));
     let entry = fleet::entry(api, name).await?;
+    if takes_works(&entry) {
+        if flags.force {
+            keep_works(api, name).await?;
+        } else {
+            note("what Works made in that cluster goes with it: the entry says spec.deregistration: Delete");
+        }
+    }
     match api.delete(&CLUSTERS, None, name).await {
         Ok(_) | Err(CallError::NotFound) => {}
         Err(error) => return Err(api.failure(call("delete"), error)),
@@ -68,6 +75,23 @@ pub(super) async fn run(target: &Target, flags: &Unregister) -> Result<(), Failu
     }
     tell_of_namespace(api, &entry, name).await;
     super::written(flags.writing, &entry)
+}
+
+/// Whether what Works made goes with an entry.
+fn takes_works(entry: &Value) -> bool {
+    entry.pointer("/spec/deregistration").is_some_and(|says| says == "Delete")
+}
+
+/// Nobody is waited for, so nothing is to go that takes its time: half of it might be gone when the credential ends.
+async fn keep_works(api: &Api, name: &str) -> Result<(), Failure> {
+    let keep = json!({"spec": {"deregistration": "Keep"}});
+    let call = Call::new("patch", &CLUSTERS, None, Some(name));
+    api.patch(&CLUSTERS, None, name, &keep).await.map_err(|error| api.failure(call, error))?;
+    note(&format!(
+        "cluster.multicluster.coreos.com/{name} {}: spec.deregistration is Keep, since nobody waits for what would go",
+        api.became("changed")
+    ));
+    Ok(())
 }
 
 /// Says what holds the execution namespace, as far as it may be read.
@@ -133,9 +157,11 @@ pub(super) fn explain(kubectl: &Kubectl, flags: &Unregister) -> String {
         );
     }
     let namespace = names::execution_namespace(name);
+    let keep = kubectl
+        .run(&format!("patch mcl {name} --type=merge -p '{{\"spec\":{{\"deregistration\":\"Keep\"}}}}'"));
     let works = format!("-n {namespace} get works.multicluster.x-k8s.io -o name");
     format!(
-        "{}\n{}\n# Muster's own finalizers. These take off those of others, too: see before that there are none. Where the \
+        "{keep}\n{}\n{}\n# Muster's own finalizers. These take off those of others, too: see before that there are none. Where the \
          namespace is another cluster's, nothing in it is touched.\n\
          case \"$({})\" in {name}|'') for work in $({}); do {}; done;; esac\n{} || true\n",
         kubectl.run(&format!("delete mcl {name} --wait=false")),

@@ -48,7 +48,7 @@ pub struct ClusterSpec {
     pub kubernetes_api_endpoints: Option<ClusterRegistryEndpoints>,
     /// What happens to the workloads that Muster applied in the cluster when this entry is deleted: Keep, which is also
     /// what absence means, leaves them; Delete removes what Works made, except where a Work says otherwise, is suspended,
-    /// or is of a protected kind without allow-deletion. What it says when the deletion is asked for counts.
+    /// or is of a protected kind without allow-deletion. Say Delete before the entry is deleted; Keep is heard later, too, as long as the agent reads it.
     #[serde(default)]
     pub deregistration: Option<Deregistration>,
 }

@@ -43,6 +43,8 @@ fn force_takes_off_what_is_musters_and_says_of_the_rest_what_holds_it_and_what_r
     let map = format!("{map}/notes");
     let entry = format!("{CLUSTERS}/{OWN}");
     hold(&fleet, &entry, &json!([ENTRY_FINALIZER, THEIRS]));
+    let delete = json!({"spec": {"deregistration": "Delete"}});
+    fleet.directory.api().patch(&entry, MERGE_PATCH, &delete).unwrap();
     let may_go = json!({"metadata": {"annotations": {"multicluster.coreos.com/allow-deletion": "true"}}});
     fleet.directory.api().patch(NAMESPACE, MERGE_PATCH, &may_go).unwrap();
     fleet.directory.api().delete(NAMESPACE).unwrap();
@@ -59,9 +61,14 @@ fn force_takes_off_what_is_musters_and_says_of_the_rest_what_holds_it_and_what_r
 
     let waited = muster(&fleet.directory, &["unregister", OWN, "--timeout=1"]);
     assert_eq!(waited.code, Some(1), "{}", waited.stderr);
-    for told in
-        [ENTRY_FINALIZER, THEIRS, "unregister east --force", "its cluster's agent removes it", "configmaps"]
-    {
+    for told in [
+        "what Works made in that cluster goes with it",
+        ENTRY_FINALIZER,
+        THEIRS,
+        "unregister east --force",
+        "its cluster's agent removes it",
+        "configmaps",
+    ] {
         assert!(waited.stderr.contains(told), "{told} is missing: {}", waited.stderr);
     }
     fleet.directory.api().get(ACCOUNT).unwrap();
@@ -80,10 +87,12 @@ fn force_takes_off_what_is_musters_and_says_of_the_rest_what_holds_it_and_what_r
     let forced = muster(&fleet.directory, &["unregister", OWN, "--force"]);
     assert_eq!(forced.code, Some(1), "the entry is there: {}", forced.stderr);
     assert!(fleet.directory.api().get(ACCOUNT).is_err());
+    assert_eq!(fleet.directory.api().get(&entry).unwrap()["spec"]["deregistration"], "Keep");
     for path in [WORK, &map, &entry] {
         assert_eq!(finalizers(&fleet, path), json!([THEIRS]), "{path}");
     }
     for told in [
+        "spec.deregistration is Keep",
         "finalizer multicluster.x-k8s.io/work-cleanup removed from work/shop in muster-cluster-east",
         "finalizer multicluster.coreos.com/deregistration removed from cluster/east",
         "work/shop in muster-cluster-east is held by its finalizer example.com/waits",
