@@ -31,6 +31,8 @@ pub(super) struct Member {
     pub(super) entry: Entry,
     /// The plan under way.
     pub(super) doing: Option<(u64, Step)>,
+    /// UIDs of what was shown to go while a part of its kind is being made: the answer to that may come later.
+    pub(super) gone: Vec<String>,
     failures: u32,
     /// Nothing is done before, but that the status is written.
     pub(super) due: Duration,
@@ -65,6 +67,7 @@ impl Member {
         Self {
             entry,
             doing: None,
+            gone: Vec::new(),
             failures: 0,
             due: Duration::ZERO,
             tell_due: Duration::ZERO,

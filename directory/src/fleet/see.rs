@@ -182,11 +182,17 @@ impl Fleet {
     }
 
     fn touch(&mut self, part: Part, slot: &str) {
+        let names = self.names(part, slot);
+        self.dirty.extend(names);
+    }
+
+    /// The clusters that a part may be of.
+    fn names(&self, part: Part, slot: &str) -> Vec<String> {
         match part {
             Part::Namespace | Part::AgentBinding => {
-                self.dirty.extend(self.by_namespace.get(slot).into_iter().flatten().cloned());
+                self.by_namespace.get(slot).into_iter().flatten().cloned().collect()
             }
-            _ => drop(self.dirty.insert(slot.to_owned())),
+            _ => vec![slot.to_owned()],
         }
     }
 
@@ -200,6 +206,12 @@ impl Fleet {
             }
             Source::Of(part) => {
                 let Some(slot) = part.slot_of(&object.meta) else { return };
+                for name in self.names(part, &slot) {
+                    let making = |member: &&mut Member| matches!(&member.doing, Some((_, Step::Make { part: made, .. })) if *made == part);
+                    if let Some(member) = self.members.get_mut(&name).filter(making) {
+                        member.gone.push(uid.clone());
+                    }
+                }
                 if self.parts.get(&(part, slot.clone())).is_some_and(|seen| seen.uid == *uid) {
                     self.lose(part, &slot);
                 }
@@ -255,6 +267,7 @@ impl Fleet {
         }
         let Some(member) = self.members.get_mut(name) else { return };
         let Some((_, step)) = member.doing.take_if(|(id, _)| *id == plan) else { return };
+        let gone = std::mem::take(&mut member.gone);
         let failure = match &outcome {
             Outcome::Failed(failure) => Some(failure.clone()),
             // What stands in its way is another matter than the step: it waits for the next look.
@@ -291,7 +304,10 @@ impl Fleet {
             (Step::Finalize { .. } | Step::Status { .. }, Outcome::Object(entry)) => {
                 self.entry(name, Entry::of(&entry), now);
             }
-            (Step::Make { part, .. }, Outcome::Object(object)) => self.part(part, &object, moment),
+            // What was shown to go before the answer came is not there any more.
+            (Step::Make { part, .. }, Outcome::Object(object)) if !gone.contains(&object.meta.uid) => {
+                self.part(part, &object, moment);
+            }
             (Step::Allow { .. }, Outcome::Object(namespace)) => {
                 self.part(Part::Namespace, &namespace, moment);
                 // Somebody may have made a Work meanwhile.

@@ -130,3 +130,15 @@ fn whoever_is_denied_in_a_fight_loses_all_at_once() {
     assert_eq!(world.part(Part::AgentBinding, "east"), Value::Null);
     assert_eq!(world.part(Part::Account, "east"), Value::Null);
 }
+
+#[test]
+fn what_goes_before_the_answer_to_its_making_comes_is_made_again() {
+    let mut world = enrolled();
+    for part in [Part::AgentBinding, Part::Account, Part::Lease] {
+        world.snatched = Some(part);
+        world.take(part, "east");
+        world.settle();
+        assert_eq!(world.snatched, None, "{part:?}");
+        assert_ne!(world.part(part, "east"), Value::Null, "{part:?}");
+    }
+}

@@ -49,6 +49,8 @@ pub(super) struct World {
     away: bool,
     /// Somebody makes a Work as soon as a namespace may go.
     pub(super) late_work: bool,
+    /// This part is removed once it is made, before the answer to that comes.
+    pub(super) snatched: Option<Part>,
     told: Vec<EventReason>,
 }
 
@@ -74,6 +76,7 @@ impl World {
             crash: false,
             away: false,
             late_work: false,
+            snatched: None,
             told: Vec::new(),
         };
         world.define();
@@ -252,6 +255,11 @@ impl World {
                 }
                 let writes = !matches!(plan.step, Step::Verify | Step::Inspect | Step::Look | Step::List);
                 let outcome = self.carry_out(&plan);
+                if let Step::Make { part, .. } = &plan.step
+                    && self.snatched.take_if(|snatched| *snatched == *part).is_some()
+                {
+                    self.take(*part, &plan.cluster);
+                }
                 if self.crash && writes {
                     self.restart(); // the outcome is never told
                     break;
