@@ -22,6 +22,7 @@ fn annotation(fleet: &Fleet, name: &str) -> Option<String> {
 fn the_owner_of_a_cluster_pauses_resumes_and_leaves() {
     let fleet = Fleet::new();
     let mut agent = fleet.joined(&[]);
+    fleet.reason(&agent, "DirectoryReachable", "Reachable"); // there is a report to annotate
     let rehearsed = done(&fleet.replica, &["pause", "--dry-run", "-o", "yaml"]);
     assert!(rehearsed.contains("multicluster.coreos.com/pause: \"true\""), "{rehearsed}");
     assert_eq!(annotation(&fleet, "pause"), None, "it was a rehearsal");
@@ -49,7 +50,8 @@ fn the_owner_of_a_cluster_pauses_resumes_and_leaves() {
 #[test]
 fn what_explain_prints_is_what_a_shell_can_run() {
     let fleet = Fleet::new();
-    let _agent = fleet.joined(&[]);
+    let agent = fleet.joined(&[]);
+    fleet.reason(&agent, "DirectoryReachable", "Reachable"); // there is a report to annotate
     let (directory, replica) = (&fleet.directory, &fleet.replica);
     let explained = |plane: &ControlPlane, args: &[&str]| {
         let script = done(plane, &[&["--explain"], args].concat());
