@@ -84,8 +84,8 @@ fn a_part_that_somebody_keeps_removing_is_made_ever_more_slowly() {
         let found = all.iter().find(|event| event["reason"] == "PartContested");
         found.map(drop).ok_or_else(|| events.to_string())
     });
-    // The waits have doubled by then, up to twice a minute.
-    until(&controller, "it is there again", DEADLINE * 6, || {
+    // The waits have doubled up to a minute by then.
+    until(&controller, "it is there again", DEADLINE * 3, || {
         api.get(binding).map(drop).map_err(|error| error.to_string())
     });
 }
