@@ -261,8 +261,9 @@ impl Actor {
     async fn remember(&self, memory: &Memory) -> StepOutcome {
         match self.store.change(memory).await {
             Ok(_) => {
-                let Memory { pin, departed } = memory;
-                tracing::info!(cluster = pin.cluster, entry = pin.entry, ?departed, "state recorded");
+                let Memory { pin, departed, holds } = memory;
+                let held: Vec<&str> = holds.iter().map(|hold| hold.id.as_str()).collect();
+                tracing::info!(cluster = pin.cluster, entry = pin.entry, ?departed, ?held, "state recorded");
                 StepOutcome::Remembered
             }
             Err(error) => StepOutcome::Failed(error.failure(), error.to_string()),

@@ -8,7 +8,9 @@ use jiff::Timestamp;
 use muster_api::Resource;
 use muster_api::condition::{Condition, Status};
 use muster_api::conditions::ConditionType;
+use muster_api::report::HoldReport;
 use muster_engine::event::{Event, StepOutcome};
+use muster_engine::hold::Passed;
 use muster_engine::mirror::Counts;
 use muster_engine::refusal::Awaited;
 use muster_engine::works::{Counted, Places, Standing};
@@ -20,6 +22,7 @@ use tokio::time::sleep_until;
 use tokio_util::sync::CancellationToken;
 
 use crate::act::Actor;
+use crate::heard;
 use crate::metrics::Metrics;
 use crate::objects::WantedKind;
 use muster_kit::pulse::{BEAT, Pulse};
@@ -38,10 +41,22 @@ pub struct View {
     pub policies: (usize, usize, usize),
     /// The Works: all, applied, failing, and those of which something is held.
     pub works: [usize; 4],
+    /// The deletions that wait for somebody's word.
+    pub holds: Vec<HoldReport>,
     /// When the credential ends.
     pub credential_expires: Option<Timestamp>,
     /// Hand edits undone since the process started.
     pub corrected: u64,
+}
+
+/// Where others in this process are told what they need.
+pub struct Telling {
+    /// Which kinds that Works made are to be watched.
+    pub watched: watch::Sender<BTreeMap<Resource, WantedKind>>,
+    /// What else is to be watched.
+    pub awaited: watch::Sender<BTreeSet<Awaited>>,
+    /// Annotations of the Lease by which this process acts: what it says for the next one.
+    pub heard: watch::Sender<BTreeMap<String, String>>,
 }
 
 /// The engine and its surroundings.
@@ -54,10 +69,11 @@ pub struct Index {
     /// The end of the last claim under which this process could write.
     held: Option<Instant>,
     view: watch::Sender<View>,
-    watched: watch::Sender<BTreeMap<Resource, WantedKind>>,
-    /// What of it was told.
+    telling: Telling,
+    /// What was said for the next process.
+    said: (Option<Timestamp>, Passed),
+    /// What of the kinds to watch was told.
     watched_edition: Option<u64>,
-    awaited: watch::Sender<BTreeSet<Awaited>>,
     /// What was counted when the metrics were told last.
     counted: Counted,
     started: Instant,
@@ -67,8 +83,7 @@ pub struct Index {
 }
 
 impl Index {
-    /// An index around this engine, and where it tells what people are told. `claim`: under which this process writes;
-    /// `watched` is told which kinds that Works made are to be watched, `awaited` what else.
+    /// An index around this engine, and where it tells what people are told. `claim`: under which this process writes.
     #[must_use]
     pub fn new(
         engine: Engine,
@@ -76,8 +91,7 @@ impl Index {
         metrics: Metrics,
         pulse: Pulse,
         claim: watch::Receiver<Claim>,
-        watched: watch::Sender<BTreeMap<Resource, WantedKind>>,
-        awaited: watch::Sender<BTreeSet<Awaited>>,
+        telling: Telling,
     ) -> (Self, watch::Receiver<View>) {
         let (view, views) = watch::channel(View::default());
         let index = Self {
@@ -88,9 +102,9 @@ impl Index {
             claim,
             held: None,
             view,
-            watched,
+            telling,
+            said: (None, Passed::default()),
             watched_edition: None,
-            awaited,
             counted: Counted::default(),
             started: Instant::now(),
             tasks: JoinSet::new(),
@@ -173,9 +187,14 @@ impl Index {
         if self.watched_edition != edition {
             self.watched_edition = edition;
             let kind = |(resource, places)| wanted(resource, places, self.engine.watches_whole(resource));
-            self.watched.send_replace(self.engine.watched().map(kind).collect());
+            self.telling.watched.send_replace(self.engine.watched().map(kind).collect());
         }
-        self.awaited.send_if_modified(|told| {
+        let said = (self.engine.heard(), self.engine.passed());
+        if (self.said.0, &self.said.1) != said {
+            self.telling.heard.send_replace(heard::annotations(said.0, said.1));
+            self.said = (said.0, said.1.clone());
+        }
+        self.telling.awaited.send_if_modified(|told| {
             let differs = !told.iter().copied().eq(self.engine.awaited());
             if differs {
                 *told = self.engine.awaited().collect();
@@ -188,6 +207,7 @@ impl Index {
             policies: (told.policies, told.objects, told.unconfirmed),
             mirror: self.engine.counts(),
             works: self.works(),
+            holds: self.engine.holds(),
             credential_expires: self.engine.credential_expires(),
             corrected: self.engine.corrected(),
         };
@@ -197,6 +217,7 @@ impl Index {
         self.metrics.objects.with_label_values(&["policies"]).set(gauge(told.policies));
         self.metrics.objects.with_label_values(&["policy-objects"]).set(gauge(told.objects));
         self.metrics.frozen_deletions.set(gauge(view.mirror.unconfirmed + told.unconfirmed));
+        self.metrics.holds.set(gauge(self.engine.holding()));
         self.count();
         // This engine's own: the process may have had another one before.
         let corrected = view.corrected.saturating_sub(self.view.borrow().corrected);
@@ -275,4 +296,5 @@ fn same(old: &View, new: &View) -> bool {
     old.conditions.iter().map(said).eq(new.conditions.iter().map(said))
         && (old.mirror, old.policies, old.works, old.credential_expires, old.corrected)
             == (new.mirror, new.policies, new.works, new.credential_expires, new.corrected)
+        && old.holds == new.holds
 }

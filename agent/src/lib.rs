@@ -14,6 +14,7 @@ pub mod clock;
 pub mod facts;
 pub mod failure;
 mod files;
+pub mod heard;
 pub mod heartbeat;
 pub mod hosted;
 pub mod index;

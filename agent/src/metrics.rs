@@ -27,6 +27,8 @@ pub struct Metrics {
     pub objects: IntGaugeVec,
     /// Deletions without evidence.
     pub frozen_deletions: IntGauge,
+    /// Deletions that wait for somebody's word.
+    pub holds: IntGauge,
     /// Writes by verb and result.
     pub writes: IntCounterVec,
     /// Hand edits undone.
@@ -70,6 +72,7 @@ impl Metrics {
             credential_expiry: registrar.gauge(Metric::CredentialExpiry)?,
             objects: registrar.gauges(Metric::Objects)?,
             frozen_deletions: registrar.gauge(Metric::FrozenDeletions)?,
+            holds: registrar.gauge(Metric::Holds)?,
             writes: registrar.counters(Metric::Writes)?,
             drift_corrected: registrar.counter(Metric::DriftCorrected)?,
             watch_errors: registrar.counters(Metric::WatchErrors)?,

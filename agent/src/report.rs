@@ -207,6 +207,7 @@ impl Reporter {
             frozen_deletions: count(frozen),
         });
         let [total, applied, failing, held] = view.works.map(count);
+        status.holds.clone_from(&view.holds);
         status.works = Some(WorksReport { total, applied, failing, held });
         if let Some(open) = open {
             status.cluster = Some(open.joined.pin.cluster.clone());

@@ -21,9 +21,10 @@ use crate::act::Actor;
 use crate::appliers::Appliers;
 use crate::clock::Clock;
 use crate::facts::{Facts, Reader};
+use crate::heard;
 use crate::heartbeat::Heart;
 use crate::hosted::{Follower, Look};
-use crate::index::Index;
+use crate::index::{Index, Telling};
 use crate::metrics::Metrics;
 use crate::replica::{self, Clients, Replica};
 use crate::report::{Reporter, Sources};
@@ -103,7 +104,11 @@ impl Agent {
     async fn contend(&self, replica: Replica, cancel: CancellationToken) {
         let identity = identity(&replica);
         let lease = self.settings.common.leader_lease;
-        let election = Election::new(SYSTEM_NAMESPACE, LEADER_LEASE, &identity, crate::MANAGER, lease);
+        let (notes, annotations) = watch::channel(BTreeMap::new());
+        let election = Election {
+            annotations,
+            ..Election::new(SYSTEM_NAMESPACE, LEADER_LEASE, &identity, crate::MANAGER, lease)
+        };
         let emitter = Emitter::new(replica.client.clone(), AGENT, &identity);
         let (elector, claim) = Elector::new(election, Link::fixed(replica.client.clone()));
         let acting = replica.under(&claim);
@@ -112,7 +117,7 @@ impl Agent {
             let stand_by = stand_by(&replica, &emitter, claim.clone()).boxed();
             select(idle, stand_by).map(|never| never.factor_first().0).boxed()
         };
-        let act = |stop| self.act(&acting, claim.clone(), stop).boxed();
+        let act = |stop| self.act(&acting, claim.clone(), notes.clone(), stop).boxed();
         elector.lead(&cancel, &self.metrics.leader, wait, act).await;
     }
 
@@ -131,15 +136,21 @@ impl Agent {
             () = stop.cancelled() => return false,
         };
         if let Some(Kept { memory, nonce, .. }) = kept {
-            let replica = replica.id.clone();
+            let (id, (heard, passed)) = (replica.id.clone(), heard::read(&replica.client).await);
             // The engine is gone only when the program ends.
-            let _ = events.send(Event::Recalled { memory, replica, nonce }).await;
+            let _ = events.send(Event::Recalled { memory, replica: id, nonce, heard, passed }).await;
         }
         true
     }
 
     /// Acts until `stop`, or until the replica joins another directory.
-    async fn act(&self, replica: &Replica, claim: watch::Receiver<Claim>, stop: CancellationToken) {
+    async fn act(
+        &self,
+        replica: &Replica,
+        claim: watch::Receiver<Claim>,
+        notes: watch::Sender<BTreeMap<String, String>>,
+        stop: CancellationToken,
+    ) {
         let scope = self.settings.mirror.clone();
         let (events, inbox) = mpsc::channel(QUEUE);
         let (links, directory_links) = watch::channel(None);
@@ -164,7 +175,8 @@ impl Agent {
         let (awaited, awaits) = watch::channel(BTreeSet::new());
         let (metrics, pulse) = (self.metrics.clone(), self.pulse.clone());
         let engine = Engine::new(scope.clone(), replica.namespace.clone());
-        let (index, views) = Index::new(engine, actor, metrics, pulse, claim.clone(), watched, awaited);
+        let telling = Telling { watched, awaited, heard: notes };
+        let (index, views) = Index::new(engine, actor, metrics, pulse, claim.clone(), telling);
         let wiring = Wiring {
             cluster_name: self.settings.cluster_name.clone(),
             replica: replica.id.clone(),

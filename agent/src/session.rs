@@ -264,7 +264,7 @@ impl Session {
                 kept
             }
         };
-        let Kept { memory: Memory { pin, departed }, nonce, .. } = kept;
+        let Kept { memory: Memory { pin, departed, holds }, nonce, .. } = kept;
         let life = Lifespan::of(endpoint.credential());
         let gate =
             |asks| -> Arc<dyn Gate> { Arc::new(IdentityGate::new(&pin.directory, asks, self.doubt.clone())) };
@@ -272,7 +272,7 @@ impl Session {
             beats: Client::new(&endpoint, options())?.fenced(Arc::new(Unopposed(self.wiring.claim.clone()))),
             client,
             gates: [gate(Asks::Always), gate(Asks::EachConnection)],
-            joined: Joined { pin: pin.clone(), replica: self.wiring.replica.clone(), nonce, departed },
+            joined: Joined { pin: pin.clone(), replica: self.wiring.replica.clone(), nonce, departed, holds },
             execution_namespace: facts.execution_namespace,
             user: facts.user,
             server: endpoint.server().to_string(),
@@ -291,8 +291,8 @@ impl Session {
             Refusal::Mismatch(mismatch) => OfferError::Mismatch(mismatch),
             Refusal::OtherCluster { joined, offered } => OfferError::OtherCluster { joined, offered },
         })?;
-        let departed = kept.as_ref().and_then(|kept| kept.memory.departed.clone());
-        Ok((Memory { pin, departed }, kept))
+        let memory = kept.as_ref().map(|kept| kept.memory.clone()).unwrap_or_default();
+        Ok((Memory { pin, ..memory }, kept))
     }
 
     /// The rights that an offer must have: those of the session that works. A session that the directory does not

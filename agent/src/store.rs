@@ -27,6 +27,8 @@ const DEPARTED: &str = "departed";
 /// Key of the UID of the deleted entry, where that said that what Works made goes with it. It has a key of its own, so that an
 /// older agent reads that the entry was deleted, and keeps what Works made.
 const WITH_WORKS: &str = "departedWithWorks";
+/// Key of the deletions that wait for somebody's word; absent while there are none.
+const HOLDS: &str = "holds";
 
 /// First and longest wait before the memory of an earlier life is read again.
 const AGAIN: (Duration, Duration) = (Duration::from_millis(500), Duration::from_secs(8));
@@ -205,7 +207,7 @@ impl Store {
 
 /// What is written, key by key. In a patch, none takes a key away.
 fn data(memory: &Memory) -> BTreeMap<&'static str, Option<String>> {
-    let Memory { pin, departed } = memory;
+    let Memory { pin, departed, holds } = memory;
     let (departed, with_works) = match departed {
         Some(Departed::EntryDeletedWithWorks(uid)) => {
             (Some(Departed::EntryDeleted(uid.clone())), Some(uid.clone()))
@@ -213,7 +215,9 @@ fn data(memory: &Memory) -> BTreeMap<&'static str, Option<String>> {
         other => (other.clone(), None),
     };
     let departed = departed.map(|departed| json!(departed).to_string());
-    BTreeMap::from([(PIN, Some(json!(pin).to_string())), (DEPARTED, departed), (WITH_WORKS, with_works)])
+    let holds = (!holds.is_empty()).then(|| json!(holds).to_string());
+    let pin = Some(json!(pin).to_string());
+    BTreeMap::from([(PIN, pin), (DEPARTED, departed), (WITH_WORKS, with_works), (HOLDS, holds)])
 }
 
 /// Reads what was written. The error is the key that holds something else.
@@ -231,12 +235,14 @@ fn memory(data: &BTreeMap<String, String>) -> Result<Memory, &'static str> {
         Some(Departed::EntryDeletedWithWorks(_)) => return Err(DEPARTED),
         other => other,
     };
-    Ok(Memory { pin, departed })
+    let holds = data.get(HOLDS).map(|text| read(text, HOLDS)).transpose()?.unwrap_or_default();
+    Ok(Memory { pin, departed, holds })
 }
 
 #[cfg(test)]
 mod tests {
     use muster_engine::Pin;
+    use muster_engine::hold::{Hold, Rule};
 
     use super::*;
 
@@ -248,16 +254,20 @@ mod tests {
     fn what_is_kept_reads_back_and_so_does_what_earlier_versions_kept() {
         let pin =
             Pin { directory: "d".into(), clusters_crd: "c".into(), cluster: "east".into(), ..Pin::default() };
+        let works = ["u".to_owned()].into();
+        let hold = Hold::new(Rule::AllWorks, works, BTreeMap::new(), 3, jiff::Timestamp::UNIX_EPOCH);
         let deleted = [Departed::EntryDeleted("e".into()), Departed::EntryDeletedWithWorks("e".into())];
         for departed in [None, Some(Departed::OwnerLeft)].into_iter().chain(deleted.map(Some)) {
-            let memory = Memory { pin: pin.clone(), departed };
+            let holds = if departed.is_some() { vec![hold.clone()] } else { Vec::new() };
+            let memory = Memory { pin: pin.clone(), departed, holds };
             let kept = kept(&memory);
             assert_eq!(kept.contains_key(DEPARTED), memory.departed.is_some());
+            assert_eq!(kept.contains_key(HOLDS), !memory.holds.is_empty());
             assert_eq!(super::memory(&kept), Ok(memory));
         }
         let old = r#"{"directory":"d","clustersCrd":"c","cluster":"east"}"#;
         let old = BTreeMap::from([(PIN.to_owned(), old.to_owned())]);
-        assert_eq!(super::memory(&old), Ok(Memory { pin, departed: None }));
+        assert_eq!(super::memory(&old), Ok(Memory { pin, ..Memory::default() }));
     }
 
     /// An older agent knows the key no more than what it means, and leaves it as it is.
@@ -292,6 +302,7 @@ mod tests {
             (vec![(PIN, pin.as_str()), (DEPARTED, "")], DEPARTED),
             (vec![(PIN, pin.as_str()), (DEPARTED, r#""elsewhere""#)], DEPARTED),
             (vec![(PIN, pin.as_str()), (DEPARTED, r#"{"entryDeletedWithWorks":"e"}"#)], DEPARTED),
+            (vec![(PIN, pin.as_str()), (HOLDS, "{}")], HOLDS),
         ] {
             let data = data.into_iter().map(|(key, value)| (key.to_owned(), value.to_owned())).collect();
             assert_eq!(memory(&data), Err(key), "{data:?}");

@@ -66,6 +66,8 @@ pub(crate) enum Verb {
     Unregister(Unregister),
     /// Let another cluster take the place of the one that an entry stands for, after it was built anew.
     Rebind(Rebind),
+    /// Let a large deletion go that waits for somebody's word.
+    Release(Release),
     /// Judge documents of a file, those of the old registry too, without a server.
     Lint(Lint),
     /// Apply the documents of a file, those of the old registry too.
@@ -242,6 +244,18 @@ pub(crate) struct Rebind {
     pub(crate) writing: Writing,
 }
 
+#[derive(Flags)]
+pub(crate) struct Release {
+    /// The id of the hold: the condition Held of the cluster's report has it.
+    #[arg(value_parser = hold)]
+    pub(crate) hold: String,
+    /// The cluster's name in the directory. Else it is the one whose report names the hold.
+    #[arg(long, value_name = "NAME", value_parser = cluster_name)]
+    pub(crate) cluster: Option<String>,
+    #[command(flatten)]
+    pub(crate) writing: Writing,
+}
+
 /// What is said in a replica itself: --context and --kubeconfig name that one then.
 #[derive(Flags)]
 pub(crate) struct Replica {
@@ -262,6 +276,14 @@ pub(crate) fn cluster_name(text: &str) -> Result<String, String> {
         Err("a name of a cluster has lower-case letters, digits, '-' and '.', begins and ends with a letter or digit, and \
              has 253 characters at most; kubectl get mcl lists those that are there"
             .to_owned())
+    }
+}
+
+fn hold(text: &str) -> Result<String, String> {
+    if (1..=64).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_alphanumeric()) {
+        Ok(text.to_owned())
+    } else {
+        Err("an id of a hold has letters and digits alone; kubectl muster status NAME shows the holds of a cluster".to_owned())
     }
 }
 

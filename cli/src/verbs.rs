@@ -6,6 +6,7 @@ mod completion;
 mod files;
 mod join;
 mod rebind;
+mod release;
 mod replica;
 mod revoke;
 mod status;
@@ -43,6 +44,7 @@ pub(crate) async fn run(args: Args) -> Result<(), Failure> {
             Verb::Tree(flags) => tree::explain(&kubectl, flags),
             Verb::Unregister(flags) => unregister::explain(&kubectl, flags),
             Verb::Rebind(flags) => rebind::explain(&kubectl, flags),
+            Verb::Release(flags) => release::explain(&kubectl, flags),
             Verb::Lint(flags) => files::explain_lint(flags),
             Verb::Apply(flags) => files::explain_apply(&kubectl, flags),
             Verb::Check(flags) => check::explain(&kubectl, flags),
@@ -64,6 +66,7 @@ pub(crate) async fn run(args: Args) -> Result<(), Failure> {
         Verb::Tree(flags) => tree::run(&target, &flags).await,
         Verb::Unregister(flags) => unregister::run(&target, &flags).await,
         Verb::Rebind(flags) => rebind::run(&target, &flags).await,
+        Verb::Release(flags) => release::run(&target, &flags).await,
         Verb::Lint(flags) => files::lint(&flags),
         Verb::Apply(flags) => files::apply(&target, &flags).await,
         Verb::Check(flags) => check::run(&target, &flags).await,

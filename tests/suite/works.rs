@@ -12,6 +12,7 @@ mod ending;
 mod enduring;
 mod fights;
 mod handing;
+mod holding;
 mod judged;
 mod leaving;
 mod mending;

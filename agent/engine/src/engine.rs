@@ -4,26 +4,31 @@
 //! - `outcome`: what came of plans, live reads among them;
 //! - `due`: what is to be done now;
 //! - `own`: the replica's own entry, and whether it belongs to the directory still;
+//! - `held`: what waits for somebody's word;
 //! - `leaving`: what goes with that, beside what goes in any case;
 //! - `report`: what people are told.
 
 mod due;
+mod held;
 mod leaving;
 mod outcome;
 mod own;
 mod report;
 mod views;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+use jiff::Timestamp;
 use muster_api::Resource;
 
 use crate::event::{Event, Session};
 use crate::evidence::Departure;
+use crate::hold::Passed;
 use crate::ledger::Home;
 use crate::memory::Memory;
 use crate::mirror::{self, Counts, Mirror};
+use crate::pace::Pace;
 use crate::pin::Pin;
 use crate::plan::{Plan, PlanId, Source, Step};
 use crate::policies::{self, Context, Policies, Told};
@@ -48,6 +53,8 @@ pub struct Engine {
     memory: Option<Memory>,
     /// The nonce of what keeps it.
     nonce: String,
+    /// How the attempts to change it fare.
+    remembering: Pace,
     /// Identity of the directory, also while there is no session: what was copied from it is kept right. None where
     /// directory and replica are one cluster: there the Clusters are the entries themselves, and nobody's copies.
     directory: Option<String>,
@@ -56,6 +63,8 @@ pub struct Engine {
     leaving: Leaving,
     /// What the owner of the replica says; `None` until it was read, and nothing is written before.
     owner: Option<Owner>,
+    /// The holds that the owner of the replica releases.
+    released: BTreeSet<String>,
     own: Own,
     mirror: Mirror,
     policies: Policies,
@@ -76,6 +85,8 @@ pub struct Engine {
 pub(crate) struct Owner {
     pub(crate) paused: bool,
     pub(crate) leave: bool,
+    /// Only a word on the local report releases a hold.
+    pub(crate) releases: bool,
 }
 
 /// Whether something that is not settled has been so for long enough to be news. Work that is done within
@@ -128,10 +139,12 @@ impl Engine {
             session: None,
             memory: None,
             nonce: String::new(),
+            remembering: Pace::default(),
             directory: None,
             departure: None,
             leaving: Leaving::default(),
             owner: None,
+            released: BTreeSet::new(),
             own: Own::default(),
             mirror: Mirror::new(scope),
             policies: Policies::default(),
@@ -151,13 +164,17 @@ impl Engine {
     pub fn on(&mut self, event: Event, now: Now) -> Vec<Plan> {
         let mut plans = Vec::new();
         match event {
-            Event::Recalled { memory, replica, nonce } => self.recalled(memory, replica, nonce),
+            Event::Recalled { memory, replica, nonce, heard, passed } => {
+                self.works.said_before(heard, passed, now);
+                self.belongs(memory, replica, nonce);
+            }
             Event::Opened(session) => self.opened(session),
             Event::Closed(problem) => {
                 self.session = None;
                 self.leaving.closed(problem.reason);
                 self.state.close(problem);
                 self.own.unheard();
+                self.works.interrupted();
                 self.works.stir_all();
             }
             Event::Credential { problem, expires } => self.state.credential = Some((problem, expires)),
@@ -201,6 +218,18 @@ impl Engine {
             Some(directory) => self.mirror.counts(directory),
             None => Counts { entries: self.mirror.counts("").entries, ..Counts::default() },
         }
+    }
+
+    /// When the Works of the directory were last heard of, once what was found to go after a gap has been judged.
+    #[must_use]
+    pub fn heard(&self) -> Option<Timestamp> {
+        self.works.heard()
+    }
+
+    /// The Works that were let go of late.
+    #[must_use]
+    pub fn passed(&self) -> &Passed {
+        self.works.passed()
     }
 
     /// The resources whose objects are to be watched in the replica, beside those that policies make, and where and as
@@ -263,19 +292,17 @@ impl Engine {
 
     // === what is known of the directory as such ===
 
-    fn recalled(&mut self, memory: Memory, replica: String, nonce: String) {
-        self.belongs(memory, replica, nonce);
-    }
-
     fn opened(&mut self, mut session: Session) {
         self.state.opened();
-        let mut memory = Memory { pin: session.pin.clone(), departed: session.departed.clone() };
+        let Session { pin, departed, holds, .. } = session.clone();
+        let mut memory = Memory { pin, departed, holds };
         // What the session read may be older than what was recorded since: of the own entry and of leaving, this says
         // what is so, and nobody else.
         if let Some(known) = self.memory.take_if(|_| self.nonce == session.nonce)
             && known.pin.goes_on_as(&memory.pin)
         {
             memory.departed = known.departed;
+            memory.holds = known.holds;
             memory.pin.entry = known.pin.entry.or(memory.pin.entry);
         }
         session.pin = memory.pin.clone();
@@ -305,6 +332,7 @@ impl Engine {
         if let Some(session) = &mut self.session {
             session.pin = memory.pin.clone();
         }
+        self.works.recall_holds(&memory.holds);
         let departure = Departure::recorded(&memory);
         if self.departure != departure {
             self.departure = departure;

@@ -2,11 +2,13 @@
 
 use std::collections::BTreeSet;
 
+use jiff::Timestamp;
 use muster_api::conditions::{CredentialsValid, DirectoryReachable, HeartbeatAccepted, LedgerUsable};
 use muster_api::{Object, Resource};
 
 use crate::evidence::Findings;
 use crate::failure::Failure;
+use crate::hold::{Hold, Passed};
 use crate::kind::Kind;
 use crate::ledger::Kept;
 use crate::memory::{Departed, Memory};
@@ -26,6 +28,10 @@ pub enum Event {
         replica: String,
         /// The nonce of new ledgers: it is another one after each joining anew.
         nonce: String,
+        /// When the directory was last heard, by this machine's clock or another's; `None` where that is not known.
+        heard: Option<Timestamp>,
+        /// The Works that an earlier process let go of late.
+        passed: Passed,
     },
     /// A session with the directory began or changed. The directory was probed and is the pinned one.
     Opened(Session),
@@ -108,6 +114,8 @@ pub struct Session {
     pub nonce: String,
     /// That the replica left this directory.
     pub departed: Option<Departed>,
+    /// The deletions that wait for somebody's word, as they were kept.
+    pub holds: Vec<Hold>,
 }
 
 impl Session {

@@ -34,6 +34,7 @@ mod excerpt;
 pub mod failure;
 pub mod feedback;
 pub mod fields;
+pub mod hold;
 pub mod item;
 pub mod keeper;
 pub mod kind;

@@ -1,7 +1,8 @@
-//! What the agent keeps of itself in the replica: whom it joined, and whether it left.
+//! What the agent keeps of itself in the replica: whom it joined, whether it left, and what waits for a word.
 
 use serde::{Deserialize, Serialize};
 
+use crate::hold::Hold;
 use crate::pin::Pin;
 
 /// What is kept.
@@ -12,6 +13,9 @@ pub struct Memory {
     /// That the replica left it, or is about to.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub departed: Option<Departed>,
+    /// The deletions that wait for somebody's word.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub holds: Vec<Hold>,
 }
 
 /// Why a replica left its directory. It is kept before the first object goes, so that a restart goes on with it.

@@ -42,6 +42,12 @@ impl Removals {
         }
     }
 
+    /// Whether a name is in question.
+    #[must_use]
+    pub fn asks(&self, name: &str) -> bool {
+        self.questions.contains_key(name)
+    }
+
     /// How many names are in question after they were examined: what evidence did not confirm.
     #[must_use]
     pub fn unconfirmed(&self) -> usize {
@@ -59,6 +65,12 @@ impl Removals {
             .map(|question| question.not_before)
             .min()
             .map(|due| due.max(self.quiet_until).max(self.paused_until))
+    }
+
+    /// Whether no new claim has come for a while.
+    #[must_use]
+    pub fn is_quiet(&self, now: Duration) -> bool {
+        self.quiet_until <= now
     }
 
     /// The names to examine now.

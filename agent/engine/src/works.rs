@@ -23,6 +23,8 @@
 //! - `clear`: what becomes of what is wanted no more, `versions` where its version is not served any more; `beside`: whether another Work may want it; `heritage`: what another
 //!   Work of the name takes over;
 //! - `leaving`: what ends with the replica's own entry, `inside`: what lies in what goes then;
+//! - `judging`: which deletions wait for somebody's word, `holding`: what they keep, `holds`: what is known of them;
+//!   `sight`: when the directory was last heard;
 //! - `wakes`: what was refused and is tried again when something changes, `rounds` when;
 //! - `outcome`: what came of it; `status`: what people are told, `remains` of what is to go.
 
@@ -37,7 +39,10 @@ mod feedback;
 mod fights;
 mod figures;
 mod heritage;
+mod holding;
+mod holds;
 mod inside;
+mod judging;
 mod kept;
 mod kinds;
 mod leaving;
@@ -53,6 +58,7 @@ mod replacing;
 mod reserved;
 mod rounds;
 mod safe;
+mod sight;
 mod status;
 mod turns;
 mod unwatched;
@@ -74,6 +80,7 @@ use self::catalog::Catalog;
 use self::feedback::Reported;
 use self::fights::Fights;
 use self::figures::Figures;
+use self::holds::Holds;
 use self::kinds::Kinds;
 use self::leaving::Fate;
 use self::namespaces::Namespaces;
@@ -90,6 +97,7 @@ use crate::pin::Pin;
 use crate::readiness::Readiness;
 use crate::removals::Removals;
 use crate::target::Target;
+use crate::time::Now;
 
 pub use brief::{Brief, Wanted};
 pub use due::Task;
@@ -176,6 +184,7 @@ pub struct Works {
     /// Objects that were put right several times of late.
     fights: Fights,
     figures: Figures,
+    holds: Holds,
 }
 
 impl Works {
@@ -188,6 +197,9 @@ impl Works {
     /// Where the ledgers belong. Another directory's Works are not these.
     pub fn at_home(&mut self, home: Home) {
         if self.home.as_ref() != Some(&home) {
+            if self.home.is_some() {
+                self.holds.reset();
+            }
             self.nonces.insert(home.nonce.clone());
             self.home = Some(home);
             let kept: Vec<Arc<Brief>> =
@@ -247,14 +259,16 @@ impl Works {
     }
 
     /// The listing of the directory is complete: what it did not show is lost.
-    pub fn shown_complete(&mut self) {
+    pub fn shown_complete(&mut self, now: Now) {
         (self.failure, self.listed) = (None, true);
         let shown = self.shown.completed();
         let lost: Vec<String> = self.bundles.keys().filter(|uid| !shown.contains(*uid)).cloned().collect();
         for uid in lost {
             self.lose(&uid, Lost::Unseen);
         }
+        self.holds.sight.listed(now, self.bundles.keys().cloned());
         self.stir_all();
+        self.holds.named().iter().for_each(|uid| self.turns.push(uid));
     }
 
     // === what the replica keeps and serves ===

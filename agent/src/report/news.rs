@@ -34,6 +34,16 @@ pub(crate) fn news(
         let note = format!("Kept: {copies} copies, and what {policies} policies made.");
         news.push((EventReason::DeletionFrozen, note));
     }
+    for hold in &after.holds {
+        if !before.holds.iter().any(|old| old.id == hold.id) {
+            let (count, objects, works) = (hold.work_count, hold.objects, hold.works.join(", "));
+            let note = format!(
+                "{}: {objects} objects of {count} Works stay ({works}). Hold {}.",
+                hold.reason, hold.id
+            );
+            news.push((EventReason::DeletionHeld, note));
+        }
+    }
     if corrected > 0 {
         news.push((EventReason::DriftCorrected, format!("{corrected} objects were put back.")));
     }
@@ -90,6 +100,7 @@ fn event(condition: &Condition, old: Option<&Condition>) -> Option<EventReason> 
 mod tests {
     use jiff::Timestamp;
     use muster_api::conditions::{Acting, Deregistered, DirectoryReachable, LedgerUsable};
+    use muster_api::report::HoldReport;
     use muster_api::report::MirrorReport;
 
     use super::*;
@@ -177,6 +188,17 @@ mod tests {
         assert_eq!(reasons(&acts, &idles), [EventReason::SecondInstall]);
         assert_eq!(reasons(&idles, &says(Acting::AnotherAgent, "b")), []);
         assert_eq!(reasons(&idles, &acts), []);
+    }
+
+    #[test]
+    fn each_hold_is_told_once() {
+        let held = |ids: &[&str]| {
+            let hold = |id: &&str| HoldReport { id: (*id).to_owned(), ..HoldReport::default() };
+            ClusterReportStatus { holds: ids.iter().map(hold).collect(), ..ClusterReportStatus::default() }
+        };
+        assert_eq!(reasons(&held(&[]), &held(&["a"])), [EventReason::DeletionHeld]);
+        assert_eq!(reasons(&held(&["a"]), &held(&["a", "b"])), [EventReason::DeletionHeld]);
+        assert_eq!(reasons(&held(&["a", "b"]), &held(&["b"])), []);
     }
 
     #[test]

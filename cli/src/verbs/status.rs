@@ -3,6 +3,8 @@
 use std::fmt::Write as _;
 
 use jiff::Timestamp;
+use muster_api::condition::Condition;
+use muster_api::conditions::ConditionType;
 use muster_api::report::ClusterReportStatus;
 use muster_api::resource::WORKS;
 use muster_api::work::Work;
@@ -15,8 +17,9 @@ use crate::connect::connect;
 use crate::credential::TAKE;
 use crate::failure::Failure;
 use crate::fleet::{self, Approval, Member, age, until};
-use crate::kubectl::Kubectl;
+use crate::kubectl::{Kubectl, quoted};
 use crate::output::{note, plain, print, table};
+use crate::verbs::release;
 
 pub(super) async fn run(target: &Target, flags: &Status) -> Result<(), Failure> {
     let connection = connect(target, false).await?;
@@ -176,10 +179,16 @@ fn detail(api: &Api, member: &Member, works: &[(String, Work)]) -> String {
     text
 }
 
+/// The conditions, in the order of docs/conditions.md. Those of a later version come last.
 fn conditions(report: &ClusterReportStatus, now: Timestamp) -> String {
-    let rows: Vec<Vec<String>> = report
-        .conditions
-        .iter()
+    let place = |condition: &&Condition| {
+        let known = ConditionType::ALL.iter().position(|kind| kind.as_str() == condition.type_);
+        known.unwrap_or(ConditionType::ALL.len())
+    };
+    let mut conditions: Vec<&Condition> = report.conditions.iter().collect();
+    conditions.sort_by_key(place);
+    let rows: Vec<Vec<String>> = conditions
+        .into_iter()
         .map(|condition| {
             let since = now.duration_since(condition.last_transition_time.timestamp());
             vec![
@@ -274,6 +283,17 @@ fn to_do(kubectl: &Kubectl, member: &Member, works: &[(String, Work)], now: Time
         item(&what, remedy);
         if condition.reason == "OtherCluster" {
             item("If it is to take the place:", &kubectl.muster(&format!("rebind {name}")));
+        }
+        if condition.type_ == "Held" {
+            for hold in member.report.iter().flat_map(|report| &report.holds) {
+                let (objects, count, works) = (hold.objects, hold.work_count, hold.works.join(", "));
+                let if_meant = format!("If {objects} objects of {count} Works ({works}) are to go");
+                if hold.owner_only {
+                    item(&format!("{if_meant}, its owner says so there:"), &release::owners(&hold.id));
+                } else {
+                    item(&format!("{if_meant}:"), &kubectl.muster(&format!("release {}", quoted(&hold.id))));
+                }
+            }
         }
         if condition.type_ == "CredentialsValid" {
             let command = kubectl.muster(&format!("token {name}"));

@@ -69,6 +69,9 @@ events! {
     DeletionFrozen: Warning,
         "The directory told of a deletion, but its state does not confirm it, so the copy, or what the policy made, was kept.",
         "Read the conditions MirrorInSync and PoliciesApplied: the message says what is missing in the directory.";
+    DeletionHeld: Warning,
+        "A large deletion waits for somebody's word. What was to go stays.",
+        "If it is meant, release it: kubectl muster release ID, or annotate the Cluster entry with multicluster.coreos.com/release=ID. If not, docs/holds.md says what to do.";
     CredentialExpiring: Warning,
         "The credential for the directory ends soon.",
         "Put a new credential into the Secret.";

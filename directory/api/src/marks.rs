@@ -25,8 +25,17 @@ pub const LEAVE: &str = "multicluster.coreos.com/leave";
 /// Annotation by which the owner of a replica takes an object over: it is neither put right nor deleted any more.
 /// Any value but `false` counts.
 pub const LET_GO: &str = "multicluster.coreos.com/let-go";
-/// Annotation by which people release a hold: its value is the hold's id.
+/// Annotation by which people release holds, on a Work, on the Cluster entry or on the local report: its value is the
+/// hold's id, or some with commas between them.
 pub const RELEASE: &str = "multicluster.coreos.com/release";
+/// Annotation by which the owner of a replica has it that only [`RELEASE`] on the local report releases a hold; on the
+/// local report. Any value but `false` counts.
+pub const RELEASE_HERE: &str = "multicluster.coreos.com/release-here-only";
+/// Annotation of the Lease by which one agent acts in a replica: when it last heard of the Works of the directory and had
+/// judged what was found to go after it had not, RFC 3339.
+pub const HEARD: &str = "multicluster.coreos.com/directory-heard";
+/// Annotation of the same Lease: which Works were let go within the last ten minutes, by digests of their UIDs.
+pub const PASSED: &str = "multicluster.coreos.com/works-ended";
 /// Annotation of a policy: what becomes of the namespaces that it made when no policy asks for them any more, `delete`
 /// or `retain`.
 pub const NAMESPACE_DELETION: &str = "multicluster.coreos.com/namespace-deletion";

@@ -111,6 +111,8 @@ metrics! {
         "Steps about Works that were tried again since a timer fired, and not since what they wait for changed.";
     FrozenDeletions: Gauge "muster_frozen_deletions" []
         "Copies that are to go, and policies of which something is to go, where evidence is not complete: nothing of them is deleted.";
+    Holds: Gauge "muster_holds" []
+        "Large deletions that wait for somebody's word.";
 }
 
 /// What the labels say, in the order of `docs/conditions.md`.

@@ -53,6 +53,10 @@ pub struct ClusterReportStatus {
     /// The Works of the cluster. The counts are written every 10 seconds at most.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub works: Option<WorksReport>,
+    /// The deletions that wait for somebody's word. To release one, annotate the Cluster entry in the directory with
+    /// multicluster.coreos.com/release=ID.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub holds: Vec<HoldReport>,
 }
 
 /// The directory that the agent reads.
@@ -164,6 +168,37 @@ pub struct WorksReport {
     #[serde(default)]
     #[cfg_attr(feature = "schema", schemars(range(min = 0)))]
     pub held: i64,
+}
+
+/// A deletion that waits for somebody's word.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "camelCase")]
+pub struct HoldReport {
+    /// By which it is released.
+    #[cfg_attr(feature = "schema", schemars(length(max = 64)))]
+    pub id: String,
+    /// Why it waits, as the reasons of the condition Held have it.
+    #[cfg_attr(feature = "schema", schemars(length(max = 64)))]
+    pub reason: String,
+    /// When it began.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub since: Option<Time>,
+    /// The Works of which something is to go, the first ten of them.
+    #[serde(default)]
+    #[cfg_attr(feature = "schema", schemars(length(max = 10)))]
+    pub works: Vec<String>,
+    /// How many Works there are.
+    #[serde(default)]
+    #[cfg_attr(feature = "schema", schemars(range(min = 0)))]
+    pub work_count: i64,
+    /// How many objects were to go when it began.
+    #[serde(default)]
+    #[cfg_attr(feature = "schema", schemars(range(min = 0)))]
+    pub objects: i64,
+    /// Only a word on the report in the cluster itself releases it: its owner said so.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub owner_only: bool,
 }
 
 #[cfg(test)]

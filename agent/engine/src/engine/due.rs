@@ -29,10 +29,10 @@ impl Engine {
         if !self.may_write() {
             return;
         }
-        self.own_due(now, plans);
         self.mirror_due(now, plans);
         self.policies_due(now, plans);
         self.works_due(now, plans);
+        self.own_due(now, plans); // what waits for a word from now on is kept at once
         self.leaving_due(now, plans);
         self.questions_due(now, plans);
     }
@@ -82,12 +82,15 @@ impl Engine {
         self.may_apply() && self.departure.is_none()
     }
 
+    fn works_context(&self, now: Now) -> crate::works::Context {
+        crate::works::Context { now: now.mono, connected: self.session.is_some(), wall: now.wall }
+    }
+
     fn works_due(&mut self, now: Now, plans: &mut Vec<Plan>) {
         if !self.may_work() {
             return;
         }
-        let context =
-            crate::works::Context { now: now.mono, connected: self.session.is_some(), wall: now.wall };
+        let context = self.works_context(now);
         for (task, step) in self.works.due(context) {
             plans.push(self.plan(Source::Works, step, Doing::Works(task)));
         }

@@ -60,14 +60,17 @@ impl Engine {
                 }
             }
             Doing::ExamineLeaving { works, pin } => self.leaving_done(&works, &pin, &outcome, now, plans),
-            Doing::Remember(memory) => match outcome {
-                StepOutcome::Remembered => {
+            Doing::Remember(memory) => {
+                if matches!(outcome, StepOutcome::Remembered) {
+                    self.remembering.succeeded();
                     self.remember(memory);
                     self.hurry();
+                } else {
+                    // The record is not what this process takes it for: the session looks at it anew.
+                    self.remembering.failed(now.mono, 0);
+                    self.probe(now, plans);
                 }
-                // The record is not what this process takes it for: the session looks at it anew.
-                _ => self.probe(now, plans),
-            },
+            }
             Doing::Probe => {}
         }
         if belated {
@@ -107,6 +110,7 @@ impl Engine {
         if standing.is_err() {
             return;
         }
+        self.works.hear(now, false); // before its watch may be back
         self.policies.found(findings, &pin, policies, now.mono);
         self.works.found(findings, &pin, works, now.mono);
         for name in entries {
@@ -138,8 +142,9 @@ impl Engine {
         }
         match findings.judge_departure(pin, self.own.said(pin.entry.as_deref())) {
             Ok(departed) => {
-                let Some(mut memory) = self.memory.clone() else { return };
+                let Some(mut memory) = self.memory.clone().filter(|_| !self.is_remembering()) else { return };
                 memory.departed = Some(departed);
+                memory.holds = self.works.holds().to_vec();
                 plans.push(self.plan(
                     Source::Engine,
                     Step::Remember(memory.clone()),

@@ -1,6 +1,6 @@
 //! The replica's own entry, and whether the replica belongs to the directory still.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use muster_api::Object;
@@ -8,6 +8,7 @@ use muster_api::cluster::Deregistration;
 
 use super::{Doing, Engine};
 use crate::evidence::deregistration;
+use crate::hold;
 use crate::listing::Listing;
 use crate::memory::{Departed, Memory};
 use crate::pin::Pin;
@@ -37,6 +38,8 @@ pub(crate) struct Seen {
     pub(crate) deleting: bool,
     pub(crate) version: u64,
     pub(crate) labels: BTreeMap<String, String>,
+    /// The holds that people release by it.
+    pub(crate) releases: BTreeSet<String>,
 }
 
 #[derive(Debug)]
@@ -65,6 +68,7 @@ impl Own {
             deleting: object.meta.deletion_timestamp.is_some(),
             version: object.meta.resource_version.parse().unwrap_or(0),
             labels: object.meta.labels.clone(),
+            releases: hold::words(&object.meta.annotations),
         };
         if self.seen.as_ref().is_some_and(|old| old.uid == seen.uid && seen.version < old.version) {
             return false;
@@ -151,11 +155,15 @@ impl Own {
 impl Engine {
     /// What is to be remembered of belonging to the directory, and what is to be asked before that.
     pub(super) fn own_due(&mut self, now: Now, plans: &mut Vec<Plan>) {
-        let remembering = self.plans.values().any(|doing| matches!(doing, Doing::Remember(_)));
-        if let (Some(memory), false) = (self.memory.clone(), remembering)
-            && let Some(changed) = self.change_of(&memory)
-        {
-            plans.push(self.plan(Source::Engine, Step::Remember(changed.clone()), Doing::Remember(changed)));
+        if let Some(memory) = self.memory.as_ref().filter(|_| !self.is_remembering()) {
+            match self.change_of(memory) {
+                None => self.remembering.succeeded(),
+                Some(_) if self.remembering.due(false, 0) > now.mono => {}
+                Some(changed) => {
+                    let step = Step::Remember(changed.clone());
+                    plans.push(self.plan(Source::Engine, step, Doing::Remember(changed)));
+                }
+            }
         }
         let Some(session) = &self.session else { return };
         let pin = session.pin.clone();
@@ -176,8 +184,19 @@ impl Engine {
         plans.push(self.plan(Source::Engine, step, Doing::ExamineOwn { pin }));
     }
 
+    pub(super) fn is_remembering(&self) -> bool {
+        self.plans.values().any(|doing| matches!(doing, Doing::Remember(_)))
+    }
+
     /// When [`Self::own_due`] has something to do.
     pub(super) fn own_wake(&self) -> Option<Duration> {
+        let waits = self.remembering.failures() > 0 && !self.is_remembering();
+        let again = waits.then(|| self.remembering.due(false, 0));
+        again.into_iter().chain(self.own_asked()).min()
+    }
+
+    /// When live reads are to confirm that the own entry went.
+    fn own_asked(&self) -> Option<Duration> {
         let pin = &self.session.as_ref()?.pin;
         let recorded = self.own.gone.as_ref().is_some_and(|gone| pin.entry.as_ref() == Some(&gone.uid));
         if recorded && self.departure.is_none() { self.own.due() } else { None }
@@ -203,7 +222,7 @@ impl Engine {
             Some(seen) => Pin { entry: Some(seen.uid.clone()), ..memory.pin.clone() },
             None => memory.pin.clone(),
         };
-        let changed = Memory { pin, departed };
-        (changed != *memory).then_some(changed)
+        let same = (&pin, &departed) == (&memory.pin, &memory.departed) && self.works.holds() == memory.holds;
+        (!same).then(|| Memory { pin, departed, holds: self.works.holds().to_vec() })
     }
 }

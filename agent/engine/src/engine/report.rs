@@ -64,6 +64,9 @@ impl Engine {
         if let Some((reason, message)) = self.works_applied() {
             conditions.push(Condition::new(reason, message, at));
         }
+        if let Some((reason, message)) = self.held() {
+            conditions.push(Condition::new(reason, message, at));
+        }
         match &state.ledger {
             Some(Ok(())) => {
                 let message = match &state.leaving {

@@ -62,7 +62,7 @@ fn pin() -> Pin {
 }
 
 fn session() -> Session {
-    Session { pin: pin(), replica: "r".into(), nonce: "n".into(), departed: None }
+    Session { pin: pin(), replica: "r".into(), nonce: "n".into(), departed: None, holds: Vec::new() }
 }
 
 fn object(value: &Value) -> Object {

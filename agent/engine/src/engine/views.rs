@@ -8,6 +8,7 @@ use muster_api::{Object, marks};
 use super::{Doing, Engine, Owner};
 use crate::event::{Change, DirectoryWatch, Problem, ReplicaWatch};
 use crate::failure::Failure;
+use crate::hold;
 use crate::kind::Kind;
 use crate::ledger::{Kept, Of};
 use crate::listing::Listing;
@@ -28,6 +29,16 @@ impl Engine {
         now: Now,
         plans: &mut Vec<Plan>,
     ) {
+        if watch == DirectoryWatch::Works {
+            match change {
+                Change::Failed(..) => self.works.interrupted(),
+                Change::ListBegan => {
+                    self.works.hear(now, true);
+                    self.works.interrupted();
+                }
+                _ => self.works.hear(now, true),
+            }
+        }
         match change {
             // A lesser credential may read no Works: that says nothing of the directory.
             Change::Failed(failure, message) if watch == DirectoryWatch::Works => {
@@ -47,7 +58,7 @@ impl Engine {
                 self.listing(watch).began();
                 return;
             }
-            Change::ListComplete => self.listed(watch),
+            Change::ListComplete => self.listed(watch, now),
             Change::Listed(object) | Change::Applied(object) => self.shown(watch, &object, now),
             Change::Gone(object) => self.gone(watch, &object, now),
         }
@@ -100,6 +111,7 @@ impl Engine {
         if self.is_own(&object.meta.name) && self.own.show(object, now.mono) {
             self.policies.relabelled();
         }
+        self.heed();
     }
 
     fn gone(&mut self, watch: DirectoryWatch, object: &Object, now: Now) {
@@ -119,10 +131,10 @@ impl Engine {
         }
     }
 
-    fn listed(&mut self, watch: DirectoryWatch) {
+    fn listed(&mut self, watch: DirectoryWatch, now: Now) {
         match watch {
             DirectoryWatch::Policies => return self.policies.shown_complete(),
-            DirectoryWatch::Works => return self.works.shown_complete(),
+            DirectoryWatch::Works => return self.works.shown_complete(now),
             DirectoryWatch::OwnEntry => {
                 let shown = self.own.listing.completed();
                 if !shown.iter().any(|name| self.is_own(name)) {
@@ -238,10 +250,20 @@ impl Engine {
         match change {
             Change::Listed(report) | Change::Applied(report) => {
                 let on = |name| marks::is_on(&report.meta.annotations, name);
-                self.owner = Some(Owner { paused: on(marks::PAUSE), leave: on(marks::LEAVE) });
+                let (paused, leave, releases) = (on(marks::PAUSE), on(marks::LEAVE), on(marks::RELEASE_HERE));
+                self.owner = Some(Owner { paused, leave, releases });
+                self.released = hold::words(&report.meta.annotations);
+                self.heed();
             }
-            Change::Gone(_) => self.owner = Some(Owner::default()),
-            Change::ListComplete => drop(self.owner.get_or_insert_default()),
+            Change::Gone(_) => {
+                self.owner = Some(Owner::default());
+                self.released.clear();
+                self.heed();
+            }
+            Change::ListComplete => {
+                self.owner.get_or_insert_default();
+                self.heed();
+            }
             Change::ListBegan | Change::Alive | Change::Failed(..) => {}
         }
         if self.owner != before {

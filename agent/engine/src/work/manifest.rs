@@ -24,8 +24,15 @@ pub const DEFAULT_NAMESPACE: &str = "default";
 
 /// Labels and annotations by which Muster knows objects, or by which the owner of a replica speaks.
 const RESERVED_LABELS: [&str; 1] = [marks::PART_OF];
-const RESERVED_ANNOTATIONS: [&str; 6] =
-    [marks::MADE_FOR, marks::COPIED_FROM, marks::LET_GO, marks::PAUSE, marks::LEAVE, marks::RELEASE];
+const RESERVED_ANNOTATIONS: [&str; 7] = [
+    marks::MADE_FOR,
+    marks::COPIED_FROM,
+    marks::LET_GO,
+    marks::PAUSE,
+    marks::LEAVE,
+    marks::RELEASE,
+    marks::RELEASE_HERE,
+];
 /// Annotations that mean something on objects of Muster's own group, and are content there.
 const OWN_ANNOTATIONS: [&str; 3] = [marks::DIRECTORY, marks::CONSOLE_URL, marks::NAMESPACE_DELETION];
 /// What a server writes into the metadata of an object, and `kubectl get -o yaml` leaves behind.

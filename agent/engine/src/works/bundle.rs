@@ -85,6 +85,8 @@ pub(super) struct Bundle {
     pub(super) doubt: Option<String>,
     /// Its ledger went with the replica's own entry, and it stood.
     pub(super) left: bool,
+    /// How many objects it had before its ledger was written last; `None` where another process wrote it.
+    pub(super) had: Option<usize>,
 }
 
 /// How far what a ledger records has come about.
@@ -179,6 +181,11 @@ impl Seen {
         }
     }
 
+    /// The value of an annotation of Muster's group.
+    pub(super) fn option(&self, name: &str) -> Option<&str> {
+        self.options.get(name).map(String::as_str)
+    }
+
     /// Whether the Work bears Muster's finalizer.
     pub(super) fn is_held(&self) -> bool {
         self.finalizers.iter().any(|finalizer| finalizer == marks::WORK_FINALIZER)
@@ -217,6 +224,7 @@ impl Bundle {
             missing: false,
             doubt: None,
             left: false,
+            had: None,
         }
     }
 

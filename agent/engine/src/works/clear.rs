@@ -10,6 +10,7 @@ use super::inside::{Inside, Others};
 use super::recording::options_now;
 use super::{Brief, Context, Works};
 use crate::evidence::Ending;
+use crate::hold::key;
 use crate::ledger::Phase;
 use crate::live::{Known, Live};
 use crate::observed::Observed;
@@ -21,7 +22,7 @@ use crate::work::{Apply, Deletion as Fate, Flaw, Options, order};
 
 /// What is to be done about one object.
 #[allow(clippy::large_enum_variant)] // it is short-lived
-enum Clear {
+pub(super) enum Clear {
     /// Nothing: it is gone, or it is not this Work's to remove.
     Done,
     /// Nothing: another Work wants it, and takes it over.
@@ -30,8 +31,10 @@ enum Clear {
     Open,
     /// Nothing: it is left to the Work that takes the ledger over.
     Inherited,
-    /// Nothing now: something is under way, or there is no evidence, or it is held.
+    /// Nothing now: something is under way, or there is no evidence.
     Wait,
+    /// Nothing now: it could go, and waits for somebody's word, or to be judged.
+    Held,
     /// Nothing before then.
     Later(std::time::Duration),
     /// This.
@@ -62,7 +65,8 @@ impl Works {
     ) -> bool {
         let Some(bundle) = self.bundles.get(uid) else { return false };
         let recorded = Ending::recorded(brief);
-        let ending = recorded.or_else(|| bundle.ending.as_ref().map(|(ending, _)| ending.clone()));
+        let ending = recorded.or_else(|| self.proof(bundle).cloned());
+        let held = self.holds.keeps_end(uid);
         let whole = brief.phase != Phase::Deleting && (bundle.is_deleting() || bundle.lost.is_some());
         let mut unconfirmed = whole;
         let mut targets: Vec<&Target> = brief.left.keys().collect();
@@ -70,14 +74,19 @@ impl Works {
         targets.sort_by_key(|target| std::cmp::Reverse(wave(target)));
         let beside = if targets.is_empty() { Beside::default() } else { self.beside(bundle) };
         let stays = self.heir(bundle).map(|heir| self.heritage(brief, heir)).unwrap_or_default();
+        let judge = |target| {
+            (target, self.judge(brief, (ending.as_ref(), false), target, (&beside, &stays), context))
+        };
+        let clears: Vec<(&Target, Clear)> = targets.into_iter().map(judge).collect();
+        self.ask_first(uid, brief, ending.as_ref(), &clears, context, steps);
         let mut last = None;
         let (mut inherited, mut open) = (false, false);
-        for target in targets {
+        for (target, clear) in clears {
             let wave = wave(target);
             if last.is_some_and(|last| last > wave) {
                 break; // a wave begins when the one behind it is done
             }
-            match self.judge(brief, (ending.as_ref(), false), target, (&beside, &stays), context) {
+            match clear {
                 Clear::Done => continue,
                 Clear::Inherited => {
                     inherited = true;
@@ -88,8 +97,9 @@ impl Works {
                     last = Some(wave);
                     continue;
                 }
-                Clear::Wait => {}
+                Clear::Wait | Clear::Held => {}
                 Clear::Later(due) => self.later(due, uid),
+                Clear::Act(_) if self.under_way.contains(target) => {}
                 Clear::Act(step) => {
                     if !self.has_room(uid) {
                         last = Some(wave);
@@ -98,7 +108,8 @@ impl Works {
                     self.act(Task::Clear { work: uid.to_owned(), target: target.clone() }, *step, steps);
                 }
             }
-            unconfirmed |= ending.as_ref().is_none_or(|ending| !ending.covers(brief, target));
+            let waits = self.holds.keeps_object(uid, &key(target));
+            unconfirmed |= !waits && ending.as_ref().is_none_or(|ending| !ending.covers(brief, target));
             last = Some(wave);
         }
         if open {
@@ -106,7 +117,7 @@ impl Works {
         }
         self.look_for_any(uid, brief, context, steps);
         let confirmed = ending.as_ref().is_some_and(Ending::is_whole);
-        self.removals.set(uid, unconfirmed && !confirmed || reread, context.now);
+        self.removals.set(uid, unconfirmed && !confirmed && !held || reread, context.now);
         last.is_some() || inherited
     }
 
@@ -141,7 +152,7 @@ impl Works {
                         !matches!(clear, Clear::Inherited) && self.claim_may_pass(brief, target);
                     continue;
                 }
-                Clear::Wait => {}
+                Clear::Wait | Clear::Held => {}
                 Clear::Later(due) => self.later(due, uid),
                 Clear::Act(mut step) => {
                     if !self.has_room(uid) {
@@ -180,20 +191,26 @@ impl Works {
         }
         for target in brief.targets() {
             let slot = self.slots.get(target);
-            let looked = slot.is_some_and(|slot| slot.observed.is_some() || slot.absent || slot.foreign);
-            if looked || self.under_way.contains(target) {
-                continue;
+            if !slot.is_some_and(|slot| slot.observed.is_some() || slot.absent || slot.foreign) {
+                self.look_for(uid, target, context, steps);
             }
-            let due = slot.map_or(std::time::Duration::ZERO, |slot| slot.clearing.due(false, salt(target)));
+        }
+    }
+
+    /// It is found out whether an object is there.
+    pub(super) fn look_for(&mut self, uid: &str, target: &Target, context: Context, steps: &mut Steps) {
+        if self.under_way.contains(target) {
+            return;
+        }
+        let slot = self.slots.get(target);
+        let due = slot.map_or(std::time::Duration::ZERO, |slot| slot.clearing.due(false, salt(target)));
+        if due > context.now {
+            self.later(due, uid);
+        } else if self.has_room(uid) {
             let unserved = self.is_refused_as_unserved(target);
-            if due > context.now {
-                self.later(due, uid);
-            } else if self.has_room(uid) {
-                let task = Task::Clear { work: uid.to_owned(), target: target.clone() };
-                let seek = || Step::Seek(target.resource.clone());
-                let step = if unserved { seek() } else { Step::Look(self.served_as(target)) };
-                self.act(task, step, steps);
-            }
+            let seek = || Step::Seek(target.resource.clone());
+            let step = if unserved { seek() } else { Step::Look(self.served_as(target)) };
+            self.act(Task::Clear { work: uid.to_owned(), target: target.clone() }, step, steps);
         }
     }
 
@@ -260,6 +277,7 @@ impl Works {
             return let_go();
         }
         match permitted.and_then(|deletion| deletion.in_version(&self.served_as(target).resource)) {
+            Some(_) if !leaving && !self.may_go(brief, ending, target) => Clear::Held,
             Some(deletion) => Clear::Act(Box::new(Step::Delete(deletion))),
             None => Clear::Wait,
         }
@@ -329,7 +347,7 @@ impl Works {
 impl Bundle {
     /// Whether what the Work says of an object that is to go is not known yet, or cannot be followed: then it stays.
     /// `leaving`: the Work ends with the replica's own entry.
-    fn leaves_open(&self, target: &Target, leaving: bool) -> bool {
+    pub(super) fn leaves_open(&self, target: &Target, leaving: bool) -> bool {
         let unclear = self
             .flaws
             .iter()

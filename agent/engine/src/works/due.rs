@@ -6,6 +6,7 @@ use std::time::Duration;
 use super::bundle::{Lost, Progress};
 use super::catalog::GroupVersion;
 use super::{Brief, Context, Works};
+use crate::evidence::Ending;
 use crate::ledger::{Home, Phase};
 use crate::mark::Mark;
 use crate::plan::{Cause, Step};
@@ -14,6 +15,8 @@ use crate::time::salt;
 
 /// Steps of all Works that are under way at once: more would only wait for each other.
 pub(super) const STEPS: usize = 48;
+/// How often what may go is judged at once, at most: what follows from that may be to be judged again.
+const JUDGEMENTS: usize = 8;
 /// Steps about objects of one Work that are under way at once: others have their turn beside it.
 const SHARE: usize = 12;
 /// Evidence is used while it is this fresh; after that it is asked for anew.
@@ -104,13 +107,20 @@ impl Works {
         if !self.ledgers.is_complete() {
             return steps;
         }
-        while !self.is_full()
-            && let Some(uid) = self.turns.pop()
-        {
-            self.work_due(&uid, &home, context, &mut steps);
-            self.note(&uid);
-            self.note_awaited(&uid);
-            self.note_standing(&uid);
+        self.look_on(context);
+        for _ in 0..JUDGEMENTS {
+            while !self.is_full()
+                && let Some(uid) = self.turns.pop()
+            {
+                self.work_due(&uid, &home, context, &mut steps);
+                self.settle_sight(&uid, context);
+                self.note(&uid);
+                self.note_awaited(&uid);
+                self.note_standing(&uid);
+            }
+            if self.is_full() || !self.judge_together(context) {
+                break;
+            }
         }
         steps
     }
@@ -131,7 +141,8 @@ impl Works {
     pub fn wake(&self, connected: bool) -> Option<Duration> {
         let timer = self.timers.first().map(|(due, _)| *due);
         let removals = if connected { self.removals.due() } else { None };
-        timer.into_iter().chain(removals).chain(self.wakes.next()).min()
+        let sight = self.holds.sight.due().filter(|_| connected && self.ledgers.is_complete());
+        timer.into_iter().chain(sight).chain(removals).chain(self.wakes.next()).min()
     }
 
     pub(super) fn later(&mut self, due: Duration, uid: &str) {
@@ -172,11 +183,11 @@ impl Works {
     }
 
     fn work_due(&mut self, uid: &str, home: &Home, context: Context, steps: &mut Steps) {
-        let Some(bundle) = self.bundles.get_mut(uid) else { return };
+        let Some(bundle) = self.bundles.get_mut(uid) else { return self.review_hold(uid) };
         if bundle.is_empty() {
             self.removals.set(uid, false, context.now);
             self.bundles.remove(uid);
-            return;
+            return self.review_hold(uid);
         }
         let elsewhere =
             |brief: &Arc<Brief>| (&brief.directory, &brief.replica) != (&home.directory, &home.replica);
@@ -196,6 +207,8 @@ impl Works {
         if compiled {
             self.stir_beside();
         }
+        self.review_hold(uid);
+        self.ask_end(uid);
         let Some(bundle) = self.bundles.get(uid) else { return };
         for version in bundle.unfound.clone() {
             self.discover(version, uid, context, steps);
@@ -294,7 +307,7 @@ impl Works {
         // Before the first object, the Work waits for the finalizer: else it could go unnoticed.
         let held = bundle.seen.as_ref().is_some_and(|seen| seen.is_held() && !seen.deleting);
         let goes = bundle.lost.is_some() || bundle.is_deleting();
-        let ended = goes && bundle.ending.as_ref().is_some_and(|(ending, _)| ending.is_whole());
+        let ended = goes && self.proof(bundle).is_some_and(Ending::is_whole);
         let may_begin = !ended && (held || brief.applied.is_some());
         let mut progress = Progress::Moves;
         if brief.phase == Phase::Applying && may_begin && !bundle.keeper.is_busy() {

@@ -40,12 +40,7 @@ impl Works {
     /// Whether a ledger can be taken over: the directory answered that its Work is not the one of its name any more, and
     /// what was to go before that is gone.
     fn hands_over(&self, bundle: &Bundle, heir: &Bundle) -> bool {
-        let foreign = |brief: &Arc<Brief>| {
-            self.home
-                .as_ref()
-                .is_none_or(|home| (&home.directory, &home.replica) != (&brief.directory, &brief.replica))
-        };
-        let Some(brief) = bundle.believed().filter(|brief| !foreign(brief)) else { return false };
+        let Some(brief) = bundle.believed().filter(|brief| self.is_ours(brief)) else { return false };
         if bundle.lost.is_none() || bundle.under_way > 0 || bundle.keeper.is_busy() {
             return false;
         }

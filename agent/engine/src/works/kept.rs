@@ -7,7 +7,7 @@ use super::brief::Brief;
 use super::bundle::{Bundle, Lost};
 use super::kinds::account;
 use crate::event::Change;
-use crate::ledger::{Home, Kept};
+use crate::ledger::Kept;
 use crate::live::Known;
 
 impl Works {
@@ -144,8 +144,7 @@ impl Works {
     /// What a ledger says of what is there. One of another directory, or of a replica that this one is a copy of, says
     /// nothing.
     pub(super) fn know(&mut self, brief: &Brief) {
-        let ours = |home: &Home| (&home.directory, &home.replica) == (&brief.directory, &brief.replica);
-        if !self.home.as_ref().is_some_and(ours) {
+        if !self.is_ours(brief) {
             return;
         }
         for (target, applied) in brief.applied.iter().flatten() {

@@ -100,18 +100,22 @@ impl Works {
     /// Whether something of this directory's Works is still to go, or to be found out.
     #[must_use]
     pub fn is_leaving(&self) -> bool {
-        !self.ledgers.is_complete()
+        self.home.is_none()
+            || !self.ledgers.is_complete()
             || self.bundles.iter().any(|(uid, bundle)| {
                 self.concerns(bundle) && !matches!(self.fates.get(uid), Some(Fate::Stays(_)))
             })
     }
 
     pub(super) fn concerns(&self, bundle: &Bundle) -> bool {
-        let ours = |brief: &Arc<Brief>| {
-            let home = self.home.as_ref();
-            home.is_none_or(|home| (&brief.directory, &brief.replica) == (&home.directory, &home.replica))
-        };
-        bundle.believed().is_some_and(ours) || bundle.keeper.is_busy() || bundle.under_way > 0
+        let ours = bundle.believed().is_some_and(|brief| self.is_ours(brief));
+        ours || bundle.keeper.is_busy() || bundle.under_way > 0
+    }
+
+    /// Whether a ledger is of this directory's Works in this replica.
+    pub(super) fn is_ours(&self, brief: &Brief) -> bool {
+        let home = self.home.as_ref();
+        home.is_some_and(|home| (&brief.directory, &brief.replica) == (&home.directory, &home.replica))
     }
 
     /// What of the Works goes, or, once that is gone, what stays: for the report.

@@ -342,7 +342,9 @@ impl Works {
             {
                 continue; // it was read before what the watch has shown since
             }
-            match findings.judge_work(pin, &brief, tombstone) {
+            let verdict = findings.judge_work(pin, &brief, tombstone);
+            self.holds.sight.examined(uid, matches!(verdict, WorkVerdict::Ended(_)));
+            match verdict {
                 WorkVerdict::Ended(ending) => (bundle.ending, bundle.doubt) = (Some((ending, now)), None),
                 WorkVerdict::Stands => bundle.doubt = None,
                 WorkVerdict::Unproven(why) => bundle.doubt = Some(why),

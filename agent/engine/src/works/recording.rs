@@ -9,6 +9,7 @@ use super::bundle::{Bundle, Demand, Lost, Progress, Seen};
 use super::due::{Steps, Task};
 use super::objects::mark;
 use super::{Context, Works};
+use crate::evidence::Ending;
 use crate::item::Item;
 use crate::keeper::Trying;
 use crate::ledger::{Applied, Kept, Phase};
@@ -55,6 +56,20 @@ impl Works {
         }
         if let Next::Record(brief, _) = &next {
             self.outdate(recorded.as_deref(), brief);
+            let had = brief.phase == Phase::Applying;
+            let had = self.bundles.get(uid).filter(|_| had).map(|bundle| self.had(bundle));
+            if let (Some(had), Some(bundle)) = (had, self.bundles.get_mut(uid)) {
+                bundle.had = Some(had);
+                self.holds.begin_anew(uid);
+            }
+            if let Some(before) = self.bundles.get(uid).and_then(|bundle| self.predecessor(bundle)) {
+                let before = before.work.uid.clone();
+                self.holds.hand_over(&before, uid);
+                // Who comes after a crash knows it by the name that the record has then.
+                if self.holds.name(uid) && !self.holds.is_settled() {
+                    return;
+                }
+            }
         }
         let (step, trying) = match (next, before) {
             (Next::Record(brief, items), before) => {
@@ -112,7 +127,7 @@ impl Works {
             return self.restored(bundle);
         }
         let brief = &kept.ledger;
-        let ended = bundle.ending.as_ref().is_some_and(|(ending, _)| ending.is_whole());
+        let ended = self.proof(bundle).is_some_and(Ending::is_whole);
         let claimed = bundle.lost.is_some() || bundle.is_deleting();
         if claimed {
             let latest = with_options(brief, bundle.demand.as_ref());
@@ -246,6 +261,10 @@ impl Works {
         let Some(kept) = bundle.keeper.kept().filter(|kept| kept.ledger.phase == Phase::Applying) else {
             return;
         };
+        // What it had is known by what is recorded to be there, until it is judged what it dropped.
+        if self.has_unjudged(bundle, &kept.ledger) {
+            return;
+        }
         let Some(applied) = self.applied(&kept.ledger) else { return };
         self.settle(uid, applied, context, steps);
     }

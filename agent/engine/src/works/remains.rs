@@ -65,6 +65,9 @@ impl Works {
 
     /// What of an object that goes only by somebody's word is said.
     pub(super) fn held(&self, bundle: &Bundle, brief: &Brief) -> Option<String> {
+        if let Some(held) = self.hold_told(&bundle.work.uid) {
+            return Some(held);
+        }
         let (target, earlier) = brief.left.iter().find_map(|(target, options)| {
             let observed = self.slots.get(target)?.observed.as_ref()?;
             let maker = observed.mark.as_ref()?.maker.as_ref()?;

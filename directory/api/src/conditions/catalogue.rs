@@ -259,6 +259,38 @@ conditions! {
             "See the condition Deregistered.",
         ),
     }
+    Held: "Large deletions wait for somebody's word." => {
+        NothingHeld: "No deletion waits for a word." => normal(
+            Status::False,
+            "Nothing large was deleted, or all of it was released, or is wanted again.",
+            "Nothing.",
+        ),
+        ManyWorks: "Many Works were deleted within ten minutes: more than ten, and more than a fifth." => warning(
+            Status::True,
+            "Somebody deleted them on purpose, or by mistake, or the directory is not what it was. What they made stays, and is kept right.",
+            "If it is meant: `kubectl muster release ID`, or in the directory `kubectl annotate mcl NAME --overwrite multicluster.coreos.com/release=ID`; the message has the id. If not, read docs/holds.md before the Works are made anew.",
+        ),
+        AllWorks: "All Works were deleted at once, and there were three or more." => warning(
+            Status::True,
+            "Somebody deleted them on purpose, or by mistake. What they made stays, and is kept right.",
+            "As for ManyWorks.",
+        ),
+        MostOfWork: "A Work drops more than ten objects at once, and more than half of what it had." => warning(
+            Status::True,
+            "A new version of the Work does not ask for them, by mistake or on purpose. What it asks for is applied; what it dropped stays.",
+            "If it is meant, release it as for ManyWorks. If not, put the manifests back into the Work.",
+        ),
+        AfterGap: "More than ten objects were found to go after the directory was out of sight for more than five minutes." => warning(
+            Status::True,
+            "Works were deleted, or made smaller, while this agent could not see it.",
+            "As for ManyWorks.",
+        ),
+        OtherRule: "A later version of the agent held a deletion, by a rule that this one does not know." => warning(
+            Status::True,
+            "The agent was set back to an earlier version.",
+            "As for ManyWorks.",
+        ),
+    }
     LedgerUsable: "The record of what Muster made in this cluster can be written and read back whole." => {
         Usable: "A trial record came back as it was written." => normal(
             Status::True,

@@ -9,6 +9,7 @@ mod drift;
 mod fighting;
 mod found;
 mod heritage;
+mod holding;
 mod ignoring;
 mod leaving;
 mod moving;

@@ -185,7 +185,7 @@ impl PolicyWorld {
         self.plans.clear();
         if let Some(memory) = self.memory.clone() {
             let (replica, nonce) = ("r".into(), self.nonce.clone());
-            self.send(Event::Recalled { memory, replica, nonce });
+            self.send(Event::Recalled { memory, replica, nonce, heard: None, passed: Passed::default() });
         }
         let directory_first = self.done_first;
         if online && directory_first {
@@ -215,8 +215,9 @@ impl PolicyWorld {
             cluster: "own".into(),
             entry: None,
         };
-        let memory = self.memory.get_or_insert(Memory { pin, departed: None }).clone();
-        Session { pin: memory.pin, replica: "r".into(), nonce: self.nonce.clone(), departed: memory.departed }
+        let memory = self.memory.get_or_insert_with(|| Memory { pin, ..Memory::default() }).clone();
+        let Memory { pin, departed, holds } = memory;
+        Session { pin, replica: "r".into(), nonce: self.nonce.clone(), departed, holds }
     }
 
     pub(super) fn connect(&mut self) {

@@ -170,6 +170,7 @@ fn faultless(world: &mut WorkWorld) {
 pub(super) fn rest(world: &mut WorkWorld) {
     faultless(world);
     world.tick(200);
+    world.release_all();
     for name in WORKS {
         // What nobody saw end waits for somebody's word, and that is a Work of its name.
         if world.ledgers.contains_key(name) && !world.works.contains_key(name) {
@@ -183,6 +184,8 @@ pub(super) fn rest(world: &mut WorkWorld) {
             }
         }
     }
+    world.tick(200);
+    world.release_all();
     world.tick(200);
 }
 

@@ -47,6 +47,8 @@ pub(super) struct WorkWorld {
     pub(super) works: BTreeMap<String, Value>,
     pub(super) landmarks: Landmarks,
     pub(super) unreadable: bool,
+    /// The watch of Works tells nothing, and nobody knows.
+    pub(super) mute: bool,
     /// Why finalizers cannot be set.
     pub(super) fixed: Option<Failure>,
     // === the replica ===
@@ -63,7 +65,13 @@ pub(super) struct WorkWorld {
     /// Definitions make their kinds served at once.
     pub(super) establishes: bool,
     pub(super) memory: Option<Memory>,
+    /// What the last process heard of the directory, as the Lease in the replica has it.
+    pub(super) heard: Option<Timestamp>,
+    /// The Works that it let go, as the Lease has it.
+    pub(super) passed: String,
     paused: bool,
+    /// The local report, with what the owner of the replica says.
+    report: Option<Value>,
     /// Why writes of the objects of this kind, or of ledgers, or the end of the ledger of this name fail.
     pub(super) refused: BTreeMap<String, Failure>,
     /// What the server says then.
@@ -124,6 +132,7 @@ impl WorkWorld {
             works: BTreeMap::new(),
             landmarks,
             unreadable: false,
+            mute: false,
             fixed: None,
             objects: BTreeMap::new(),
             ledgers: BTreeMap::new(),
@@ -133,7 +142,10 @@ impl WorkWorld {
             undeletable: None,
             establishes: true,
             memory: None,
+            heard: None,
+            passed: String::new(),
             paused: false,
+            report: None,
             refused: BTreeMap::new(),
             why: "no",
             events: VecDeque::new(),
@@ -214,7 +226,13 @@ impl WorkWorld {
         self.unwatchable.clear();
         self.views.clear();
         if let Some(memory) = self.memory.clone() {
-            self.send(Event::Recalled { memory, replica: "r".into(), nonce: "n".into() });
+            self.send(Event::Recalled {
+                memory,
+                replica: "r".into(),
+                nonce: "n".into(),
+                heard: self.heard,
+                passed: Passed::read(&self.passed),
+            });
         }
         if online && self.done_first {
             self.connect();
@@ -272,13 +290,14 @@ impl WorkWorld {
     }
 
     fn take_in(&mut self, event: Event) {
-        let now = Now { mono: self.now, wall: Timestamp::UNIX_EPOCH };
+        let now = Now { mono: self.now, wall: self.wall() };
         let plans = self.engine.on(event, now);
         assert!(self.engine.works.counts_right(), "objects that no watch shows");
         let of_works = |plan: &&Plan| plan.source == Source::Works;
         assert!(!self.paused || plans.is_empty(), "while paused: {plans:?}");
         for step in plans.iter().flat_map(|plan| &plan.steps) {
             self.check_idle(step);
+            self.check_unheld(step);
             match step {
                 Step::Delete(deletion) => {
                     self.check_unwanted(deletion.target(), true);
@@ -291,6 +310,8 @@ impl WorkWorld {
                 _ => {}
             }
         }
+        self.heard = self.engine.heard().or(self.heard);
+        self.passed = self.engine.passed().text();
         self.plans.extend(plans);
         let under_way = self.plans.iter().filter(of_works).count();
         assert!(under_way <= UNDER_WAY, "{under_way} steps under way");
@@ -313,7 +334,7 @@ impl WorkWorld {
     // === the directory ===
 
     pub(super) fn tell_work(&mut self, change: Change) {
-        if self.online {
+        if self.online && !self.mute {
             self.send(Event::Directory { watch: DirectoryWatch::Works, change });
         }
     }

@@ -8,6 +8,7 @@ use super::{Crash, WorkWorld, object, say};
 use crate::event::{Change, Event, StepOutcome};
 use crate::failure::Failure;
 use crate::ledger::{Applied, Kept, Ledger};
+use crate::memory::Memory;
 use crate::plan::{Plan, Step};
 use crate::target::Target;
 
@@ -110,7 +111,10 @@ impl WorkWorld {
             }
             Step::Unmark { target, uid } => {
                 self.check_end(&target, None);
-                self.unmark(&target, &uid)
+                match self.refused.get("unmark").copied() {
+                    Some(failure) => failed(failure),
+                    None => self.unmark(&target, &uid),
+                }
             }
             Step::Rehearse { target, body } => {
                 self.reads.push(format!("rehearse {}", say(&target)));
@@ -126,7 +130,9 @@ impl WorkWorld {
             }
             Step::Look(target) => {
                 self.reads.push(format!("look {}", say(&target)));
-                if let Some(failure) = self.refused.get("look").copied() {
+                if let Some(failure) =
+                    self.refused.get("look").or_else(|| self.refused.get(&say(&target))).copied()
+                {
                     return failed(failure);
                 }
                 if !self.served.contains(&target.resource) {
@@ -170,16 +176,22 @@ impl WorkWorld {
                 StepOutcome::Served((!served.is_empty()).then_some(served))
             }
             Step::Examine(examination) => self.examine(&examination),
-            Step::Remember(memory) => {
-                self.check_memory(&memory);
-                self.memory = Some(memory);
-                StepOutcome::Remembered
-            }
+            Step::Remember(memory) => self.remember_all(memory),
             Step::Probe => StepOutcome::Asked,
             Step::Inspect { .. } | Step::Create { .. } | Step::Replace { .. } => {
                 unreachable!("not for Works")
             }
         }
+    }
+
+    fn remember_all(&mut self, memory: Memory) -> StepOutcome {
+        if let Some(failure) = self.refused.get("state").copied() {
+            self.reads.push("state refused".to_owned());
+            return failed(failure);
+        }
+        self.check_memory(&memory);
+        self.memory = Some(memory);
+        StepOutcome::Remembered
     }
 
     /// Whether an object is there of which a field differs that cannot be changed.

@@ -30,6 +30,21 @@ impl WorkWorld {
         self.tell_entry(Change::Applied(object(&self.entry)));
     }
 
+    /// Somebody releases all that waits for a word, on the own entry.
+    pub(in super::super) fn release_all(&mut self) {
+        let holds = self.engine.works.holds().iter().filter(|hold| hold.is_waiting());
+        let ids: Vec<String> = holds.map(|hold| hold.id.clone()).collect();
+        if !ids.is_empty() && self.entry.is_object() {
+            self.release(&ids.join(","));
+        }
+    }
+
+    /// Somebody writes these ids on the own entry.
+    pub(in super::super) fn release(&mut self, ids: &str) {
+        let ids = serde_json::json!({ "multicluster.coreos.com/release": ids });
+        self.edit_entry(|entry| entry["metadata"]["annotations"] = ids);
+    }
+
     /// Somebody deletes the own entry, which says this of the workloads; it stays as long as it is held.
     pub(in super::super) fn leave(&mut self, says: &str) {
         self.edit_entry(|entry| entry["spec"]["deregistration"] = says.into());

@@ -346,7 +346,8 @@ impl WorkWorld {
     }
 
     pub(super) fn list_report(&mut self) {
-        for change in [Change::ListBegan, Change::ListComplete] {
+        let report = self.report.as_ref().map(|report| Change::Listed(object(report)));
+        for change in [Change::ListBegan].into_iter().chain(report).chain([Change::ListComplete]) {
             self.send(Event::Replica { watch: ReplicaWatch::Report, change });
         }
     }
@@ -362,6 +363,8 @@ impl WorkWorld {
         let version = self.next_version();
         let report = json!({"metadata": {"name": "directory-sync", "uid": "rep", "resourceVersion": version,
             "annotations": annotations}});
-        self.send(Event::Replica { watch: ReplicaWatch::Report, change: Change::Applied(object(&report)) });
+        let change = Change::Applied(object(&report));
+        self.report = Some(report);
+        self.send(Event::Replica { watch: ReplicaWatch::Report, change });
     }
 }

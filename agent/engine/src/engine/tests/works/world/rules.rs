@@ -7,7 +7,10 @@ use serde_json::Value;
 
 use super::{WorkWorld, say};
 use crate::evidence::{Deletion, Examination};
+use crate::hold::key;
 use crate::ledger::{Kept, Of, Phase};
+use crate::mark::Maker;
+use crate::plan::Step;
 use crate::target::Target;
 
 /// What live reads proved, by the world's own knowledge and not by the engine's.
@@ -141,6 +144,29 @@ impl WorkWorld {
             let protected = protected.iter().any(|kind| target.resource.kind.starts_with(kind));
             assert!(options.allow_deletion || !protected, "{} is protected", say(target));
             assert_eq!(options.deletion, crate::work::Deletion::Delete, "{}", say(target));
+        }
+    }
+
+    /// What waits for somebody's word does not go, nor is it recorded that it does; but what a Work dropped goes with it.
+    pub(super) fn check_unheld(&self, step: &Step) {
+        let holds = self.engine.works.holds();
+        match step {
+            Step::Delete(deletion) => {
+                let target = deletion.target();
+                let maker = self.objects.get(target).and_then(maker);
+                let applying = self.ledgers.values().filter(|kept| kept.ledger.phase == Phase::Applying);
+                for uid in
+                    applying.map(|kept| &kept.ledger.maker.uid).filter(|uid| maker.as_ref() == Some(uid))
+                {
+                    let held = holds.iter().filter_map(|hold| hold.kept_of(uid));
+                    assert!(!held.into_iter().any(|keys| keys.contains(&key(target))), "{target} is held");
+                }
+            }
+            Step::Record { ledger, .. } if ledger.phase == Phase::Deleting => {
+                let Maker { uid, name } = &ledger.maker;
+                assert!(!holds.iter().any(|hold| hold.keeps_end(uid)), "the end of {name} is held");
+            }
+            _ => {}
         }
     }
 

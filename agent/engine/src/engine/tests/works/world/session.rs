@@ -6,6 +6,21 @@ use crate::evidence::{Examination, Findings};
 use crate::pin::Reading;
 
 impl WorkWorld {
+    /// The time of day.
+    pub(in super::super) fn wall(&self) -> Timestamp {
+        Timestamp::UNIX_EPOCH + self.now
+    }
+
+    /// Writes of this kind fail so.
+    pub(in super::super) fn refuse(&mut self, kind: &str, failure: Failure) {
+        self.refused.insert(kind.to_owned(), failure);
+    }
+
+    /// The directory says that nothing changed.
+    pub(in super::super) fn send_life(&mut self) {
+        self.tell_work(Change::Alive);
+    }
+
     pub(in super::super) fn connect(&mut self) {
         self.begin_session();
         self.list_directory();
@@ -22,10 +37,10 @@ impl WorkWorld {
             cluster: "own".into(),
             entry: None,
         };
-        let memory = self.memory.get_or_insert(Memory { pin, departed: None }).clone();
-        let (pin, departed) = (memory.pin, memory.departed);
+        let memory = self.memory.get_or_insert_with(|| Memory { pin, ..Memory::default() }).clone();
+        let Memory { pin, departed, holds } = memory;
         self.online = true;
-        self.send(Event::Opened(Session { pin, replica: "r".into(), nonce: "n".into(), departed }));
+        self.send(Event::Opened(Session { pin, replica: "r".into(), nonce: "n".into(), departed, holds }));
     }
 
     pub(in super::super) fn disconnect(&mut self) {
