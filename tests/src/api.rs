@@ -20,6 +20,9 @@ use crate::{
 /// How long a request may take. None of them is a watch.
 const DEADLINE: Duration = Duration::from_secs(30);
 
+/// How long a connection is kept for the next request. The API server ends one after 90 s, also while a request is on its way.
+const IDLE: Duration = Duration::from_secs(30);
+
 /// A request failed.
 #[derive(Debug, thiserror::Error)]
 pub enum ApiError {
@@ -118,7 +121,7 @@ impl Api {
                 value.set_sensitive(true);
                 value
             });
-        let client = Client::builder(TokioExecutor::new()).build(connector);
+        let client = Client::builder(TokioExecutor::new()).pool_idle_timeout(IDLE).build(connector);
         Ok(Self { server: server.to_owned(), authorization, client })
     }
 

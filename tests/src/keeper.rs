@@ -21,6 +21,11 @@ use std::{
 
 use rustix::process::{Pid, Signal, kill_process};
 
+use crate::{
+    process,
+    wait::{DEADLINE, Late, eventually},
+};
+
 /// What went wrong with a server process.
 #[derive(Debug, thiserror::Error)]
 pub enum KeeperError {
@@ -56,6 +61,9 @@ pub enum KeeperError {
         /// Why.
         source: rustix::io::Errno,
     },
+    /// It goes on after SIGSTOP.
+    #[error(transparent)]
+    Goes(#[from] Late),
 }
 
 /// What to run.
@@ -167,14 +175,21 @@ impl Server {
         self.shell.try_wait().map_err(|source| KeeperError::Wait { name: self.name.clone(), source })
     }
 
-    /// Sends a signal to the server itself.
+    /// Sends a signal to the server itself. What is to stop has stopped when this returns: the kernel stops a thread when
+    /// that runs again, and until then the others go on.
     ///
     /// # Errors
     ///
-    /// It has ended.
+    /// It has ended, or goes on after SIGSTOP.
     pub fn signal(&self, signal: Signal) -> Result<(), KeeperError> {
         kill_process(self.pid, signal)
-            .map_err(|source| KeeperError::Signal { name: self.name.clone(), source })
+            .map_err(|source| KeeperError::Signal { name: self.name.clone(), source })?;
+        if signal == Signal::STOP {
+            let running = || process::running_threads(self.pid());
+            let stopped = || running().map_or(Ok(()), |n| Err(format!("{n} threads that run")));
+            eventually(&format!("{} to stop", self.name), DEADLINE, stopped)?;
+        }
+        Ok(())
     }
 
     /// SIGKILL, and waits until it is gone.
@@ -220,11 +235,7 @@ fn tail(path: &Path, bytes: u64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{
-        process,
-        scratch::Scratch,
-        wait::{DEADLINE, eventually},
-    };
+    use crate::scratch::Scratch;
 
     fn shell(scratch: &Scratch, script: &str) -> Server {
         Program {
@@ -260,6 +271,20 @@ mod tests {
         .unwrap();
         assert_eq!(status.code(), Some(64));
         assert_eq!(server.log_tail(), "out\nerr\n");
+    }
+
+    #[test]
+    fn what_is_to_stop_is_still_until_it_is_to_go_on() {
+        let scratch = Scratch::new("keeper").unwrap();
+        let server = shell(&scratch, "while :; do :; done");
+        assert_eq!(process::running_threads(server.pid()), Some(1));
+        server.signal(Signal::STOP).unwrap();
+        assert_eq!(process::running_threads(server.pid()), None);
+        server.signal(Signal::CONT).unwrap();
+        eventually("the script to go on", DEADLINE, || {
+            process::running_threads(server.pid()).ok_or("it is still")
+        })
+        .unwrap();
     }
 
     #[test]

@@ -50,6 +50,15 @@ pub fn threads(pid: u32) -> Option<u64> {
     status_field(pid, "Threads:")
 }
 
+/// How many of its threads a SIGSTOP has not reached; `None` if it is still, or gone.
+#[must_use]
+pub fn running_threads(pid: u32) -> Option<usize> {
+    let threads = fs::read_dir(format!("/proc/{pid}/task")).ok()?.flatten();
+    let stats = threads.filter_map(|thread| fs::read_to_string(thread.path().join("stat")).ok());
+    let runs = |stat: &String| !matches!(after_name(stat).chars().next(), None | Some('T' | 'Z' | 'X'));
+    Some(stats.filter(runs).count()).filter(|n| *n > 0)
+}
+
 /// Open file descriptors; `None` if the process is gone.
 #[must_use]
 pub fn open_files(pid: u32) -> Option<usize> {

@@ -161,7 +161,8 @@ fn a_frozen_api_server_holds_its_connections_and_answers_later() {
     let (done, answer) = mpsc::channel();
     let api = plane.api();
     let asked = thread::spawn(move || done.send(api.get("/version").map(drop)));
-    assert!(answer.recv_timeout(Duration::from_millis(300)).is_err(), "it answered");
+    let early = answer.recv_timeout(Duration::from_millis(300));
+    assert!(early.is_err(), "it answered: {early:?}");
     plane.thaw().unwrap();
     answer.recv_timeout(DEADLINE).unwrap().unwrap();
     asked.join().unwrap().unwrap();
