@@ -130,15 +130,19 @@ impl Agent {
         events: &mpsc::Sender<Event>,
         stop: &CancellationToken,
     ) -> bool {
+        let recall = async {
+            let kept = store.recall().await?;
+            Some((kept, heard::read(&replica.client).await))
+        };
         let kept = tokio::select! {
-            kept = store.recall() => kept,
+            kept = recall => kept,
             never = self.pulse.keep() => match never {},
             () = stop.cancelled() => return false,
         };
-        if let Some(Kept { memory, nonce, .. }) = kept {
-            let (id, (heard, passed)) = (replica.id.clone(), heard::read(&replica.client).await);
+        if let Some((Kept { memory, nonce, .. }, (heard, passed))) = kept {
+            let replica = replica.id.clone();
             // The engine is gone only when the program ends.
-            let _ = events.send(Event::Recalled { memory, replica: id, nonce, heard, passed }).await;
+            let _ = events.send(Event::Recalled { memory, replica, nonce, heard, passed }).await;
         }
         true
     }

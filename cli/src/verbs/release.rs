@@ -66,8 +66,8 @@ fn word(entry: &Value, member: &Member, id: &str) -> String {
         entry.pointer("/metadata/annotations").and_then(|all| all.get(RELEASE)).and_then(Value::as_str);
     let waits =
         |other: &&str| member.report.iter().flat_map(|report| &report.holds).any(|hold| hold.id == *other);
-    let others =
-        before.unwrap_or_default().split(',').map(str::trim).filter(waits).filter(|other| *other != id);
+    let ids = before.unwrap_or_default().split(|sign: char| sign == ',' || sign.is_whitespace());
+    let others = ids.filter(waits).filter(|other| *other != id);
     others.chain([id]).collect::<Vec<_>>().join(",")
 }
 

@@ -108,7 +108,10 @@ impl Engine {
 
     /// An entry is shown, maybe the own one.
     pub(super) fn own_shown(&mut self, object: &Object, now: Now) {
-        if self.is_own(&object.meta.name) && self.own.show(object, now.mono) {
+        if !self.is_own(&object.meta.name) {
+            return;
+        }
+        if self.own.show(object, now.mono) {
             self.policies.relabelled();
         }
         self.heed();

@@ -10,7 +10,6 @@ use super::inside::{Inside, Others};
 use super::recording::options_now;
 use super::{Brief, Context, Works};
 use crate::evidence::Ending;
-use crate::hold::key;
 use crate::ledger::Phase;
 use crate::live::{Known, Live};
 use crate::observed::Observed;
@@ -74,19 +73,23 @@ impl Works {
         targets.sort_by_key(|target| std::cmp::Reverse(wave(target)));
         let beside = if targets.is_empty() { Beside::default() } else { self.beside(bundle) };
         let stays = self.heir(bundle).map(|heir| self.heritage(brief, heir)).unwrap_or_default();
-        let judge = |target| {
-            (target, self.judge(brief, (ending.as_ref(), false), target, (&beside, &stays), context))
-        };
-        let clears: Vec<(&Target, Clear)> = targets.into_iter().map(judge).collect();
-        self.ask_first(uid, brief, ending.as_ref(), &clears, context, steps);
+        let ends = ending.as_ref().is_some_and(Ending::is_whole);
+        // What a Work drops is judged as a whole, before the first of it goes.
+        if !ends && (ending.is_some() || self.holds.names(uid)) {
+            let judge = |target| {
+                (target, self.judge(brief, (ending.as_ref(), false), target, (&beside, &stays), context))
+            };
+            let clears: Vec<(&Target, Clear)> = targets.iter().copied().map(judge).collect();
+            self.ask_drop(uid, brief, ending.as_ref(), &clears, context, steps);
+        }
         let mut last = None;
         let (mut inherited, mut open) = (false, false);
-        for (target, clear) in clears {
+        for target in targets {
             let wave = wave(target);
             if last.is_some_and(|last| last > wave) {
                 break; // a wave begins when the one behind it is done
             }
-            match clear {
+            match self.judge(brief, (ending.as_ref(), false), target, (&beside, &stays), context) {
                 Clear::Done => continue,
                 Clear::Inherited => {
                     inherited = true;
@@ -97,9 +100,9 @@ impl Works {
                     last = Some(wave);
                     continue;
                 }
+                Clear::Held if ends && !self.holds.is_judged(uid) => self.holds.ask_end(uid),
                 Clear::Wait | Clear::Held => {}
                 Clear::Later(due) => self.later(due, uid),
-                Clear::Act(_) if self.under_way.contains(target) => {}
                 Clear::Act(step) => {
                     if !self.has_room(uid) {
                         last = Some(wave);
@@ -108,7 +111,7 @@ impl Works {
                     self.act(Task::Clear { work: uid.to_owned(), target: target.clone() }, *step, steps);
                 }
             }
-            let waits = self.holds.keeps_object(uid, &key(target));
+            let waits = self.holds.keeps_object(uid, target);
             unconfirmed |= !waits && ending.as_ref().is_none_or(|ending| !ending.covers(brief, target));
             last = Some(wave);
         }

@@ -85,7 +85,7 @@ impl Works {
     /// Whether an object may go now, by evidence: that was judged, and waits for nobody's word.
     pub(super) fn may_go(&self, brief: &Brief, ending: &Ending, target: &Target) -> bool {
         let work = &brief.work.uid;
-        if ending.is_whole() { self.holds.may_end(work) } else { self.holds.may_drop(work, &key(target)) }
+        if ending.is_whole() { self.holds.may_end(work) } else { self.holds.may_drop(work, target) }
     }
 
     /// Whether nothing of a Work would be deleted if it went now.
@@ -109,7 +109,7 @@ impl Works {
         if bundle.stands() && !ending(bundle) {
             self.holds.passed.remove(uid);
         }
-        if !self.holds.name(uid) {
+        if !self.holds.names(uid) {
             return;
         }
         if let Some(word) = bundle.word() {

@@ -6,7 +6,8 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 
 use super::sight::Sight;
-use crate::hold::{self, Hold, Passed};
+use crate::hold::{self, Hold, Passed, key};
+use crate::target::Target;
 
 /// What holds of Works are known.
 #[derive(Debug, Default)]
@@ -17,10 +18,12 @@ pub(super) struct Holds {
     kept: Option<Vec<Hold>>,
     /// The Works whose end was judged of late and needs no word.
     pub(super) passed: Passed,
-    /// What Works dropped and needs no word, by UID and the [`key`](hold::key) of the object.
+    /// What Works dropped and needs no word, by UID and the [`key`] of the object.
     admitted: BTreeMap<String, BTreeSet<String>>,
-    /// What could go now, and was not judged.
-    asking: BTreeMap<String, Asking>,
+    /// The Works that could end now, and were not judged.
+    ends: BTreeSet<String>,
+    /// What could go now of what Works dropped, and was not judged.
+    drops: BTreeMap<String, Drop>,
     /// The Works of which something could go, where it is still to be found out how much, and since when.
     looking: BTreeMap<String, Duration>,
     /// The ids that people wrote where they hold for all Works.
@@ -31,20 +34,15 @@ pub(super) struct Holds {
     pub(super) sight: Sight,
 }
 
-/// What of a Work could go now, and was not judged.
+/// What of a Work could go now, since that dropped it, and was not judged.
 #[derive(Debug)]
-pub(super) enum Asking {
-    /// The Work itself, and all that it made.
-    End,
-    /// What it dropped.
-    Drop {
-        /// The objects, by their keys.
-        objects: BTreeSet<String>,
-        /// How many more may go, of which it is not known yet whether they are there.
-        unknown: usize,
-        /// How many objects it had before.
-        had: usize,
-    },
+pub(super) struct Drop {
+    /// The objects, by their keys.
+    pub(super) objects: BTreeSet<String>,
+    /// How many more may go, of which it is not known yet whether they are there.
+    pub(super) unknown: usize,
+    /// How many objects it had before.
+    pub(super) had: usize,
 }
 
 impl Holds {
@@ -83,7 +81,7 @@ impl Holds {
     }
 
     /// Whether a hold is about a Work.
-    pub(super) fn name(&self, work: &str) -> bool {
+    pub(super) fn names(&self, work: &str) -> bool {
         self.all.iter().any(|hold| hold.ends.contains_key(work) || hold.drops.contains_key(work))
     }
 
@@ -108,22 +106,28 @@ impl Holds {
     }
 
     /// Whether an object that a Work dropped waits for a word.
-    pub(super) fn keeps_object(&self, work: &str, key: &str) -> bool {
-        self.all.iter().any(|hold| hold.kept_of(work).is_some_and(|objects| objects.contains(key)))
+    pub(super) fn keeps_object(&self, work: &str, target: &Target) -> bool {
+        let mut kept = self.all.iter().filter_map(|hold| hold.kept_of(work)).peekable();
+        kept.peek().is_some() && {
+            let key = key(target);
+            kept.any(|objects| objects.contains(&key))
+        }
     }
 
     /// Whether an object that a Work dropped needs no word, or has it.
-    pub(super) fn may_drop(&self, work: &str, key: &str) -> bool {
-        let released = |hold: &Hold| {
-            hold.drops.get(work).is_some_and(|dropped| dropped.released && dropped.objects.contains(key))
-        };
-        let admitted = self.admitted.get(work).is_some_and(|objects| objects.contains(key));
-        !self.keeps_object(work, key) && (admitted || self.all.iter().any(released))
+    pub(super) fn may_drop(&self, work: &str, target: &Target) -> bool {
+        let released =
+            self.all.iter().filter_map(|hold| hold.drops.get(work)).filter(|dropped| dropped.released);
+        let mut open = released.map(|dropped| &dropped.objects).chain(self.admitted.get(work)).peekable();
+        open.peek().is_some() && {
+            let key = key(target);
+            open.any(|objects| objects.contains(&key)) && !self.keeps_object(work, target)
+        }
     }
 
     /// Whether an object that a Work dropped was judged.
-    pub(super) fn is_judged_object(&self, work: &str, key: &str) -> bool {
-        self.keeps_object(work, key) || self.may_drop(work, key)
+    pub(super) fn is_judged_object(&self, work: &str, target: &Target) -> bool {
+        self.keeps_object(work, target) || self.may_drop(work, target)
     }
 
     /// How many objects that a Work dropped wait, or need no word and were not over when it dropped more.
@@ -144,9 +148,14 @@ impl Holds {
         self.passed.since(wall) + held.len()
     }
 
-    /// Something of a Work could go, and is to be judged.
-    pub(super) fn ask(&mut self, work: &str, asking: Asking) {
-        self.asking.insert(work.to_owned(), asking);
+    /// A Work could end, and is to be judged.
+    pub(super) fn ask_end(&mut self, work: &str) {
+        self.ends.insert(work.to_owned());
+    }
+
+    /// What a Work dropped could go, and is to be judged.
+    pub(super) fn ask_drop(&mut self, work: &str, drop: Drop) {
+        self.drops.insert(work.to_owned(), drop);
     }
 
     /// Something of a Work could go, and it is still to be found out how much. Since when.
@@ -161,20 +170,21 @@ impl Holds {
 
     /// Whether something of a Work is still to be judged.
     pub(super) fn asks(&self, work: &str) -> bool {
-        self.asking.contains_key(work) || self.looking.contains_key(work)
+        self.ends.contains(work) || self.drops.contains_key(work) || self.looking.contains_key(work)
     }
 
     pub(super) fn is_asked(&self) -> bool {
-        !self.asking.is_empty()
+        !(self.ends.is_empty() && self.drops.is_empty())
     }
 
-    /// What is to be judged. `ends`: also of Works that end.
-    pub(super) fn take_asking(&mut self, ends: bool) -> BTreeMap<String, Asking> {
-        let judged = |asking: &Asking| ends || matches!(asking, Asking::Drop { .. });
-        let (now, later) =
-            std::mem::take(&mut self.asking).into_iter().partition(|(_, asking)| judged(asking));
-        self.asking = later;
-        now
+    /// The Works that could end, which are to be judged now.
+    pub(super) fn take_ends(&mut self) -> BTreeSet<String> {
+        std::mem::take(&mut self.ends)
+    }
+
+    /// What could go of what Works dropped, which is to be judged now.
+    pub(super) fn take_drops(&mut self) -> BTreeMap<String, Drop> {
+        std::mem::take(&mut self.drops)
     }
 
     /// These objects that a Work dropped need no word.
@@ -185,7 +195,8 @@ impl Holds {
     /// A Work says something else: what it drops is judged anew.
     pub(super) fn begin_anew(&mut self, work: &str) {
         self.admitted.remove(work);
-        self.asking.remove(work);
+        self.ends.remove(work);
+        self.drops.remove(work);
         self.looking.remove(work);
     }
 
@@ -274,5 +285,24 @@ impl Holds {
     /// All UIDs that holds name.
     pub(super) fn named(&self) -> BTreeSet<String> {
         self.all.iter().flat_map(|hold| hold.ends.keys().chain(hold.drops.keys())).cloned().collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn after_what_was_known_is_of_no_use_all_may_be_of_a_gap() {
+        let wall = Timestamp::from_second(1_000_000).unwrap_or_default();
+        let now = crate::time::Now { mono: Duration::from_secs(1), wall };
+        let mut holds = Holds::default();
+        holds.sight.listed(now, std::iter::empty());
+        holds.passed.insert("a", wall);
+        assert!(!holds.sight.is_returning());
+        holds.reset();
+        assert!(holds.sight.is_returning() && !holds.is_judged("a"));
+        holds.sight.listed(now, std::iter::once("b".to_owned()));
+        assert!(holds.sight.is_news("b"), "what it says is not known to have been settled");
     }
 }

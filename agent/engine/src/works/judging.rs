@@ -15,7 +15,7 @@ use super::brief::Brief;
 use super::bundle::Bundle;
 use super::clear::Clear;
 use super::due::Steps;
-use super::holds::Asking;
+use super::holds::Drop;
 use super::recording::with_options;
 use super::{Context, Works};
 use crate::evidence::Ending;
@@ -36,13 +36,13 @@ impl Works {
         let ends = |bundle: &&Bundle| bundle.ending.as_ref().is_some_and(|(ending, _)| ending.is_whole());
         let ended = self.bundles.get(uid).filter(ends);
         if ended.is_some_and(|bundle| !self.holds.is_judged(uid) && !self.ends_harmlessly(bundle)) {
-            self.holds.ask(uid, Asking::End);
+            self.holds.ask_end(uid);
         }
     }
 
-    /// What could go by evidence, and was not judged, is to be; before that it is found out of all that a Work dropped
-    /// whether it is there. `clears`: how it stands with each object.
-    pub(super) fn ask_first(
+    /// What a Work dropped and could go, by evidence, is to be judged; before that it is found out of all of it whether it is
+    /// there. `clears`: how it stands with each object.
+    pub(super) fn ask_drop(
         &mut self,
         uid: &str,
         brief: &Brief,
@@ -51,45 +51,35 @@ impl Works {
         context: Context,
         steps: &mut Steps,
     ) {
-        let held = |(target, clear): &&(&Target, Clear)| {
-            matches!(clear, Clear::Held) && !self.holds.keeps_object(uid, &key(target))
-        };
-        let objects: BTreeSet<String> = clears.iter().filter(held).map(|(target, _)| key(target)).collect();
-        if ending.is_some_and(Ending::is_whole) {
-            if !objects.is_empty() && !self.holds.is_judged(uid) {
-                self.holds.ask(uid, Asking::End);
-            }
-            return;
-        }
-        let opens = |(target, clear): &&(&Target, Clear)| {
-            let open = || ending.is_some_and(|ending| self.is_open(uid, brief, ending, target));
-            let waits = matches!(clear, Clear::Wait | Clear::Later(_) | Clear::Act(_));
-            waits
-                && (open()
-                    || !self.is_looked_at(uid, brief, target) && self.holds.keeps_object(uid, &key(target)))
-        };
-        let open: Vec<&Target> = clears.iter().filter(opens).map(|(target, _)| *target).collect();
-        if objects.is_empty() && !open.iter().any(|target| self.holds.keeps_object(uid, &key(target))) {
-            return self.holds.looked(uid);
-        }
-        for target in
-            open.iter().filter(|target| !self.is_looked_at(uid, brief, target)).copied().collect::<Vec<_>>()
-        {
+        let kept = |target: &&Target| self.holds.keeps_object(uid, target);
+        let held = clears.iter().filter(|(_, clear)| matches!(clear, Clear::Held)).map(|(target, _)| *target);
+        let objects: BTreeSet<String> = held.filter(|target| !kept(target)).map(key).collect();
+        let waits = |clear: &Clear| matches!(clear, Clear::Wait | Clear::Later(_) | Clear::Act(_));
+        let waiting = clears.iter().filter(|(_, clear)| waits(clear)).map(|(target, _)| *target);
+        // What is held and is not there any more is held no more.
+        let (unseen, waiting): (Vec<&Target>, Vec<&Target>) =
+            waiting.partition(|target| !self.is_looked_at(uid, brief, target));
+        let could_go =
+            |target: &&&Target| ending.is_some_and(|ending| self.is_open(uid, brief, ending, target));
+        let open = unseen.iter().chain(&waiting).filter(could_go).count();
+        let asks = !objects.is_empty();
+        let look: Vec<&Target> =
+            unseen.iter().filter(|target| asks && could_go(target) || kept(target)).copied().collect();
+        for target in look {
             self.look_for(uid, target, context, steps);
         }
-        if objects.is_empty() {
-            return self.holds.looked(uid);
-        }
-        if !open.is_empty() {
+        if asks && open > 0 {
             let until = self.holds.look(uid, context.now) + PATIENCE;
             if until > context.now {
                 return self.later(until, uid);
             }
         }
         self.holds.looked(uid);
-        let had = self.bundles.get(uid).and_then(|bundle| bundle.had);
-        let had = had.unwrap_or_else(|| had_before(brief));
-        self.holds.ask(uid, Asking::Drop { objects, unknown: open.len(), had });
+        if asks {
+            let had = self.bundles.get(uid).and_then(|bundle| bundle.had);
+            let had = had.unwrap_or_else(|| had_before(brief));
+            self.holds.ask_drop(uid, Drop { objects, unknown: open, had });
+        }
     }
 
     /// Whether it is known if an object is there.
@@ -122,34 +112,35 @@ impl Works {
     /// Whether an object could go, by evidence, or may, and was not judged.
     fn is_open(&self, uid: &str, brief: &Brief, ending: &Ending, target: &Target) -> bool {
         let Some(bundle) = self.bundles.get(uid) else { return false };
-        let observed = self.slots.get(target).and_then(|slot| slot.observed.as_ref());
-        let goes =
-            |observed: &Observed| !observed.deleting && ending.permits(brief, target, observed).is_some();
         ending.covers(brief, target)
-            && brief.left.get(target).is_some_and(|options| is_deletable(target, options))
-            && observed.is_none_or(goes)
             && !bundle.leaves_open(target, false)
-            && !self.is_gone(bundle, brief, target)
-            && !self.is_claimed(brief, target)
-            && !self.holds.is_judged_object(uid, &key(target))
+            && self.is_unjudged(bundle, brief, target)
     }
 
-    /// Whether a Work dropped something that is there and was not judged. What was made for an earlier one of the name goes
-    /// only by a word of the Work itself.
+    /// Whether a Work dropped something that is there and was not judged.
     pub(super) fn has_unjudged(&self, bundle: &Bundle, brief: &Brief) -> bool {
-        let goes = |target: &Target, options: &Options| {
-            let observed = self.slots.get(target).and_then(|slot| slot.observed.as_ref());
-            let maker = observed.and_then(|observed| observed.mark.as_ref()?.maker.as_ref());
-            let earlier = maker.is_some_and(|maker| maker.uid != brief.work.uid);
-            (options.allow_deletion || !earlier) && observed.is_none_or(|observed| !observed.deleting)
+        let dropped = |target: &Target| {
+            self.has_there(bundle, brief, target) && self.is_unjudged(bundle, brief, target)
         };
-        brief.left.iter().any(|(target, options)| {
-            is_deletable(target, options)
-                && goes(target, options)
-                && self.has_there(bundle, brief, target)
-                && !self.is_claimed(brief, target)
-                && !self.holds.is_judged_object(&bundle.work.uid, &key(target))
-        })
+        brief.left.keys().any(dropped)
+    }
+
+    /// Whether an object that a Work dropped would be deleted, if it is there, and was not judged. What was made for an earlier
+    /// one of the name goes only by a word of the Work itself.
+    fn is_unjudged(&self, bundle: &Bundle, brief: &Brief, target: &Target) -> bool {
+        let Some(options) = brief.left.get(target).filter(|options| is_deletable(target, options)) else {
+            return false;
+        };
+        let observed = self.slots.get(target).and_then(|slot| slot.observed.as_ref());
+        let earlier = |observed: &Observed| {
+            let maker = observed.mark.as_ref().and_then(|mark| mark.maker.as_ref());
+            maker.is_some_and(|maker| maker.uid != brief.work.uid)
+        };
+        let goes = |observed: &Observed| !observed.deleting && (options.allow_deletion || !earlier(observed));
+        observed.is_none_or(goes)
+            && !self.is_gone(bundle, brief, target)
+            && !self.is_claimed(brief, target)
+            && !self.holds.is_judged_object(&bundle.work.uid, target)
     }
 
     /// Whether an object of a Work is there, as far as is known.
@@ -167,50 +158,45 @@ impl Works {
         if !known || !context.connected || !due {
             return false;
         }
+        let drops = self.holds.take_drops();
         // More ends may come: those that came together are judged together.
-        let quiet = self.removals.is_quiet(context.now);
-        let asking = self.holds.take_asking(quiet);
-        let (mut ending, others) = if quiet { self.ends_claimed(&asking) } else { Default::default() };
+        let asked = if self.removals.is_quiet(context.now) { Some(self.holds.take_ends()) } else { None };
+        let (mut ending, others) = asked.as_ref().map(|asked| self.ends_claimed(asked)).unwrap_or_default();
         let about_to_end = |bundle: &&Bundle| {
             let deleting = |brief: &Arc<Brief>| brief.phase == Phase::Deleting;
             bundle.is_claimed() || bundle.believed().is_some_and(deleting)
         };
         let about_to_end = self.bundles.values().filter(about_to_end).map(|bundle| bundle.work.uid.as_str());
         let lately = self.holds.lately(context.wall, about_to_end);
-        let mut judged = false;
-        if let Some(rule) = hold::of_works(ending.len(), lately, others) {
-            judged = true;
-            let ending = std::mem::take(&mut ending);
-            for uid in ending.keys() {
-                self.turns.push(uid);
-            }
-            let objects = ending.values().sum();
-            let ends = ending.into_keys().collect();
-            self.holds.begin(Hold::new(rule, ends, BTreeMap::new(), objects, context.wall));
+        let together = hold::of_works(ending.len(), lately, others);
+        if together.is_none() {
+            // After a gap live reads come first: what Works dropped in it is judged together with the ends.
+            let asked = asked.unwrap_or_default();
+            ending.retain(|uid, _| asked.contains(uid) || !self.holds.sight.is_news(uid));
         }
-        // After a gap live reads come first: what Works dropped in it is judged together with the ends.
-        ending.retain(|uid, _| asking.contains_key(uid) || !self.holds.sight.is_news(uid));
-        let mut drops = asking;
-        drops.retain(|_, asking| matches!(asking, Asking::Drop { .. }));
-        judged |= !ending.is_empty() || !drops.is_empty();
         for uid in ending.keys().chain(drops.keys()) {
             self.turns.push(uid);
+        }
+        let judged = !ending.is_empty() || !drops.is_empty();
+        if let Some(rule) = together {
+            let objects = ending.values().sum();
+            let ends = std::mem::take(&mut ending).into_keys().collect();
+            self.holds.begin(Hold::new(rule, ends, BTreeMap::new(), objects, context.wall));
         }
         let (ending, drops) = self.judge_late(ending, drops, context);
         for uid in ending.into_keys() {
             self.holds.passed.insert(&uid, context.wall);
         }
-        let mut most = BTreeMap::new();
-        for (uid, asking) in drops {
-            let Asking::Drop { objects, unknown, had } = asking else { continue };
+        let (mut most, mut count) = (BTreeMap::new(), 0);
+        for (uid, Drop { objects, unknown, had }) in drops {
             if hold::is_most(objects.len() + unknown + self.holds.dropped(&uid), had) {
+                count += objects.len();
                 most.insert(uid, objects);
             } else {
                 self.holds.admit(uid, objects);
             }
         }
-        if !most.is_empty() {
-            let count = most.values().map(BTreeSet::len).sum();
+        if count > 0 {
             self.holds.begin(Hold::new(Rule::MostOfWork, BTreeSet::new(), most, count, context.wall));
         }
         judged
@@ -220,39 +206,35 @@ impl Works {
     fn judge_late(
         &mut self,
         ending: BTreeMap<String, usize>,
-        drops: BTreeMap<String, Asking>,
+        drops: BTreeMap<String, Drop>,
         context: Context,
-    ) -> (BTreeMap<String, usize>, BTreeMap<String, Asking>) {
+    ) -> (BTreeMap<String, usize>, BTreeMap<String, Drop>) {
         let is_late = |uid: &String| self.holds.sight.is_news(uid);
-        let (late, ending): (BTreeMap<_, _>, BTreeMap<_, _>) =
+        let (late, mut ending): (BTreeMap<_, _>, BTreeMap<_, _>) =
             ending.into_iter().partition(|(uid, _)| is_late(uid));
-        let (dropped, drops): (BTreeMap<_, _>, BTreeMap<_, _>) =
+        let (dropped, mut drops): (BTreeMap<_, _>, BTreeMap<_, _>) =
             drops.into_iter().partition(|(uid, _)| is_late(uid));
-        let count = |asking: &Asking| match asking {
-            Asking::Drop { objects, unknown, .. } => (objects.len(), *unknown),
-            Asking::End => (0, 0),
-        };
-        let (counts, unknown): (Vec<_>, Vec<_>) = dropped.values().map(count).unzip();
-        let objects = late.values().chain(&counts).sum::<usize>();
-        let since_gap = self.holds.sight.found(objects) + unknown.iter().sum::<usize>();
-        if since_gap <= hold::FEW || objects == 0 {
-            return (ending.into_iter().chain(late).collect(), drops.into_iter().chain(dropped).collect());
+        let objects =
+            late.values().sum::<usize>() + dropped.values().map(|drop| drop.objects.len()).sum::<usize>();
+        let unknown = dropped.values().map(|drop| drop.unknown).sum::<usize>();
+        if self.holds.sight.found(objects) + unknown > hold::FEW && objects > 0 {
+            let ends = late.into_keys().collect();
+            let dropped = dropped.into_iter().map(|(uid, drop)| (uid, drop.objects)).collect();
+            self.holds.begin(Hold::new(Rule::AfterGap, ends, dropped, objects, context.wall));
+        } else {
+            ending.extend(late);
+            drops.extend(dropped);
         }
-        let listed = dropped.into_iter().filter_map(|(uid, asking)| match asking {
-            Asking::Drop { objects, .. } => Some((uid, objects)),
-            Asking::End => None,
-        });
-        let ends = late.into_keys().collect();
-        self.holds.begin(Hold::new(Rule::AfterGap, ends, listed.collect(), objects, context.wall));
         (ending, drops)
     }
 
-    /// The Works that are to end, by UID, and how many objects would go with each; and how many Works stay.
-    fn ends_claimed(&self, asking: &BTreeMap<String, Asking>) -> (BTreeMap<String, usize>, usize) {
+    /// The Works that are to end, by UID, and how many objects would go with each; and how many Works stay. `asked`: those
+    /// that could end by evidence.
+    fn ends_claimed(&self, asked: &BTreeSet<String>) -> (BTreeMap<String, usize>, usize) {
         let (mut ending, mut others) = (BTreeMap::new(), 0);
         for (uid, bundle) in &self.bundles {
             let brief = bundle.believed().filter(|brief| self.is_ours(brief));
-            let asks = matches!(asking.get(uid), Some(Asking::End));
+            let asks = asked.contains(uid);
             if bundle.stands() && !asks {
                 others += 1;
             }

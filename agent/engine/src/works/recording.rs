@@ -66,7 +66,7 @@ impl Works {
                 let before = before.work.uid.clone();
                 self.holds.hand_over(&before, uid);
                 // Who comes after a crash knows it by the name that the record has then.
-                if self.holds.name(uid) && !self.holds.is_settled() {
+                if self.holds.names(uid) && !self.holds.is_settled() {
                     return;
                 }
             }

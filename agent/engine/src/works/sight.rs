@@ -69,7 +69,9 @@ impl Sight {
             Last::At(last, wall) => last + signed(GAP) < mono || now.wall.duration_since(wall) > signed(GAP),
         };
         if gap && self.returning.as_ref().is_none_or(Returning::is_calm) {
-            self.returning.get_or_insert_default().open = None;
+            let before = self.returning.take().unwrap_or_default();
+            self.returning =
+                Some(Returning { excused: before.excused, found: before.found, ..Returning::default() });
         }
         if !watched {
             return;
@@ -300,6 +302,20 @@ mod tests {
         sight.listed(at(1), known(&["b", "c", "d"]));
         sight.settled("c");
         assert!(!sight.is_news("c") && sight.is_news("d"), "what is settled is nothing of the gap");
+    }
+
+    #[test]
+    fn what_was_read_before_another_gap_says_nothing_of_that_one() {
+        let mut sight = Sight::default();
+        sight.listed(at(1), known(&["a"]));
+        sight.excused("a");
+        sight.examined("b", false);
+        assert!(sight.was_examined("b"));
+        sight.found(7);
+        sight.hear(at(600), true);
+        assert_eq!((sight.was_examined("b"), sight.is_news("a"), sight.found(1)), (false, true, 8));
+        sight.listed(at(601), known(&["c"]));
+        assert!(sight.is_news("a") && sight.is_news("c"), "what was excused is still of the first one");
     }
 
     #[test]

@@ -165,6 +165,27 @@ fn what_cannot_be_read_at_first_after_a_gap_counts() {
 }
 
 #[test]
+fn what_can_never_be_read_after_a_gap_counts_and_is_not_listed() {
+    for (unread, waits) in [(8, true), (6, false)] {
+        let mut world = WorkWorld::in_step(&[("big", &some(0..100)), ("other", &[config("other")])]);
+        world.may_watch(Some(&[]));
+        world.tick(60);
+        world.send_life();
+        world.disconnect();
+        world.work("big", &some(0..96 - unread));
+        for number in 100 - unread..100 {
+            world.refused.insert(say(&config_named(&format!("o{number:03}"))), Failure::Forbidden);
+        }
+        down(&mut world, 360, |_| ());
+        world.tick(300);
+        assert_eq!(deleted(&world), if waits { 0 } else { 4 }, "{:?}", world.engine.holds());
+        if waits {
+            assert_eq!((only(&world).reason.as_str(), only(&world).objects), ("AfterGap", 4));
+        }
+    }
+}
+
+#[test]
 fn a_gap_ends_also_where_works_wait() {
     let mut world = fleet(30);
     world.tick(20);
