@@ -28,8 +28,10 @@ impl Trap {
         assert!(!trap.opened() && !trap.ran());
         Command::new(trap.command()).status().unwrap();
         assert!(trap.ran(), "the command tells");
-        trap.open();
-        quietly("the file to tell", || trap.opened().then_some(()).ok_or_else(|| "not opened".to_owned()));
+        quietly("the file to tell", || {
+            trap.open(); // again and again: the writer may not wait yet
+            trap.opened().then_some(()).ok_or_else(|| "not opened".to_owned())
+        });
         trap.end();
         Self::armed()
     }
@@ -79,7 +81,6 @@ impl Trap {
 
     fn end(&mut self) {
         if let Some(writer) = self.writer.take() {
-            // Again and again: the writer may not wait yet.
             while !writer.is_finished() {
                 self.open();
                 thread::yield_now();
