@@ -29,7 +29,7 @@ impl Trap {
         Command::new(trap.command()).status().unwrap();
         assert!(trap.ran(), "the command tells");
         quietly("the file to tell", || {
-            trap.open(); // again and again: the writer may not wait yet
+            trap.open();
             trap.opened().then_some(()).ok_or_else(|| "not opened".to_owned())
         });
         trap.end();
@@ -74,7 +74,7 @@ impl Trap {
         Path::new(self.folder.path()).join(format!("{CANARY}-{name}"))
     }
 
-    /// Opens the pipe as a reader; as a writer too, so that it waits for nobody.
+    /// Opens the pipe as a reader; as a writer too, so that it waits for nobody. Again and again: the writer may not wait yet.
     fn open(&self) {
         drop(fs::File::options().read(true).write(true).open(self.file()).unwrap());
     }
