@@ -53,6 +53,8 @@ pub struct Actor {
     in_flight: Semaphore,
     /// Whether the owner of the replica wants nothing to be written: also what was planned before that.
     paused: AtomicBool,
+    /// Whether nothing is to be deleted: also what was to go when that was planned.
+    spares: AtomicBool,
 }
 
 /// For whom something is read or written, and as whom.
@@ -78,13 +80,18 @@ impl Actor {
         let works = Appliers::new(&replica.client, &claim);
         let (replica, applier) = (replica.client.clone(), replica.applier.clone());
         let in_flight = Semaphore::new(IN_FLIGHT);
-        let paused = AtomicBool::new(false);
-        Self { replica, applier, works, opened, claim, store, doubt, metrics, in_flight, paused }
+        let (paused, spares) = (AtomicBool::new(false), AtomicBool::new(false));
+        Self { replica, applier, works, opened, claim, store, doubt, metrics, in_flight, paused, spares }
     }
 
     /// The owner of the replica wants nothing to be written, or wants it again.
     pub fn pause(&self, paused: bool) {
         self.paused.store(paused, Ordering::Relaxed);
+    }
+
+    /// Nothing is to be deleted, or what is found to go is again.
+    pub fn spare(&self, spares: bool) {
+        self.spares.store(spares, Ordering::Relaxed);
     }
 
     /// Carries out a plan, up to the first step that fails.
@@ -143,6 +150,8 @@ impl Actor {
             _ if !self.claim.borrow().holds(Instant::now()) => {
                 StepOutcome::Failed(Failure::Fenced, "this process is not the one that acts".into())
             }
+            // The agent's own memory: without it, it could not even send heartbeats.
+            Step::Remember(memory) => self.remember(&memory).await,
             _ if self.paused.load(Ordering::Relaxed) => {
                 StepOutcome::Failed(Failure::Fenced, "the owner of this cluster paused the agent".into())
             }
@@ -151,6 +160,10 @@ impl Actor {
             Step::Apply { target, body, cause, force } => self.apply(by, &target, body, (cause, force)).await,
             Step::Rehearse { target, body } => self.rehearse(by, &target, body).await,
             Step::Unmark { target, uid } => self.unmark(by, &target, &uid).await,
+            Step::Delete(_) if self.spares.load(Ordering::Relaxed) => StepOutcome::Failed(
+                Failure::Fenced,
+                "the directory was set back to an earlier state: nothing is deleted".into(),
+            ),
             Step::Delete(deletion) => self.delete(by, &deletion).await,
             Step::Record { ledger, before } => self.record(&ledger, before.as_ref()).await,
             Step::Settle { kept, applied } => {
@@ -164,7 +177,6 @@ impl Actor {
             Step::Finalize { name, uid, version, finalizers } => {
                 self.finalize(&name, &uid, &version, &finalizers).await
             }
-            Step::Remember(memory) => self.remember(&memory).await,
         }
     }
 
@@ -261,9 +273,18 @@ impl Actor {
     async fn remember(&self, memory: &Memory) -> StepOutcome {
         match self.store.change(memory).await {
             Ok(_) => {
-                let Memory { pin, departed, holds } = memory;
-                let held: Vec<&str> = holds.iter().map(|hold| hold.id.as_str()).collect();
-                tracing::info!(cluster = pin.cluster, entry = pin.entry, ?departed, ?held, "state recorded");
+                let Memory { pin, departed, holds, set_back } = memory;
+                let set_back = set_back.as_ref().map(|set_back| &set_back.id);
+                let held: Vec<&String> =
+                    set_back.into_iter().chain(holds.iter().map(|hold| &hold.id)).collect();
+                tracing::info!(
+                    cluster = pin.cluster,
+                    entry = pin.entry,
+                    era = pin.era,
+                    ?departed,
+                    ?held,
+                    "state recorded"
+                );
                 StepOutcome::Remembered
             }
             Err(error) => StepOutcome::Failed(error.failure(), error.to_string()),

@@ -1,6 +1,7 @@
 //! The heartbeat: the Lease in the execution namespace, renewed at a quarter of its duration over a connection of its
 //! own. It says that the agent lives, reaches the directory and makes progress, and nothing else: it goes on while the
-//! replica's own API is down.
+//! replica's own API is down. What the directory acknowledged shows how far its time has come: a Lease that says that it was
+//! renewed before that is of a directory that was set back, and is not renewed until that is recorded.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -10,9 +11,10 @@ use muster_api::Object;
 use muster_api::conditions::HeartbeatAccepted;
 use muster_api::resource::LEASES;
 use muster_engine::Failure;
+use muster_engine::era::Beat;
 use muster_engine::event::Event;
 use muster_engine::event::{Heartbeat, Problem};
-use muster_kit::client::CallError;
+use muster_kit::client::{CallError, Client};
 use muster_kit::leader::{Claim, Standing, judge};
 use muster_kit::lease::{LeaseError, Record, replaced};
 use tokio::sync::{mpsc, watch};
@@ -44,6 +46,8 @@ enum BeatError {
     Other { holder: String },
     #[error("the agent makes no progress")]
     Stuck,
+    #[error("the directory was set back")]
+    SetBack { shown: Box<Beat>, acknowledged: Box<Beat> },
 }
 
 impl BeatError {
@@ -60,7 +64,7 @@ impl BeatError {
             }
             Self::Other { .. } => (Failure::Conflict, HeartbeatAccepted::Conflict),
             Self::Lease(_) => (Failure::Malformed, HeartbeatAccepted::Failed),
-            Self::Stuck => (Failure::Fenced, HeartbeatAccepted::Failed),
+            Self::Stuck | Self::SetBack { .. } => (Failure::Fenced, HeartbeatAccepted::Failed),
         }
     }
 
@@ -78,6 +82,7 @@ impl BeatError {
             Self::Lease(_) => "malformed",
             Self::Other { .. } => "other",
             Self::Stuck => "stuck",
+            Self::SetBack { .. } => "set-back",
         }
     }
 }
@@ -94,6 +99,8 @@ pub struct Heart {
     pub pulse: Pulse,
     /// To the engine.
     pub events: mpsc::Sender<Event>,
+    /// The last renewal that is known to have been acknowledged.
+    pub known: watch::Receiver<Option<Beat>>,
     /// Metrics.
     pub metrics: Metrics,
     /// What is told of this machine's clock: each answer to a heartbeat says what time it is in the directory.
@@ -107,11 +114,35 @@ fn is_double(identity: &str, before: &Record, now: &Record) -> bool {
     before.holder == identity && now.holder == identity && now.renewed > before.renewed
 }
 
+/// What a Lease of the directory of this `kube-system` UID says of its renewals.
+///
+/// # Errors
+/// Where it is malformed.
+pub fn beat(directory: &str, lease: &Object) -> Result<Beat, LeaseError> {
+    let Record { renewed, transitions, holder, .. } = Record::of(lease)?;
+    let (name, lease) = (lease.meta.name.clone(), lease.meta.uid.clone());
+    Ok(Beat { directory: directory.to_owned(), name, lease, renewed, transitions, holder })
+}
+
+/// When the next renewal is said to be: later than all before it, whatever the clock says by now, since it is by that
+/// that a directory is known which was set back. The directory itself looks only at whether it changes.
+fn next(before: Option<Timestamp>, now: Timestamp) -> Timestamp {
+    let least = before.and_then(|before| before.checked_add(Duration::from_micros(1)).ok());
+    least.map_or(now, |least| least.max(now))
+}
+
 /// The Lease as it was last seen, and since when it has looked so.
 struct Seen {
     lease: Object,
     record: Record,
     since: Instant,
+}
+
+/// What was acknowledged is known no more: what shows that the directory was set back is recorded.
+async fn forgotten(mut known: watch::Receiver<Option<Beat>>) {
+    if known.wait_for(Option::is_none).await.is_err() {
+        std::future::pending::<()>().await;
+    }
 }
 
 impl Heart {
@@ -136,14 +167,18 @@ impl Heart {
             if clock != told {
                 self.clock.send_replace(clock);
             }
-            let result = outcome.as_ref().map_or_else(BeatError::category, |()| "ok");
+            let result = outcome.as_ref().map_or_else(BeatError::category, |_| "ok");
             self.metrics.heartbeats.with_label_values(&[result]).inc();
             let wait = match (&outcome, &seen) {
-                (Ok(()), Some(Seen { record, .. })) => record.duration.max(SHORTEST) / 4,
+                (Ok(_), Some(Seen { record, .. })) => record.duration.max(SHORTEST) / 4,
                 _ => LOOK,
             };
             let heartbeat = match outcome {
-                Ok(()) => Heartbeat::Renewed,
+                Ok(beat) => Heartbeat::Renewed(beat),
+                Err(BeatError::SetBack { shown, acknowledged }) => {
+                    seen = None;
+                    Heartbeat::SetBack { shown: *shown, acknowledged: *acknowledged }
+                }
                 Err(error) => {
                     seen = seen.filter(|_| matches!(error, BeatError::Other { .. }));
                     let (failure, reason) = error.problem();
@@ -152,6 +187,7 @@ impl Heart {
                 }
             };
             drop(open);
+            let is_set_back = matches!(heartbeat, Heartbeat::SetBack { .. });
             // While the replica cannot be asked, this is how a process learns that another one of its install acts.
             let other = matches!(&heartbeat, Heartbeat::Failed { failure: Failure::Conflict, .. });
             if other && *self.claim.borrow() == Claim::Adrift {
@@ -167,32 +203,36 @@ impl Heart {
             if self.events.send(Event::Heartbeat(heartbeat)).await.is_err() {
                 return;
             }
-            // A new session beats at once: the old one's connection is of no use any more.
-            let _ = tokio::time::timeout(wait, opened.changed()).await;
+            let known = self.known.clone();
+            tokio::select! {
+                // A new session beats at once: the old one's connection is of no use any more.
+                _ = opened.changed() => {}
+                () = forgotten(known), if is_set_back => {}
+                () = tokio::time::sleep(wait) => {}
+            }
         }
     }
 
-    async fn renew(&self, open: &Open, seen: &mut Option<Seen>) -> Result<(), BeatError> {
+    async fn renew(&self, open: &Open, seen: &mut Option<Seen>) -> Result<Beat, BeatError> {
         if !self.pulse.is_alive(Instant::now()) {
             return Err(BeatError::Stuck);
         }
         let client = open.beats.with_deadline(DEADLINE);
-        let (namespace, name) = (Some(open.execution_namespace.as_str()), open.joined.pin.cluster.as_str());
         let first = match seen.take() {
             Some(seen) if seen.record.holder == self.identity => seen,
-            before => Self::look(&client, namespace, name, before).await?,
+            before => self.look(&client, open, before).await?,
         };
         open.gates[1].admit(&client).await?;
-        let lease = match self.put(&client, namespace, name, &first).await {
+        let lease = match self.put(&client, open, &first).await {
             // Somebody wrote the Lease: look who, and renew what is there now.
             Err(BeatError::Call(CallError::Conflict { .. })) => {
-                let again = Self::look(&client, namespace, name, None).await?;
+                let again = self.look(&client, open, None).await?;
                 if is_double(&self.identity, &first.record, &again.record) {
                     let holder = again.record.holder.clone();
                     *seen = Some(again);
                     return Err(BeatError::Other { holder });
                 }
-                let put = self.put(&client, namespace, name, &again).await;
+                let put = self.put(&client, open, &again).await;
                 if put.is_err() {
                     *seen = Some(again);
                 }
@@ -205,44 +245,42 @@ impl Heart {
             Ok(lease) => lease,
         };
         let record = Record::of(&lease)?;
+        let beat = beat(&open.joined.pin.directory, &lease)?;
         *seen = Some(Seen { lease, record, since: Instant::now() });
-        Ok(())
+        Ok(beat)
     }
 
-    async fn look(
-        client: &muster_kit::Client,
-        namespace: Option<&str>,
-        name: &str,
-        before: Option<Seen>,
-    ) -> Result<Seen, BeatError> {
-        let lease = client.get(&LEASES, namespace, name).await?;
+    async fn look(&self, client: &Client, open: &Open, before: Option<Seen>) -> Result<Seen, BeatError> {
+        let lease = client.get(&LEASES, Some(&open.execution_namespace), &open.joined.pin.cluster).await?;
         let record = Record::of(&lease)?;
+        let acknowledged = self.known.borrow().clone();
+        let shown = beat(&open.joined.pin.directory, &lease)?;
+        if let Some(acknowledged) = acknowledged.filter(|acknowledged| shown.is_before(acknowledged)) {
+            let (shown, acknowledged) = (Box::new(shown), Box::new(acknowledged));
+            return Err(BeatError::SetBack { shown, acknowledged });
+        }
         let since =
             before.filter(|before| before.record == record).map_or_else(Instant::now, |before| before.since);
         Ok(Seen { lease, record, since })
     }
 
-    async fn put(
-        &self,
-        client: &muster_kit::Client,
-        namespace: Option<&str>,
-        name: &str,
-        seen: &Seen,
-    ) -> Result<Object, BeatError> {
+    async fn put(&self, client: &Client, open: &Open, seen: &Seen) -> Result<Object, BeatError> {
         // Another holder is granted a full duration from when its last renewal was seen.
         if let Standing::Other { .. } = judge(&seen.record, &self.identity, seen.since, Instant::now()) {
             return Err(BeatError::Other { holder: seen.record.holder.clone() });
         }
         let now = Timestamp::now();
         let mine = seen.record.holder == self.identity;
+        let known = self.known.borrow().as_ref().and_then(|beat| beat.renewed);
         let record = Record {
             holder: self.identity.clone(),
             duration: if seen.record.duration.is_zero() { UNSAID } else { seen.record.duration },
             acquired: if mine { seen.record.acquired } else { Some(now) },
-            renewed: Some(now),
+            renewed: Some(next(seen.record.renewed.filter(|_| mine).max(known), now)),
             transitions: seen.record.transitions + i32::from(!mine && !seen.record.holder.is_empty()),
         };
         let body = replaced(&seen.lease, &record, &std::collections::BTreeMap::new())?;
+        let (namespace, name) = (Some(open.execution_namespace.as_str()), open.joined.pin.cluster.as_str());
         Ok(client.replace(&LEASES, namespace, name, MANAGER, body).await?)
     }
 }
@@ -259,6 +297,15 @@ mod tests {
             renewed: Timestamp::from_second(second).ok(),
             transitions: 0,
         }
+    }
+
+    #[test]
+    fn a_renewal_is_later_than_the_one_before() {
+        let at = |second| Timestamp::from_second(second).unwrap();
+        assert_eq!(next(None, at(1000)), at(1000));
+        assert_eq!(next(Some(at(999)), at(1000)), at(1000));
+        assert_eq!(next(Some(at(1000)), at(1000)), at(1000) + Duration::from_micros(1));
+        assert_eq!(next(Some(at(9999)), at(1000)), at(9999) + Duration::from_micros(1));
     }
 
     #[test]

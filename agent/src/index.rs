@@ -7,10 +7,10 @@ use std::time::Instant;
 use jiff::Timestamp;
 use muster_api::Resource;
 use muster_api::condition::{Condition, Status};
-use muster_api::conditions::ConditionType;
+use muster_api::conditions::{ConditionType, DirectoryReachable, Reason as _};
 use muster_api::report::HoldReport;
+use muster_engine::era::Beat;
 use muster_engine::event::{Event, StepOutcome};
-use muster_engine::hold::Passed;
 use muster_engine::mirror::Counts;
 use muster_engine::refusal::Awaited;
 use muster_engine::works::{Counted, Places, Standing};
@@ -22,7 +22,7 @@ use tokio::time::sleep_until;
 use tokio_util::sync::CancellationToken;
 
 use crate::act::Actor;
-use crate::heard;
+use crate::heard::Heard;
 use crate::metrics::Metrics;
 use crate::objects::WantedKind;
 use muster_kit::pulse::{BEAT, Pulse};
@@ -57,6 +57,10 @@ pub struct Telling {
     pub awaited: watch::Sender<BTreeSet<Awaited>>,
     /// Annotations of the Lease by which this process acts: what it says for the next one.
     pub heard: watch::Sender<BTreeMap<String, String>>,
+    /// The last heartbeat that the directory acknowledged.
+    pub beat: watch::Sender<Option<Beat>>,
+    /// The number of the directory's era.
+    pub era: watch::Sender<u32>,
 }
 
 /// The engine and its surroundings.
@@ -71,7 +75,7 @@ pub struct Index {
     view: watch::Sender<View>,
     telling: Telling,
     /// What was said for the next process.
-    said: (Option<Timestamp>, Passed),
+    said: Heard,
     /// What of the kinds to watch was told.
     watched_edition: Option<u64>,
     /// What was counted when the metrics were told last.
@@ -103,7 +107,7 @@ impl Index {
             held: None,
             view,
             telling,
-            said: (None, Passed::default()),
+            said: Heard::default(),
             watched_edition: None,
             counted: Counted::default(),
             started: Instant::now(),
@@ -146,6 +150,7 @@ impl Index {
         let now = self.now();
         let plans = self.engine.on(event, now);
         self.actor.pause(self.engine.is_paused());
+        self.actor.spare(self.engine.spares());
         for plan in plans {
             self.carry_out(plan);
         }
@@ -189,11 +194,19 @@ impl Index {
             let kind = |(resource, places)| wanted(resource, places, self.engine.watches_whole(resource));
             self.telling.watched.send_replace(self.engine.watched().map(kind).collect());
         }
-        let said = (self.engine.heard(), self.engine.passed());
-        if (self.said.0, &self.said.1) != said {
-            self.telling.heard.send_replace(heard::annotations(said.0, said.1));
-            self.said = (said.0, said.1.clone());
+        let said = (self.engine.heard(), self.engine.passed(), self.engine.beat());
+        if (self.said.at, &self.said.passed, self.said.beat.as_ref()) != said {
+            self.said = Heard { at: said.0, passed: said.1.clone(), beat: said.2.cloned() };
+            self.telling.heard.send_replace(self.said.annotations());
         }
+        self.telling.beat.send_if_modified(|told| {
+            let differs = told.as_ref() != self.engine.beat();
+            if differs {
+                *told = self.engine.beat().cloned();
+            }
+            differs
+        });
+        self.telling.era.send_if_modified(|told| std::mem::replace(told, self.engine.era_number()) != *told);
         self.telling.awaited.send_if_modified(|told| {
             let differs = !told.iter().copied().eq(self.engine.awaited());
             if differs {
@@ -223,8 +236,12 @@ impl Index {
         let corrected = view.corrected.saturating_sub(self.view.borrow().corrected);
         self.metrics.drift_corrected.inc_by(corrected);
         self.metrics.credential_expiry.set(view.credential_expires.map_or(0, Timestamp::as_second));
+        // One that was set back answers.
+        let answers = |condition: &Condition| {
+            condition.status == Status::True || condition.reason == DirectoryReachable::RolledBack.as_str()
+        };
         let reachable = |condition: &Condition| {
-            condition.type_ == ConditionType::DirectoryReachable.as_str() && condition.status == Status::True
+            condition.type_ == ConditionType::DirectoryReachable.as_str() && answers(condition)
         };
         self.metrics.reachable.set(i64::from(view.conditions.iter().any(reachable)));
         self.view.send_if_modified(|old| {

@@ -183,7 +183,7 @@ where
             return async move { drop(refuse.send(right)) }.boxed();
         };
         let mut map = (self.map)(extent);
-        let map = move |event| match event {
+        let mut map = move |event| match event {
             WatchEvent::Failed(CallError::Forbidden { .. }) => {
                 let _ = refuse.send(right.clone());
                 None
@@ -201,7 +201,7 @@ where
                 let polling = |sender| {
                     poll(target, links, sender, WatchOptions::default(), pace, outlet.cancel.clone())
                 };
-                forward(SOURCE, polling, map, outlet).boxed()
+                forward(SOURCE, polling, move |watched| map(watched.event), outlet).boxed()
             }
         }
     }

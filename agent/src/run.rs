@@ -8,6 +8,7 @@ use anyhow::Context as _;
 use futures::FutureExt as _;
 use futures::future::select;
 use muster_api::names::{AGENT, LEADER_LEASE, SYSTEM_NAMESPACE};
+use muster_engine::era::Beat;
 use muster_engine::{Engine, Event, Scope};
 use muster_kit::admin::{Admin, Readiness, Served};
 use muster_kit::events::Emitter;
@@ -21,7 +22,7 @@ use crate::act::Actor;
 use crate::appliers::Appliers;
 use crate::clock::Clock;
 use crate::facts::{Facts, Reader};
-use crate::heard;
+use crate::heard::{self, Heard};
 use crate::heartbeat::Heart;
 use crate::hosted::{Follower, Look};
 use crate::index::{Index, Telling};
@@ -117,34 +118,49 @@ impl Agent {
             let stand_by = stand_by(&replica, &emitter, claim.clone()).boxed();
             select(idle, stand_by).map(|never| never.factor_first().0).boxed()
         };
-        let act = |stop| self.act(&acting, claim.clone(), notes.clone(), stop).boxed();
+        let act = |stop| {
+            let (claim, notes, ends) = (claim.clone(), notes.clone(), cancel.clone());
+            self.act(&acting, claim, notes.clone(), stop)
+                .map(move |()| {
+                    // What it said is not said again once others have acted.
+                    if !ends.is_cancelled() {
+                        notes.send_replace(BTreeMap::new());
+                    }
+                })
+                .boxed()
+        };
         elector.lead(&cancel, &self.metrics.leader, wait, act).await;
     }
 
     /// Tells the engine what is kept of an earlier life, before anything else: what it wants while the directory is away
-    /// depends on it. Waits until it can be read. `false`: there is nothing to act for any more.
+    /// depends on it. Waits until it can be read. Gives the last heartbeat that the directory acknowledged, where that is known.
+    /// `None`: there is nothing to act for any more.
     async fn recall(
         &self,
         replica: &Replica,
         store: &Store,
         events: &mpsc::Sender<Event>,
         stop: &CancellationToken,
-    ) -> bool {
-        let recall = async {
-            let kept = store.recall().await?;
-            Some((kept, heard::read(&replica.client).await))
-        };
-        let kept = tokio::select! {
-            kept = recall => kept,
+    ) -> Option<Option<Beat>> {
+        let recall = async { (store.recall().await, heard::read(&replica.client).await) };
+        let (kept, Heard { at: heard, passed, beat }) = tokio::select! {
+            recalled = recall => recalled,
             never = self.pulse.keep() => match never {},
-            () = stop.cancelled() => return false,
+            () = stop.cancelled() => return None,
         };
-        if let Some((Kept { memory, nonce, .. }, (heard, passed))) = kept {
-            let replica = replica.id.clone();
+        let acknowledged = beat.clone().map(Event::Acknowledged);
+        let recalled = kept.map(|Kept { memory, nonce, .. }| Event::Recalled {
+            memory,
+            replica: replica.id.clone(),
+            nonce,
+            heard,
+            passed,
+        });
+        for event in acknowledged.into_iter().chain(recalled) {
             // The engine is gone only when the program ends.
-            let _ = events.send(Event::Recalled { memory, replica, nonce, heard, passed }).await;
+            let _ = events.send(event).await;
         }
-        true
+        Some(beat)
     }
 
     /// Acts until `stop`, or until the replica joins another directory.
@@ -157,6 +173,7 @@ impl Agent {
     ) {
         let scope = self.settings.mirror.clone();
         let (events, inbox) = mpsc::channel(QUEUE);
+        let (session_links, links_of_session) = watch::channel(None);
         let (links, directory_links) = watch::channel(None);
         let (opened_sender, opened) = watch::channel(None);
         let (doubt, doubts) = mpsc::channel(1);
@@ -172,14 +189,14 @@ impl Agent {
             doubt.clone(),
             self.metrics.clone(),
         );
-        if !self.recall(replica, &store, &events, &stop).await {
-            return;
-        }
+        let Some(beat) = self.recall(replica, &store, &events, &stop).await else { return };
+        let (beats, acknowledged) = watch::channel(beat);
+        let (eras, era) = watch::channel(0);
         let (watched, wanted) = watch::channel(BTreeMap::new());
         let (awaited, awaits) = watch::channel(BTreeSet::new());
         let (metrics, pulse) = (self.metrics.clone(), self.pulse.clone());
         let engine = Engine::new(scope.clone(), replica.namespace.clone());
-        let telling = Telling { watched, awaited, heard: notes };
+        let telling = Telling { watched, awaited, heard: notes, beat: beats, era: eras };
         let (index, views) = Index::new(engine, actor, metrics, pulse, claim.clone(), telling);
         let wiring = Wiring {
             cluster_name: self.settings.cluster_name.clone(),
@@ -190,7 +207,7 @@ impl Agent {
             store,
             metrics: self.metrics.clone(),
             events: events.clone(),
-            links,
+            links: session_links,
             opened: opened_sender,
             claim: claim.clone(),
         };
@@ -202,6 +219,7 @@ impl Agent {
             claim: claim.clone(),
             pulse: self.pulse.clone(),
             events: events.clone(),
+            known: acknowledged,
             metrics: self.metrics.clone(),
             clock,
         };
@@ -225,6 +243,7 @@ impl Agent {
             watches::replica(replica, outlet.clone()),
             watches::made(&appliers, wanted, &replica.install, outlet.clone()),
             waking::awaited(awaits, Link::fixed(replica.client.clone()), outlet.clone()),
+            in_era(links_of_session, era, links, stop.clone()),
             directory(opened.clone(), scope, directory_links, &replica.namespace, outlet),
             async {
                 stop.run_until_cancelled(heart.beat(opened)).await;
@@ -232,6 +251,28 @@ impl Agent {
             session,
         );
     }
+}
+
+/// Passes the links of the session on, each in the era of the directory in which it is used.
+async fn in_era(
+    mut session: watch::Receiver<Option<Link>>,
+    mut era: watch::Receiver<u32>,
+    links: watch::Sender<Option<Link>>,
+    cancel: CancellationToken,
+) {
+    let pass = async {
+        loop {
+            let era_now = *era.borrow_and_update();
+            let link = session.borrow_and_update().clone();
+            links.send_replace(link.map(|link| Link { era: era_now, ..link }));
+            tokio::select! {
+                Ok(()) = session.changed() => {}
+                Ok(()) = era.changed() => {}
+                else => return,
+            }
+        }
+    };
+    cancel.run_until_cancelled(pass).await;
 }
 
 /// Watches the directory from the first session on: until then nobody knows which entry is the own one.

@@ -10,6 +10,7 @@
 
 pub mod credential;
 mod gate;
+mod joining;
 mod life;
 pub mod probe;
 mod refusal;
@@ -24,7 +25,7 @@ use muster_api::conditions::{DirectoryReachable, Reason as _};
 use muster_engine::Memory;
 use muster_engine::event::Problem;
 use muster_engine::event::{Event, Session as Joined};
-use muster_engine::pin::{Mismatch, Pin, Refusal};
+use muster_engine::pin::{Mismatch, Pin};
 use muster_engine::time::backoff;
 use muster_kit::client::{Client, ClientOptions, Proxy};
 use muster_kit::leader::{Claim, Unopposed};
@@ -35,16 +36,17 @@ use tokio::time::{Instant, sleep, sleep_until};
 
 use self::credential::Facts as Lifespan;
 use self::gate::{Asks, IdentityGate};
-use self::probe::{Facts, NEEDED, Right, probe};
+use self::probe::{Right, probe};
 use self::refusal::{OfferError, WAIT_FOR_ANSWER, of_credential};
 use self::renewal::Renewal;
 use self::source::{Material, Offer};
 use crate::client_options;
 use crate::metrics::{DIRECTORY, Metrics};
-use crate::store::{Kept, Store};
+use crate::store::Store;
 use muster_kit::kubeconfig::Kubeconfig;
 
 /// A session that others may use. Whoever holds it past its end holds its connections open.
+#[derive(Clone)]
 pub struct Open {
     /// For watches and live reads.
     pub client: Client,
@@ -264,15 +266,16 @@ impl Session {
                 kept
             }
         };
-        let Kept { memory: Memory { pin, departed, holds }, nonce, .. } = kept;
+        let joined = self.joined(kept);
         let life = Lifespan::of(endpoint.credential());
-        let gate =
-            |asks| -> Arc<dyn Gate> { Arc::new(IdentityGate::new(&pin.directory, asks, self.doubt.clone())) };
+        let gate = |asks| -> Arc<dyn Gate> {
+            Arc::new(IdentityGate::new(&joined.pin.directory, asks, self.doubt.clone()))
+        };
         Ok(Open {
             beats: Client::new(&endpoint, options())?.fenced(Arc::new(Unopposed(self.wiring.claim.clone()))),
             client,
             gates: [gate(Asks::Always), gate(Asks::EachConnection)],
-            joined: Joined { pin: pin.clone(), replica: self.wiring.replica.clone(), nonce, departed, holds },
+            joined,
             execution_namespace: facts.execution_namespace,
             user: facts.user,
             server: endpoint.server().to_string(),
@@ -280,30 +283,6 @@ impl Session {
             rights,
             life,
         })
-    }
-
-    /// Whether this is the directory that the replica joined. The record is read anew each time: its owner may have
-    /// removed it, to join anew. Gives what is to be recorded before it is used, and what is.
-    async fn judge(&self, facts: &Facts) -> Result<(Memory, Option<Kept>), OfferError> {
-        let kept = self.wiring.store.load().await?;
-        let recorded = kept.as_ref().map(|kept| &kept.memory.pin);
-        let pin = Pin::join(recorded, &facts.cluster, &facts.landmarks).map_err(|refusal| match refusal {
-            Refusal::Mismatch(mismatch) => OfferError::Mismatch(mismatch),
-            Refusal::OtherCluster { joined, offered } => OfferError::OtherCluster { joined, offered },
-        })?;
-        let memory = kept.as_ref().map(|kept| kept.memory.clone()).unwrap_or_default();
-        Ok((Memory { pin, ..memory }, kept))
-    }
-
-    /// The rights that an offer must have: those of the session that works. A session that the directory does not
-    /// know any more is not worth protecting.
-    async fn needed(&self, offered: &BTreeSet<Right>) -> BTreeSet<Right> {
-        match &self.working {
-            Some((_, open)) if !open.rights.is_subset(offered) && probe::is_known(&open.client).await => {
-                open.rights.clone()
-            }
-            _ => NEEDED.into(),
-        }
     }
 
     async fn open(&mut self, material: Material, open: Open) -> Result<(), Rejoined> {
@@ -317,19 +296,24 @@ impl Session {
             directory = pin.directory,
             "session opened"
         );
-        self.epoch += 1;
         self.attempts = 0;
         self.refused = None;
         self.fallback = None;
+        self.publish(material, open).await;
+        Ok(())
+    }
+
+    /// Lets others use a session.
+    async fn publish(&mut self, material: Material, open: Open) {
+        self.epoch += 1;
         let open = Arc::new(open);
         self.send(Event::Opened(open.joined.clone())).await;
         let (client, gate) = (open.client.clone(), Arc::clone(&open.gates[0]));
-        self.wiring.links.send_replace(Some(Link { client, epoch: self.epoch, gate }));
+        self.wiring.links.send_replace(Some(Link { client, epoch: self.epoch, gate, era: 0 }));
         self.wiring.opened.send_replace(Some(Arc::clone(&open)));
         self.working = Some((material, open));
         self.plan_renewal();
         self.tell_credential().await;
-        Ok(())
     }
 
     /// Somebody doubts the directory: is it still the one that was joined?
@@ -342,6 +326,18 @@ impl Session {
         match judged {
             // The record was removed before the directory changed.
             Ok((Memory { pin, .. }, _)) if !open.joined.pin.goes_on_as(&pin) => return Err(Rejoined),
+            // Its owner removed the record: it is made anew, and the session goes on.
+            Ok((memory, None)) => match self.wiring.store.save(&memory, None).await {
+                Ok(kept) => {
+                    tracing::info!(directory = memory.pin.directory, "directory recorded anew");
+                    let open = Open { joined: self.joined(kept), ..Open::clone(&open) };
+                    self.publish(material, open).await;
+                }
+                Err(error) => {
+                    tracing::warn!(%error, "directory not recorded anew");
+                    self.working = Some((material, open));
+                }
+            },
             Err(
                 error @ OfferError::Mismatch(Mismatch::OtherDirectory { .. } | Mismatch::BeingRemoved { .. }),
             ) => {

@@ -29,6 +29,8 @@ const DEPARTED: &str = "departed";
 const WITH_WORKS: &str = "departedWithWorks";
 /// Key of the deletions that wait for somebody's word; absent while there are none.
 const HOLDS: &str = "holds";
+/// Key of that the directory was set back to an earlier state; absent while nobody's word is waited for about that.
+const SET_BACK: &str = "setBack";
 
 /// First and longest wait before the memory of an earlier life is read again.
 const AGAIN: (Duration, Duration) = (Duration::from_millis(500), Duration::from_secs(8));
@@ -207,7 +209,7 @@ impl Store {
 
 /// What is written, key by key. In a patch, none takes a key away.
 fn data(memory: &Memory) -> BTreeMap<&'static str, Option<String>> {
-    let Memory { pin, departed, holds } = memory;
+    let Memory { pin, departed, holds, set_back } = memory;
     let (departed, with_works) = match departed {
         Some(Departed::EntryDeletedWithWorks(uid)) => {
             (Some(Departed::EntryDeleted(uid.clone())), Some(uid.clone()))
@@ -217,7 +219,14 @@ fn data(memory: &Memory) -> BTreeMap<&'static str, Option<String>> {
     let departed = departed.map(|departed| json!(departed).to_string());
     let holds = (!holds.is_empty()).then(|| json!(holds).to_string());
     let pin = Some(json!(pin).to_string());
-    BTreeMap::from([(PIN, pin), (DEPARTED, departed), (WITH_WORKS, with_works), (HOLDS, holds)])
+    let set_back = set_back.as_ref().map(|set_back| json!(set_back).to_string());
+    BTreeMap::from([
+        (PIN, pin),
+        (DEPARTED, departed),
+        (WITH_WORKS, with_works),
+        (HOLDS, holds),
+        (SET_BACK, set_back),
+    ])
 }
 
 /// Reads what was written. The error is the key that holds something else.
@@ -236,12 +245,14 @@ fn memory(data: &BTreeMap<String, String>) -> Result<Memory, &'static str> {
         other => other,
     };
     let holds = data.get(HOLDS).map(|text| read(text, HOLDS)).transpose()?.unwrap_or_default();
-    Ok(Memory { pin, departed, holds })
+    let set_back = data.get(SET_BACK).map(|text| read(text, SET_BACK)).transpose()?;
+    Ok(Memory { pin, departed, holds, set_back })
 }
 
 #[cfg(test)]
 mod tests {
     use muster_engine::Pin;
+    use muster_engine::era::SetBack;
     use muster_engine::hold::{Hold, Rule};
 
     use super::*;
@@ -259,8 +270,11 @@ mod tests {
         let deleted = [Departed::EntryDeleted("e".into()), Departed::EntryDeletedWithWorks("e".into())];
         for departed in [None, Some(Departed::OwnerLeft)].into_iter().chain(deleted.map(Some)) {
             let holds = if departed.is_some() { vec![hold.clone()] } else { Vec::new() };
-            let memory = Memory { pin: pin.clone(), departed, holds };
+            let set_back =
+                departed.is_some().then(|| SetBack::new("why".into(), jiff::Timestamp::UNIX_EPOCH));
+            let memory = Memory { pin: pin.clone(), departed, holds, set_back };
             let kept = kept(&memory);
+            assert_eq!(kept.contains_key(SET_BACK), memory.set_back.is_some());
             assert_eq!(kept.contains_key(DEPARTED), memory.departed.is_some());
             assert_eq!(kept.contains_key(HOLDS), !memory.holds.is_empty());
             assert_eq!(super::memory(&kept), Ok(memory));
@@ -303,6 +317,7 @@ mod tests {
             (vec![(PIN, pin.as_str()), (DEPARTED, r#""elsewhere""#)], DEPARTED),
             (vec![(PIN, pin.as_str()), (DEPARTED, r#"{"entryDeletedWithWorks":"e"}"#)], DEPARTED),
             (vec![(PIN, pin.as_str()), (HOLDS, "{}")], HOLDS),
+            (vec![(PIN, pin.as_str()), (SET_BACK, "{}")], SET_BACK),
         ] {
             let data = data.into_iter().map(|(key, value)| (key.to_owned(), value.to_owned())).collect();
             assert_eq!(memory(&data), Err(key), "{data:?}");

@@ -48,19 +48,21 @@ pub async fn directory(
     namespace: &str,
     outlet: Outlet,
 ) {
-    let wrap = |watch| {
-        let metrics = outlet.metrics.clone();
-        move |event: WatchEvent| {
+    let follow = |target, source, of| {
+        let (links, metrics, cancel) = (links.clone(), outlet.metrics.clone(), outlet.cancel.clone());
+        let map = move |Watched { era, event, .. }: Watched| {
             if !matches!(event, WatchEvent::Init | WatchEvent::Listed(_) | WatchEvent::Failed(_)) {
                 metrics.directory_read();
             }
-            Some(Event::Directory { watch, change: change(event, |error| told(error, namespace)) })
-        }
+            Some(Event::Directory { era, watch: of, change: change(event, |error| told(error, namespace)) })
+        };
+        let watching = |sender| watch(target, links, sender, WatchOptions::default(), cancel);
+        forward(source, watching, map, &outlet)
     };
     let own_entry = async {
         if *scope != Scope::All {
             let target = Target { fields: Some(format!("metadata.name={}", own.cluster)), ..all(CLUSTERS) };
-            follow(target, "own-entry", links.clone(), wrap(DirectoryWatch::OwnEntry), &outlet).await;
+            follow(target, "own-entry", DirectoryWatch::OwnEntry).await;
         }
     };
     let entries = async {
@@ -70,11 +72,11 @@ pub async fn directory(
             Scope::Selected(selector) => Some(selector.to_string()),
         };
         let target = Target { labels, ..all(CLUSTERS) };
-        follow(target, "entries", links.clone(), wrap(DirectoryWatch::Entries), &outlet).await;
+        follow(target, "entries", DirectoryWatch::Entries).await;
     };
-    let policies = follow(all(POLICIES), "policies", links.clone(), wrap(DirectoryWatch::Policies), &outlet);
+    let policies = follow(all(POLICIES), "policies", DirectoryWatch::Policies);
     let works = Target { namespace: Some(own.execution.clone()), ..all(WORKS) };
-    let works = follow(works, "works", links.clone(), wrap(DirectoryWatch::Works), &outlet);
+    let works = follow(works, "works", DirectoryWatch::Works);
     futures::join!(own_entry, entries, policies, works);
 }
 
@@ -155,30 +157,30 @@ pub(crate) async fn follow(
     target: Target,
     source: &'static str,
     links: channel::Receiver<Option<Link>>,
-    map: impl FnMut(WatchEvent) -> Option<Event>,
+    mut map: impl FnMut(WatchEvent) -> Option<Event>,
     outlet: &Outlet,
 ) {
     let watching = |sender| watch(target, links, sender, WatchOptions::default(), outlet.cancel.clone());
-    forward(source, watching, map, outlet).await;
+    forward(source, watching, |watched| map(watched.event), outlet).await;
 }
 
 /// Tells the engine what is seen by what `watching` makes.
 pub(crate) async fn forward<W: Future<Output = ()>>(
     source: &'static str,
     watching: impl FnOnce(mpsc::Sender<Watched>) -> W,
-    mut map: impl FnMut(WatchEvent) -> Option<Event>,
+    mut map: impl FnMut(Watched) -> Option<Event>,
     outlet: &Outlet,
 ) {
     let Outlet { events, metrics, .. } = outlet;
     let (sender, mut watched) = mpsc::channel(16);
     let watching = watching(sender);
     let forwarding = async {
-        while let Some(Watched { event, .. }) = watched.recv().await {
-            if let WatchEvent::Failed(error) = &event {
+        while let Some(seen) = watched.recv().await {
+            if let WatchEvent::Failed(error) = &seen.event {
                 tracing::debug!(source, %error, "watch failed");
                 metrics.watch_errors.with_label_values(&[source, error.category()]).inc();
             }
-            if let Some(event) = map(event)
+            if let Some(event) = map(seen)
                 && events.send(event).await.is_err()
             {
                 return;

@@ -4,7 +4,7 @@
 //! ```text
 //!  Endpoint ──▶ Client ──▶ calls: each with a deadline, a limit on the answer and an error with a category
 //!                 │
-//!    Link = Client + epoch + Gate ──▶ watch ──▶ Watched { epoch, event }
+//!    Link = Client + epoch + era + Gate ──▶ watch ──▶ Watched { epoch, era, event }
 //!                 └────────────────▶ leader (a lease that one process holds)
 //! ```
 //!

@@ -60,21 +60,25 @@ pub struct Link {
     pub epoch: u64,
     /// Decides whether answers may be passed on.
     pub gate: Arc<dyn Gate>,
+    /// In which era of the server it is used: in another one nothing is resumed, since the server was set back.
+    pub era: u32,
 }
 
 impl Link {
     /// A link that never changes, with epoch 0 and the open gate.
     #[must_use]
     pub fn fixed(client: Client) -> watch::Receiver<Option<Self>> {
-        watch::channel(Some(Self { client, epoch: 0, gate: Arc::new(Open) })).1
+        watch::channel(Some(Self { client, epoch: 0, gate: Arc::new(Open), era: 0 })).1
     }
 }
 
-/// An event, and the epoch of the link that it came over.
+/// An event, and the epoch and the era of the link that it came over.
 #[derive(Debug)]
 pub struct Watched {
     /// Epoch of the link.
     pub epoch: u64,
+    /// Era of the link.
+    pub era: u32,
     /// The event.
     pub event: WatchEvent,
 }

@@ -65,6 +65,28 @@ pub(crate) fn carry_out(socket: &Path, steps: &[Step]) -> Result<(), EtcdError> 
     run(socket, "write", requests.collect()).map(drop)
 }
 
+/// The store's revision.
+pub(crate) fn revision(socket: &Path) -> Result<u64, EtcdError> {
+    let body = json!({"key": BASE64_STANDARD.encode("revision"), "keys_only": true});
+    let answers = run(socket, "read", vec![("/v3/kv/range", body)])?;
+    let revision =
+        answers.first().and_then(|answer| answer.pointer("/header/revision")?.as_str()?.parse().ok());
+    revision.ok_or_else(|| EtcdError {
+        action: "read",
+        socket: socket.to_owned(),
+        why: "the answer has no revision".to_owned(),
+    })
+}
+
+/// Raises the store's revision to this one, and serves no history from before it: what `etcdutl snapshot restore` does with
+/// `--bump-revision` and `--mark-compacted`.
+pub(crate) fn raise(socket: &Path, revision: u64) -> Result<(), EtcdError> {
+    let puts = revision.saturating_sub(self::revision(socket)?);
+    let put = || ("/v3/kv/put", json!({"key": BASE64_STANDARD.encode("/raised"), "value": ""}));
+    let compact = ("/v3/kv/compaction", json!({"revision": revision.to_string()}));
+    run(socket, "write", (0..puts).map(|_| put()).chain([compact]).collect()).map(drop)
+}
+
 #[derive(Default, Deserialize)]
 #[serde(default)]
 struct Range {

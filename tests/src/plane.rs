@@ -2,6 +2,7 @@
 
 mod accounts;
 mod audit;
+mod backup;
 mod error;
 mod kubectl;
 mod programs;
@@ -19,6 +20,7 @@ use std::{
 
 pub use accounts::TokenOptions;
 pub use audit::{AuditEvent, AuditMark};
+pub use backup::Backup;
 pub use error::PlaneError;
 pub use kubectl::Output;
 pub use reset::Baseline;
@@ -310,12 +312,7 @@ impl ControlPlane {
 
     /// Starts what does not run.
     fn start_all(&self) -> Result<(), PlaneError> {
-        let commands = programs::Commands {
-            options: &self.options,
-            folder: self.folder(),
-            port: self.port.number(),
-            binaries: binaries().map_err(PlaneError::Binaries)?,
-        };
+        let commands = self.commands()?;
         let ca_pem = self.ca_pem();
         commands.write_kubeconfigs(&self.url(), &ca_pem, &self.admin_token)?;
         let mut running = self.running();

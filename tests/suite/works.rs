@@ -20,6 +20,7 @@ mod options;
 mod replacing;
 mod returning;
 mod secrets;
+mod set_back;
 mod standard;
 mod truth;
 mod versions;

@@ -3,13 +3,17 @@
 //! - `views`: what both sides show;
 //! - `outcome`: what came of plans, live reads among them;
 //! - `due`: what is to be done now;
+//! - `era`: whether the directory was set back to an earlier state;
+//! - `joined`: the directory, and the session with it;
 //! - `own`: the replica's own entry, and whether it belongs to the directory still;
 //! - `held`: what waits for somebody's word;
 //! - `leaving`: what goes with that, beside what goes in any case;
 //! - `report`: what people are told.
 
 mod due;
+mod era;
 mod held;
+mod joined;
 mod leaving;
 mod outcome;
 mod own;
@@ -22,6 +26,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use muster_api::Resource;
 
+use crate::era::{Beat, SetBack};
 use crate::event::{Event, Session};
 use crate::evidence::Departure;
 use crate::hold::Passed;
@@ -53,6 +58,8 @@ pub struct Engine {
     memory: Option<Memory>,
     /// The nonce of what keeps it.
     nonce: String,
+    /// Where ledgers belong.
+    home: Option<Home>,
     /// How the attempts to change it fare.
     remembering: Pace,
     /// Identity of the directory, also while there is no session: what was copied from it is kept right. None where
@@ -60,6 +67,12 @@ pub struct Engine {
     directory: Option<String>,
     /// That the replica left it.
     departure: Option<Departure>,
+    /// The last heartbeat that it acknowledged; `None` where none is known.
+    beat: Option<Beat>,
+    /// Whether a heartbeat in this session showed if the directory was set back.
+    compared: bool,
+    /// That it was set back to an earlier state, until that is kept durably.
+    set_back: Option<SetBack>,
     leaving: Leaving,
     /// What the owner of the replica says; `None` until it was read, and nothing is written before.
     owner: Option<Owner>,
@@ -123,9 +136,21 @@ enum Doing {
     Mirror(mirror::Work),
     Policies(policies::Work),
     Works(works::Task),
-    Examine { entries: Vec<String>, policies: Vec<(String, String)>, works: Vec<(String, String)>, pin: Pin },
-    ExamineOwn { pin: Pin },
-    ExamineLeaving { works: Vec<(String, String)>, pin: Pin },
+    Examine {
+        entries: Vec<String>,
+        policies: Vec<(String, String)>,
+        works: Vec<(String, String)>,
+        /// What was shown in an earlier generation than was recorded by then, and that.
+        earlier: BTreeMap<String, i64>,
+        pin: Pin,
+    },
+    ExamineOwn {
+        pin: Pin,
+    },
+    ExamineLeaving {
+        works: Vec<(String, String)>,
+        pin: Pin,
+    },
     Remember(Memory),
     Probe,
 }
@@ -139,9 +164,13 @@ impl Engine {
             session: None,
             memory: None,
             nonce: String::new(),
+            home: None,
             remembering: Pace::default(),
             directory: None,
             departure: None,
+            beat: None,
+            compared: false,
+            set_back: None,
             leaving: Leaving::default(),
             owner: None,
             released: BTreeSet::new(),
@@ -164,6 +193,7 @@ impl Engine {
     pub fn on(&mut self, event: Event, now: Now) -> Vec<Plan> {
         let mut plans = Vec::new();
         match event {
+            Event::Acknowledged(beat) => self.beat = Some(beat),
             Event::Recalled { memory, replica, nonce, heard, passed } => {
                 self.works.said_before(heard, passed, now);
                 self.belongs(memory, replica, nonce);
@@ -178,7 +208,8 @@ impl Engine {
                 self.works.stir_all();
             }
             Event::Credential { problem, expires } => self.state.credential = Some((problem, expires)),
-            Event::Directory { watch, change } => self.directory_changed(watch, change, now, &mut plans),
+            Event::Directory { era, .. } if era != self.era_number() => {}
+            Event::Directory { watch, change, .. } => self.directory_changed(watch, change, now, &mut plans),
             Event::Replica { watch, change } => self.replica_changed(watch, change, now),
             Event::Objects { resource, namespace, change } => {
                 self.works.objects_changed(&resource, namespace.as_deref(), change);
@@ -194,7 +225,7 @@ impl Engine {
                 self.works.stir_all();
             }
             Event::Done { plan, outcomes } => self.done(plan, outcomes, now, &mut plans),
-            Event::Heartbeat(outcome) => self.state.heartbeat(outcome),
+            Event::Heartbeat(outcome) => self.beaten(outcome, now),
             Event::Admitted => self.resume(),
             Event::Tick => {}
         }
@@ -287,70 +318,13 @@ impl Engine {
 
     fn context(&self, now: Duration) -> Context<'_> {
         let labels = self.own.seen.as_ref().filter(|_| self.own.is_known()).map(|seen| &seen.labels);
-        Context { now, labels, departure: self.departure.as_ref() }
-    }
-
-    // === what is known of the directory as such ===
-
-    fn opened(&mut self, mut session: Session) {
-        self.state.opened();
-        let Session { pin, departed, holds, .. } = session.clone();
-        let mut memory = Memory { pin, departed, holds };
-        // What the session read may be older than what was recorded since: of the own entry and of leaving, this says
-        // what is so, and nobody else.
-        if let Some(known) = self.memory.take_if(|_| self.nonce == session.nonce)
-            && known.pin.goes_on_as(&memory.pin)
-        {
-            memory.departed = known.departed;
-            memory.holds = known.holds;
-            memory.pin.entry = known.pin.entry.or(memory.pin.entry);
+        Context {
+            now,
+            labels,
+            departure: self.departure.as_ref(),
+            era: self.era(self.memory.as_ref()),
+            unsure: self.is_unsure(),
         }
-        session.pin = memory.pin.clone();
-        self.leaving.began();
-        self.works.session_began();
-        self.belongs(memory, session.replica.clone(), session.nonce.clone());
-        if *self.mirror.scope() == Scope::None {
-            self.mirror.entries.not_needed();
-        }
-        self.session = Some(session);
-        self.hurry();
-        self.mirror.touch_all();
-    }
-
-    fn belongs(&mut self, memory: Memory, replica: String, nonce: String) {
-        let directory = memory.pin.directory.clone();
-        self.directory = (directory != replica).then(|| directory.clone());
-        self.nonce.clone_from(&nonce);
-        let home = Home { directory, replica, nonce };
-        self.policies.at_home(home.clone());
-        self.works.at_home(home);
-        self.remember(memory);
-    }
-
-    /// What is kept durably now.
-    fn remember(&mut self, memory: Memory) {
-        if let Some(session) = &mut self.session {
-            session.pin = memory.pin.clone();
-        }
-        self.works.recall_holds(&memory.holds);
-        let departure = Departure::recorded(&memory);
-        if self.departure != departure {
-            self.departure = departure;
-            self.leaving.ended();
-            self.works.end_leaving();
-            self.mirror.touch_all();
-            self.policies.stir_all();
-            self.works.stir_all();
-        }
-        self.memory = Some(memory);
-    }
-
-    /// What could not be confirmed is to be looked at again: the state of the directory changed.
-    fn hurry(&mut self) {
-        self.mirror.removals.hurry();
-        self.policies.removals.hurry();
-        self.works.removals.hurry();
-        self.own.hurry();
     }
 
     // === plans ===

@@ -6,6 +6,7 @@ use jiff::Timestamp;
 use muster_api::conditions::{CredentialsValid, DirectoryReachable, HeartbeatAccepted, LedgerUsable};
 use muster_api::{Object, Resource};
 
+use crate::era::{Beat, SetBack};
 use crate::evidence::Findings;
 use crate::failure::Failure;
 use crate::hold::{Hold, Passed};
@@ -33,6 +34,8 @@ pub enum Event {
         /// The Works that an earlier process let go of late.
         passed: Passed,
     },
+    /// The last heartbeat that a directory acknowledged, as an earlier process wrote that down.
+    Acknowledged(Beat),
     /// A session with the directory began or changed. The directory was probed and is the pinned one.
     Opened(Session),
     /// There is no session, and why.
@@ -46,6 +49,8 @@ pub enum Event {
     },
     /// A change of what the directory holds, from a session.
     Directory {
+        /// In which era of the directory that was read: what was on its way when another one began says nothing of it.
+        era: u32,
         /// Which watch it came from.
         watch: DirectoryWatch,
         /// What changed.
@@ -116,6 +121,8 @@ pub struct Session {
     pub departed: Option<Departed>,
     /// The deletions that wait for somebody's word, as they were kept.
     pub holds: Vec<Hold>,
+    /// That the directory was set back to an earlier state, as it was kept.
+    pub set_back: Option<SetBack>,
 }
 
 impl Session {
@@ -197,7 +204,7 @@ pub enum StepOutcome {
     /// What is in a namespace: nothing, or what there is in a few words.
     Inspected(Result<(), String>),
     /// What live reads found.
-    Found(Findings),
+    Found(Box<Findings>),
     /// The memory is kept.
     Remembered,
     /// The probe was asked for; what comes of it is an event of its own.
@@ -218,8 +225,15 @@ pub struct Problem<R> {
 /// What became of a heartbeat.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Heartbeat {
-    /// The Lease was renewed.
-    Renewed,
+    /// The Lease was renewed, so.
+    Renewed(Beat),
+    /// It was not, since it was renewed later than it says: the directory was set back. It is renewed once that is recorded.
+    SetBack {
+        /// What it says.
+        shown: Beat,
+        /// The last renewal that was acknowledged.
+        acknowledged: Beat,
+    },
     /// It was not.
     Failed {
         /// What the call met.

@@ -22,6 +22,7 @@ use muster_api::resource::CLUSTERS;
 use muster_api::{Object, Resource};
 
 use crate::entry::Held;
+use crate::era::Beat;
 use crate::pin::{Landmarks, Mismatch, Pin, Reading};
 use crate::scope::Scope;
 use crate::target::Target;
@@ -49,6 +50,8 @@ pub struct Examination {
     pub works: Vec<String>,
     /// The replica leaves: what is in question is read where the own entry is gone, or going.
     pub leaving: bool,
+    /// The last heartbeat that the directory acknowledged; `None` where none is known, and the Lease need not be read.
+    pub beat: Option<Beat>,
 }
 
 impl Examination {
@@ -76,6 +79,49 @@ pub struct Findings {
     pub policies: Vec<(String, Reading<Box<Object>>)>,
     /// The Works in question.
     pub works: Vec<(String, Reading<Box<Object>>)>,
+    /// How far the directory's time has come.
+    pub tide: Tide,
+}
+
+/// How far the directory's time had come, as far as this replica knows, and how far its Lease says that it has.
+#[derive(Debug, Default)]
+pub struct Tide {
+    /// The last heartbeat that was acknowledged before the reads, where one was.
+    pub acknowledged: Option<Beat>,
+    /// What the Lease shows. It was read only where there is something to compare.
+    pub shown: Option<Reading<Beat>>,
+}
+
+impl Tide {
+    /// Whether the directory is not set back to an earlier time.
+    ///
+    /// # Errors
+    /// [`Doubt::SetBack`], or [`Doubt::Lease`] where that cannot be told.
+    fn check(&self) -> Result<(), Doubt> {
+        let Some(acknowledged) = &self.acknowledged else { return Ok(()) };
+        match &self.shown {
+            Some(Reading::Found(shown)) if shown.is_before(acknowledged) => {
+                Err(Doubt::SetBack(set_back(shown, acknowledged)))
+            }
+            Some(Reading::Found(_)) => Ok(()),
+            Some(Reading::Absent) => Err(Doubt::Lease("it is missing".into())),
+            Some(Reading::Unreadable(why)) => Err(Doubt::Lease(format!("it cannot be read: {why}"))),
+            None => Err(Doubt::Lease("it was not read".into())),
+        }
+    }
+}
+
+/// What shows that the directory was set back.
+#[must_use]
+pub fn set_back(shown: &Beat, acknowledged: &Beat) -> String {
+    let said = |beat: &Beat| match beat.renewed {
+        Some(renewed) => format!("renewed last by {} at {renewed:.6}", beat.holder),
+        None => "never renewed".to_owned(),
+    };
+    let (shown, acknowledged) = (said(shown), said(acknowledged));
+    format!(
+        "the Lease of this cluster says that it was {shown}, and the directory had acknowledged that it was {acknowledged}"
+    )
 }
 
 /// Evidence that a copy has to go. It has no public constructor and cannot be cloned: whoever holds one got it from
@@ -187,6 +233,7 @@ impl Findings {
     /// [`Doubt`]: why nothing may be deleted.
     pub fn standing(&self, pin: &Pin) -> Result<&str, Doubt> {
         pin.check(&self.landmarks).map_err(Doubt::Directory)?;
+        self.tide.check()?;
         let own = match &self.own_entry {
             Reading::Found(own) => own,
             Reading::Absent => return Err(Doubt::OwnEntry("it is missing".into())),
@@ -236,6 +283,10 @@ impl Findings {
 pub enum Doubt {
     /// The directory is not as it was recorded.
     Directory(Mismatch),
+    /// It was set back to an earlier state: what shows that.
+    SetBack(String),
+    /// The own Lease does not tell whether it was.
+    Lease(String),
     /// The own entry is not as it was recorded.
     OwnEntry(String),
 }
@@ -244,6 +295,8 @@ impl fmt::Display for Doubt {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Directory(mismatch) => mismatch.fmt(f),
+            Self::SetBack(why) => write!(f, "the directory was set back to an earlier state: {why}"),
+            Self::Lease(why) => write!(f, "the Lease of this cluster: {why}"),
             Self::OwnEntry(why) => write!(f, "own entry: {why}"),
         }
     }

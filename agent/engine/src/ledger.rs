@@ -4,6 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use crate::era::{Era, Recorded};
 use crate::item::Item;
 use crate::mark::Maker;
 use crate::target::Target;
@@ -18,6 +19,8 @@ pub struct Ledger {
     pub maker: Maker,
     /// Its generation that this records.
     pub generation: i64,
+    /// The number of the era of the directory in which that was recorded.
+    pub era: u32,
     /// Its resourceVersion at that time.
     pub resource_version: String,
     /// `kube-system` UID of the directory.
@@ -81,6 +84,8 @@ pub struct Home {
     pub replica: String,
     /// The nonce of new ledgers.
     pub nonce: String,
+    /// The era of the directory.
+    pub era: Era,
 }
 
 /// Whether the objects of a ledger are wanted.
@@ -116,6 +121,12 @@ pub struct Kept<R = Ledger> {
 }
 
 impl Ledger {
+    /// What of its source it records.
+    #[must_use]
+    pub fn recorded(&self) -> Recorded {
+        Recorded { era: self.era, generation: self.generation }
+    }
+
     /// Whether namespaces go with the last policy that names them.
     #[must_use]
     pub fn deletes_namespaces(&self) -> bool {
@@ -129,6 +140,7 @@ impl Ledger {
             of,
             maker,
             generation,
+            era,
             resource_version,
             directory,
             replica,
@@ -139,7 +151,7 @@ impl Ledger {
             applied: _,
         } = self;
         (of, maker) == (&other.of, &other.maker)
-            && (generation, resource_version) == (&other.generation, &other.resource_version)
+            && (generation, era, resource_version) == (&other.generation, &other.era, &other.resource_version)
             && (directory, replica, nonce) == (&other.directory, &other.replica, &other.nonce)
             && phase == &other.phase
             && items == &other.items

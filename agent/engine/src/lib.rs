@@ -28,6 +28,7 @@ pub mod difference;
 pub mod directory;
 pub mod engine;
 pub mod entry;
+pub mod era;
 pub mod event;
 pub mod evidence;
 mod excerpt;

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::era::SetBack;
 use crate::hold::Hold;
 use crate::pin::Pin;
 
@@ -16,6 +17,9 @@ pub struct Memory {
     /// The deletions that wait for somebody's word.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub holds: Vec<Hold>,
+    /// That the directory was set back to an earlier state, while that waits for somebody's word.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub set_back: Option<SetBack>,
 }
 
 /// Why a replica left its directory. It is kept before the first object goes, so that a restart goes on with it.

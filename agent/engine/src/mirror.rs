@@ -108,6 +108,15 @@ impl Mirror {
         }
     }
 
+    /// What the directory showed before is void: its versions say nothing of what it shows from now on.
+    pub fn forget_shown(&mut self) {
+        self.entries = Listing::default();
+        if self.scope == Scope::None {
+            self.entries.not_needed();
+        }
+        self.slots.values_mut().for_each(Slot::forget_version);
+    }
+
     /// The directory does not show an entry any more.
     pub fn lose(&mut self, name: &str) {
         self.unreadable.remove(name);

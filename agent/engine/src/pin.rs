@@ -25,6 +25,14 @@ pub struct Pin {
     /// UID of the replica's own entry; absent until it was seen.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub entry: Option<String>,
+    /// The number of the [`Era`](crate::era::Era) of the directory, which begins with 0.
+    #[serde(default, skip_serializing_if = "is_first")]
+    pub era: u32,
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref)] // as serde calls it
+fn is_first(era: &u32) -> bool {
+    *era == 0
 }
 
 /// One object, as a live read found it.
@@ -203,6 +211,7 @@ impl Pin {
                 execution_namespace,
                 cluster: cluster.to_owned(),
                 entry: None,
+                era: 0,
             });
         };
         recorded.check_identity(seen).map_err(Refusal::Mismatch)?;
@@ -263,6 +272,7 @@ mod tests {
             execution_namespace: Some("n".into()),
             cluster: "east".into(),
             entry: None,
+            era: 0,
         }
     }
 

@@ -31,6 +31,7 @@ use muster_api::{Object, Scope, marks};
 
 use self::bundle::{Bundle, Source};
 use self::views::View;
+use crate::era::Era;
 use crate::evidence::Departure;
 use crate::item::Item;
 use crate::kind::Kind;
@@ -56,6 +57,10 @@ pub struct Context<'a> {
     pub labels: Option<&'a BTreeMap<String, String>>,
     /// That the replica left the directory.
     pub departure: Option<&'a Departure>,
+    /// The era of the directory.
+    pub era: Era,
+    /// Whether that was set back is still to be seen.
+    pub unsure: bool,
 }
 
 /// All policies, their ledgers and their objects.
@@ -132,6 +137,10 @@ impl Policies {
     /// Where the ledgers belong. Another directory's policies are not these.
     pub fn at_home(&mut self, home: Home) {
         if self.home.as_ref() != Some(&home) {
+            if self.home.as_ref().is_some_and(|before| before.era != home.era) {
+                self.shown = Listing::default();
+                self.bundles.values_mut().for_each(Bundle::forget_shown);
+            }
             self.home = Some(home);
             self.union_is_stale = true;
             let kept: Vec<Kept> =
@@ -166,7 +175,8 @@ impl Policies {
             Err(error) => Source::Invalid(error),
         };
         let bundle = self.bundles.entry(policy.uid.clone()).or_insert_with(|| Bundle::new(policy));
-        if bundle.show(meta.generation, version, source) {
+        let era = self.home.as_ref().map(|home| home.era).unwrap_or_default();
+        if bundle.show(meta.generation, version, source, era) {
             bundle.keeper.renew();
             self.stirred.insert(meta.uid.clone());
         }
@@ -175,7 +185,7 @@ impl Policies {
     /// The directory does not show a policy of this UID any more.
     pub fn lose(&mut self, uid: &str) {
         if let Some(bundle) = self.bundles.get_mut(uid) {
-            bundle.lost = true;
+            (bundle.lost, bundle.earlier) = (true, false);
             self.stirred.insert(uid.to_owned());
         }
     }
@@ -322,6 +332,12 @@ impl Policies {
             self.under_way.insert(target.clone());
         }
         steps.push((work, step));
+    }
+
+    /// The policies that the directory shows in an earlier generation than is recorded, and what is recorded.
+    pub fn earlier(&self) -> impl Iterator<Item = (&Maker, i64)> {
+        let earlier = self.bundles.values().filter(|bundle| bundle.earlier);
+        earlier.filter_map(|bundle| Some((&bundle.policy, bundle.ledger()?.generation)))
     }
 
     /// The policies in question that are to be read, by UID and name, where the directory is the pinned one.

@@ -106,6 +106,13 @@ impl Slot {
         }
     }
 
+    /// The directory was set back: whatever it shows of the entry is taken.
+    pub fn forget_version(&mut self) {
+        if let Some(wanted) = &mut self.wanted {
+            wanted.version = 0;
+        }
+    }
+
     /// The directory shows the entry. An older state of the same entry than one seen before is not taken.
     pub fn show(&mut self, entry: Entry) {
         self.lost = false;

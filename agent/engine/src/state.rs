@@ -83,7 +83,7 @@ impl State {
             } => {
                 self.beats.failed(*failure, problem.message.clone());
             }
-            _ => {
+            Heartbeat::Renewed(_) | Heartbeat::SetBack { .. } | Heartbeat::Failed { .. } => {
                 self.beats.succeeded();
             }
         }

@@ -58,6 +58,7 @@ mod replacing;
 mod reserved;
 mod rounds;
 mod safe;
+mod seen;
 mod sight;
 mod status;
 mod turns;
@@ -75,7 +76,7 @@ use std::time::Duration;
 
 use muster_api::{Object, Resource};
 
-use self::bundle::{Bundle, Lost};
+use self::bundle::Bundle;
 use self::catalog::Catalog;
 use self::feedback::Reported;
 use self::fights::Fights;
@@ -84,9 +85,11 @@ use self::holds::Holds;
 use self::kinds::Kinds;
 use self::leaving::Fate;
 use self::namespaces::Namespaces;
+use self::seen::Lost;
 use self::turns::Turns;
 use self::views::Views;
 use self::wakes::Wakes;
+use crate::era::Era;
 use crate::evidence::{LeaveVerdict, Refused, Replacement};
 use crate::failure::Failure;
 use crate::ledger::Home;
@@ -114,6 +117,8 @@ pub struct Context {
     pub connected: bool,
     /// The time of day.
     pub wall: jiff::Timestamp,
+    /// Whether it is still to be seen if the directory was set back.
+    pub unsure: bool,
 }
 
 /// All Works, their ledgers and their objects.
@@ -197,8 +202,11 @@ impl Works {
     /// Where the ledgers belong. Another directory's Works are not these.
     pub fn at_home(&mut self, home: Home) {
         if self.home.as_ref() != Some(&home) {
-            if self.home.is_some() {
+            if let Some(before) = &self.home {
                 self.holds.reset();
+                if before.era != home.era {
+                    self.forget_shown();
+                }
             }
             self.nonces.insert(home.nonce.clone());
             self.home = Some(home);
@@ -213,13 +221,29 @@ impl Works {
 
     // === the directory ===
 
+    /// What the directory showed before is void.
+    fn forget_shown(&mut self) {
+        (self.shown, self.listed) = (Listing::default(), false);
+        self.bundles.values_mut().for_each(Bundle::forget_shown);
+    }
+
+    /// The era of the directory.
+    fn era(&self) -> Era {
+        self.home.as_ref().map(|home| home.era).unwrap_or_default()
+    }
+
     /// The directory shows a Work.
     pub fn show(&mut self, object: &Object) {
         let meta = &object.meta;
         self.shown.show(&meta.uid);
         let work = Maker { name: meta.name.clone(), uid: meta.uid.clone() };
+        let era = self.era();
         let bundle = self.bundles.entry(meta.uid.clone()).or_insert_with(|| Bundle::new(work));
-        if bundle.show(object) {
+        let (before, news) = ((bundle.earlier, bundle.stopped), bundle.show(object, era));
+        if (bundle.earlier, bundle.stopped) != before {
+            self.turns.push(&meta.uid);
+        }
+        if news {
             bundle.upstream.pace.hurry();
             bundle.keeper.renew();
             if bundle.is_unread() {
@@ -323,6 +347,12 @@ impl Works {
                 self.turns.push(uid);
             }
         }
+    }
+
+    /// The Works that the directory shows in an earlier generation than is recorded, and what is recorded.
+    pub fn earlier(&self) -> impl Iterator<Item = (&Maker, i64)> {
+        let earlier = self.bundles.values().filter(|bundle| bundle.earlier);
+        earlier.filter_map(|bundle| Some((&bundle.work, bundle.ledger()?.generation)))
     }
 
     /// The Works in question that are to be read, by UID and name, where the directory is the pinned one.

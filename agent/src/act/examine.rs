@@ -2,12 +2,15 @@
 
 use futures::StreamExt as _;
 use muster_api::Resource;
-use muster_api::resource::{CLUSTERS, POLICIES, WORKS};
+use muster_api::resource::{CLUSTERS, LEASES, POLICIES, WORKS};
 use muster_engine::Failure;
+use muster_engine::era::Beat;
 use muster_engine::event::StepOutcome;
-use muster_engine::evidence::{Examination, Findings};
+use muster_engine::evidence::{Examination, Findings, Tide};
+use muster_engine::pin::Reading;
 use muster_kit::client::Client;
 
+use crate::heartbeat::beat;
 use crate::session::Open;
 use crate::session::probe::{landmarks, reading};
 
@@ -19,21 +22,24 @@ pub(super) async fn examine(open: &Open, examination: Examination) -> StepOutcom
     over(&open.client, &open.execution_namespace, &examination).await
 }
 
-async fn over(client: &Client, namespace: &str, examination: &Examination) -> StepOutcome {
+async fn over(client: &Client, execution: &str, examination: &Examination) -> StepOutcome {
     let Examination { pin, entries, policies, works, .. } = examination;
     let connections = client.connections_opened();
     let around = async || {
-        let namespace = pin.execution_namespace.is_some().then_some(namespace);
+        let namespace = pin.execution_namespace.is_some().then_some(execution);
         // The landmarks last: whatever took the entry away shows in them.
         let own_entry = reading(client.get(&CLUSTERS, None, &pin.cluster).await);
+        let shown =
+            if examination.beat.is_some() { Some(lease(client, execution, examination).await) } else { None };
         let landmarks = landmarks(client, namespace).await;
-        Findings { landmarks, own_entry, entries: Vec::new(), policies: Vec::new(), works: Vec::new() }
+        let tide = Tide { acknowledged: examination.beat.clone(), shown };
+        Findings { landmarks, own_entry, entries: Vec::new(), policies: Vec::new(), works: Vec::new(), tide }
     };
     let before = around().await;
     let findings = if examination.may_conclude(&before) {
         let entries = by_name(client, &CLUSTERS, None, entries.clone()).await;
         let policies = by_name(client, &POLICIES, None, policies.clone()).await;
-        let works = by_name(client, &WORKS, Some(namespace), works.clone()).await;
+        let works = by_name(client, &WORKS, Some(execution), works.clone()).await;
         Findings { entries, policies, works, ..around().await }
     } else {
         before
@@ -44,7 +50,17 @@ async fn over(client: &Client, namespace: &str, examination: &Examination) -> St
         let why = "the connection to the directory changed while it was read";
         return StepOutcome::Failed(Failure::Unavailable, why.into());
     }
-    StepOutcome::Found(findings)
+    StepOutcome::Found(Box::new(findings))
+}
+
+/// What the replica's own Lease shows.
+async fn lease(client: &Client, namespace: &str, examination: &Examination) -> Reading<Beat> {
+    match reading(client.get(&LEASES, Some(namespace), &examination.pin.cluster).await) {
+        Reading::Found(lease) => beat(&examination.pin.directory, &lease)
+            .map_or_else(|error| Reading::Unreadable(error.to_string()), Reading::Found),
+        Reading::Absent => Reading::Absent,
+        Reading::Unreadable(why) => Reading::Unreadable(why),
+    }
 }
 
 async fn by_name(
@@ -52,7 +68,7 @@ async fn by_name(
     resource: &Resource,
     namespace: Option<&str>,
     names: Vec<String>,
-) -> Vec<(String, muster_engine::pin::Reading<Box<muster_api::Object>>)> {
+) -> Vec<(String, Reading<Box<muster_api::Object>>)> {
     let reads = names.into_iter().map(async |name| {
         let reading = reading(client.get(resource, namespace, &name).await);
         (name, reading)
@@ -111,6 +127,7 @@ mod tests {
                 policies: Vec::new(),
                 works: Vec::new(),
                 leaving,
+                beat: None,
             };
             let examined = Box::pin(async {
                 // The connection comes up while it reads, and then lasts.
@@ -141,6 +158,7 @@ mod tests {
             policies: Vec::new(),
             works: vec!["app".into()],
             leaving,
+            beat: None,
         };
         let server = Server::start().await;
         let client = server.client();

@@ -48,6 +48,7 @@ pub(super) fn spec(ledger: &Ledger) -> String {
                 kind,
                 uid: ledger.maker.uid.clone(),
                 generation: ledger.generation,
+                era: ledger.era,
                 resource_version: ledger.resource_version.clone(),
             },
             directory_id: ledger.directory.clone(),
@@ -128,7 +129,7 @@ pub(super) fn ledger(name: &str, raw: &RawValue) -> Result<Option<Ledger>, Unrea
         None if policy.is_none() => return Ok(None),
         None => return Err(Unreadable::Field("spec.ledger")),
     };
-    let LedgerSource { kind, uid, generation, resource_version } = ledger.source;
+    let LedgerSource { kind, uid, generation, era, resource_version } = ledger.source;
     let departure = ledger.departure.filter(|uid| !uid.is_empty());
     let leaves = ledger.phase == applied_work::Phase::Leaving;
     let (expected, named, namespaced) = match policy {
@@ -159,6 +160,7 @@ pub(super) fn ledger(name: &str, raw: &RawValue) -> Result<Option<Ledger>, Unrea
         of,
         maker: Maker { name: work_name, uid },
         generation,
+        era,
         resource_version,
         directory: ledger.directory_id,
         replica: ledger.replica_id,

@@ -53,6 +53,7 @@ fn ledger() -> Ledger {
         of: Of::Policy { delete_namespaces: true },
         maker: Maker { name: "web-api".into(), uid: UID.into() },
         generation: 7,
+        era: 2,
         resource_version: "812".into(),
         directory: "d".into(),
         replica: "r".into(),
@@ -113,7 +114,8 @@ fn it_is_laid_out_as_the_standard_and_the_definition_say() {
     let whole = ledger();
     let spec = spec(&whole);
     assert_eq!((&spec["workName"], &spec["workNamespace"]), (&json!("web-api"), &json!("")));
-    let source = json!({"kind": "ClusterPolicy", "uid": UID, "generation": 7, "resourceVersion": "812"});
+    let source =
+        json!({"kind": "ClusterPolicy", "uid": UID, "generation": 7, "era": 2, "resourceVersion": "812"});
     assert_eq!(spec["ledger"]["source"], source);
     assert_eq!(spec["ledger"]["options"], json!({"namespace-deletion": "delete"}));
     assert_eq!(spec["ledger"]["manifests"][0]["metadata"], json!({"name": "a", "labels": {"team": "web"}}));

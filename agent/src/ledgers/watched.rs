@@ -81,6 +81,7 @@ fn slim(kept: &Kept) -> Kept {
         of: ledger.of.clone(),
         maker: ledger.maker.clone(),
         generation: ledger.generation,
+        era: ledger.era,
         resource_version: ledger.resource_version.clone(),
         directory: ledger.directory.clone(),
         replica: ledger.replica.clone(),

@@ -2,11 +2,11 @@
 
 use muster_api::condition::{Condition, Status};
 use muster_api::conditions::{
-    ConditionType, CredentialsValid, EntryPresent, HeartbeatAccepted, MirrorInSync, PoliciesApplied,
+    ConditionType, CredentialsValid, EntryPresent, HeartbeatAccepted, Held, MirrorInSync, PoliciesApplied,
     Reason as _,
 };
 use muster_api::events::EventReason;
-use muster_api::report::ClusterReportStatus;
+use muster_api::report::{ClusterReportStatus, HoldReport};
 
 /// The Events that lie between two reports, each with its note. `corrected`: hand edits undone between them.
 #[must_use]
@@ -36,11 +36,13 @@ pub(crate) fn news(
     }
     for hold in &after.holds {
         if !before.holds.iter().any(|old| old.id == hold.id) {
-            let (count, objects, works) = (hold.work_count, hold.objects, hold.works.join(", "));
-            let note = format!(
-                "{}: {objects} objects of {count} Works stay ({works}). Hold {}.",
-                hold.reason, hold.id
-            );
+            let HoldReport { id, reason, work_count: count, objects, works, .. } = hold;
+            let what = if *reason == Held::RolledBack.as_str() {
+                "the directory was set back to an earlier state: nothing goes".to_owned()
+            } else {
+                format!("{objects} objects of {count} Works stay ({})", works.join(", "))
+            };
+            let note = format!("{reason}: {what}. Hold {id}.");
             news.push((EventReason::DeletionHeld, note));
         }
     }

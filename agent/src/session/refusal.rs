@@ -91,6 +91,7 @@ pub(super) fn of_credential(reason: DirectoryReachable) -> CredentialsValid {
         DirectoryReachable::IdentityMismatch => CredentialsValid::IdentityMismatch,
         DirectoryReachable::Unreachable
         | DirectoryReachable::BeingRemoved
+        | DirectoryReachable::RolledBack
         | DirectoryReachable::Reachable => CredentialsValid::Unknown,
     }
 }

@@ -1,5 +1,6 @@
 //! `release`: a large deletion goes that waits for somebody's word.
 
+use muster_api::conditions::{Held, Reason as _};
 use muster_api::marks::RELEASE;
 use muster_api::names::{AGENT, SYSTEM_NAMESPACE};
 use muster_api::report::HoldReport;
@@ -36,15 +37,26 @@ pub(super) async fn run(target: &Target, flags: &Release) -> Result<(), Failure>
     let change = json!({"metadata": {"annotations": {RELEASE: word(&entry, member, &flags.hold)}}});
     let call = Call::new("patch", &CLUSTERS, None, Some(name));
     let entry = api.patch(&CLUSTERS, None, name, &change).await.map_err(|error| api.failure(call, error))?;
+    let goes = if api.is_rehearsal() { "would go" } else { "goes" };
     note(&format!(
-        "cluster.multicluster.coreos.com/{name} {}: {} objects of {} Works ({}) {} there",
+        "cluster.multicluster.coreos.com/{name} {}: {} {goes} there",
         api.became("annotated"),
-        hold.objects,
-        hold.work_count,
-        hold.works.join(", "),
-        if api.is_rehearsal() { "would go" } else { "go" },
+        what(hold)
     ));
     super::written(flags.writing, &entry)
+}
+
+/// What a hold keeps.
+pub(super) fn what(hold: &HoldReport) -> String {
+    if hold.reason == Held::RolledBack.as_str() {
+        return "what the directory does not ask for since it was set back".to_owned();
+    }
+    format!(
+        "what is held, {} objects of {} Works ({}),",
+        hold.objects,
+        hold.work_count,
+        hold.works.join(", ")
+    )
 }
 
 /// How the owner of the cluster gives the word.

@@ -286,8 +286,7 @@ fn to_do(kubectl: &Kubectl, member: &Member, works: &[(String, Work)], now: Time
         }
         if condition.type_ == "Held" {
             for hold in member.report.iter().flat_map(|report| &report.holds) {
-                let (objects, count, works) = (hold.objects, hold.work_count, hold.works.join(", "));
-                let if_meant = format!("If {objects} objects of {count} Works ({works}) are to go");
+                let if_meant = format!("If {} is to go", release::what(hold));
                 if hold.owner_only {
                     item(&format!("{if_meant}, its owner says so there:"), &release::owners(&hold.id));
                 } else {

@@ -87,9 +87,19 @@ pub struct LedgerSource {
     /// Its generation that this ledger records.
     #[cfg_attr(feature = "schema", schemars(range(min = 0)))]
     pub generation: i64,
+    /// In which stretch of its directory's history that was, which ends where the directory is set back to an earlier state, and
+    /// where that is said to be followed: a generation is compared with others of the same number.
+    #[serde(default, skip_serializing_if = "is_first")]
+    #[cfg_attr(feature = "schema", schemars(with = "i64", range(min = 0)))]
+    pub era: u32,
     /// Its resourceVersion at that time.
     #[cfg_attr(feature = "schema", schemars(length(max = 64)))]
     pub resource_version: String,
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref)] // as serde calls it
+fn is_first(era: &u32) -> bool {
+    *era == 0
 }
 
 /// The kinds that a ledger can be of.

@@ -34,6 +34,9 @@ pub const RELEASE_HERE: &str = "multicluster.coreos.com/release-here-only";
 /// Annotation of the Lease by which one agent acts in a replica: when it last heard of the Works of the directory and had
 /// judged what was found to go after it had not, RFC 3339.
 pub const HEARD: &str = "multicluster.coreos.com/directory-heard";
+/// Annotation of the same Lease: the last renewal of the replica's own Lease that the directory acknowledged: renewTime,
+/// leaseTransitions, directory, name, UID and holder of that.
+pub const BEAT: &str = "multicluster.coreos.com/directory-renewed";
 /// Annotation of the same Lease: which Works were let go within the last ten minutes, by digests of their UIDs.
 pub const PASSED: &str = "multicluster.coreos.com/works-ended";
 /// Annotation of a policy: what becomes of the namespaces that it made when no policy asks for them any more, `delete`

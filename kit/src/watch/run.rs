@@ -52,6 +52,8 @@ pub(super) struct Run {
     pace: Option<Pace>,
     /// Where to go on from; none while there is no complete listing.
     resume: Option<String>,
+    /// The era in which that is so.
+    era: u32,
     /// The epoch of the link whose server does not stream listings.
     paged: Option<u64>,
     backoff: Backoff,
@@ -65,7 +67,7 @@ impl Run {
         options: WatchOptions,
     ) -> Self {
         let backoff = Backoff::default();
-        Self { target, links, out, options, pace: None, resume: None, paged: None, backoff }
+        Self { target, links, out, options, pace: None, resume: None, era: 0, paged: None, backoff }
     }
 
     pub(super) fn polling(
@@ -84,7 +86,10 @@ impl Run {
     /// Runs until nobody reads the events, or until there is no link and never will be one.
     pub(super) async fn forever(mut self) {
         while let Some(link) = self.link().await {
-            let replaced = replaced(self.links.clone(), link.epoch);
+            if self.era != link.era {
+                (self.era, self.resume) = (link.era, None);
+            }
+            let replaced = replaced(self.links.clone(), (link.epoch, link.era));
             let again = tokio::select! {
                 biased;
                 () = replaced => true,
@@ -276,7 +281,7 @@ impl Run {
     }
 
     async fn say(&self, link: &Link, event: WatchEvent) -> Result<(), Stop> {
-        self.out.send(Watched { epoch: link.epoch, event }).await.map_err(|_| Stop::Closed)
+        self.out.send(Watched { epoch: link.epoch, era: link.era, event }).await.map_err(|_| Stop::Closed)
     }
 }
 
@@ -284,9 +289,9 @@ fn malformed(attempt: &Attempt, what: &'static str) -> CallError {
     CallError::Malformed { attempt: Box::new(attempt.clone()), what }
 }
 
-/// Ends when the link of this epoch is no longer the published one.
-async fn replaced(mut links: watch::Receiver<Option<Link>>, epoch: u64) {
-    let other = |link: &Option<Link>| link.as_ref().is_none_or(|link| link.epoch != epoch);
+/// Ends when the link of this epoch and era is no longer the published one.
+async fn replaced(mut links: watch::Receiver<Option<Link>>, used: (u64, u32)) {
+    let other = |link: &Option<Link>| link.as_ref().is_none_or(|link| (link.epoch, link.era) != used);
     if links.wait_for(other).await.is_err() {
         std::future::pending::<()>().await;
     }

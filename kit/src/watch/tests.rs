@@ -34,7 +34,7 @@ fn target() -> Target {
 }
 
 fn link(client: Client, epoch: u64) -> Link {
-    Link { client, epoch, gate: Arc::new(Open) }
+    Link { client, epoch, gate: Arc::new(Open), era: 0 }
 }
 
 impl Rig {

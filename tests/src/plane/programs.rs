@@ -8,9 +8,9 @@ use std::{
     path::Path,
 };
 
-use super::{Options, PlaneError};
+use super::{ControlPlane, Options, PlaneError};
 use crate::{
-    binaries::{Binaries, hex},
+    binaries::{Binaries, binaries, hex},
     keeper::Program,
     kubeconfig::{Credential, kubeconfig},
     pki::{self, Authority},
@@ -70,6 +70,18 @@ pub(super) fn write_serving(
     write(&folder.join(CA), authority.pem())?;
     write(&folder.join(SERVING_CERT), &serving.certificate)?;
     write(&folder.join(SERVING_KEY), &serving.key)
+}
+
+impl ControlPlane {
+    /// The command lines of its programs.
+    pub(super) fn commands(&self) -> Result<Commands<'_>, PlaneError> {
+        Ok(Commands {
+            options: &self.options,
+            folder: self.folder(),
+            port: self.port.number(),
+            binaries: binaries().map_err(PlaneError::Binaries)?,
+        })
+    }
 }
 
 /// The command lines of one plane.

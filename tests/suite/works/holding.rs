@@ -125,7 +125,7 @@ fn many_works_wait_and_a_word_lets_them_go() {
     });
     let status = quietly("status tells of it", || {
         let status = done(&bench.fleet.directory, &["status", OWN]);
-        if status.contains("(w11, w12) are to go") { Ok(status) } else { Err(status) }
+        if status.contains("(w11, w12), is to go") { Ok(status) } else { Err(status) }
     });
     assert!(status.contains(&format!("kubectl muster release {}", id(&hold))), "{status}");
     let rehearsed = muster(&bench.fleet.directory, &["release", id(&hold), "--dry-run"]);

@@ -93,7 +93,7 @@ impl Engine {
         let directory = &self.memory.as_ref()?.pin.directory;
         let cleared = self.policies.is_cleared() && self.mirror.is_cleared(directory);
         let owner_leaves = self.owner.is_none_or(|owner| owner.leave);
-        let ended = owner_leaves || self.own.is_there() || self.own.keeps(entry);
+        let ended = self.is_set_back() || owner_leaves || self.own.is_there() || self.own.keeps(entry);
         (self.may_apply() && cleared && !ended).then(|| entry.to_owned())
     }
 
@@ -121,8 +121,7 @@ impl Engine {
     pub(super) fn leaving_due(&mut self, now: Now, plans: &mut Vec<Plan>) {
         let Some(entry) = self.leaves_with() else { return };
         let (take, record) = self.may_take(now.mono);
-        let context =
-            crate::works::Context { now: now.mono, connected: self.session.is_some(), wall: now.wall };
+        let context = self.works_context(now);
         for (task, step) in
             self.works.leave(&Leave { entry: &entry, take, record: record.as_ref().map(drop) }, context)
         {
@@ -143,6 +142,7 @@ impl Engine {
             policies: Vec::new(),
             works: works.iter().map(|(_, name)| name.clone()).collect(),
             leaving: true,
+            beat: self.acknowledged(),
         };
         let plan = self.plan(
             Source::Engine,
@@ -187,8 +187,10 @@ impl Engine {
         if let Some(own) = findings.shows_keep(pin) {
             self.own.goes(own, now.mono); // that it says so is heard, however old this is by now
         }
-        if matches!(judged, Err(Doubt::Directory(_))) {
-            return self.probe(now, plans);
+        match judged {
+            Err(Doubt::Directory(_)) => return self.probe(now, plans),
+            Err(Doubt::SetBack(why)) => return self.turn_back(why, now),
+            _ => {}
         }
         self.leaving_found(findings, pin, works, now);
     }

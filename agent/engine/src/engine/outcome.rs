@@ -1,5 +1,7 @@
 //! What came of plans.
 
+use std::collections::BTreeMap;
+
 use super::{Doing, Engine};
 use crate::event::{Session, StepOutcome};
 use crate::evidence::{Doubt, Findings, Verdict};
@@ -10,6 +12,20 @@ use crate::time::Now;
 
 /// UIDs and names.
 type Questions<'a> = &'a [(String, String)];
+
+/// What live reads show that is in an earlier generation than was recorded before.
+fn shows_earlier(findings: &Findings, recorded: &BTreeMap<String, i64>) -> Option<String> {
+    let kinds = [("policy", &findings.policies), ("Work", &findings.works)];
+    let mut read = kinds.into_iter().flat_map(|(kind, read)| read.iter().map(move |read| (kind, read)));
+    read.find_map(|(kind, (name, reading))| {
+        let Reading::Found(object) = reading else { return None };
+        let recorded = recorded.get(&object.meta.uid)?;
+        let shown = object.meta.generation;
+        (shown < *recorded).then(|| {
+            format!("{kind} {name} is in generation {shown}, and {recorded} is recorded in this cluster")
+        })
+    })
+}
 
 impl Engine {
     pub(super) fn done(&mut self, plan: PlanId, outcomes: Vec<StepOutcome>, now: Now, plans: &mut Vec<Plan>) {
@@ -34,7 +50,7 @@ impl Engine {
                 let corrected = self.works.done(task, outcome, now.mono);
                 self.state.corrected += u64::from(corrected);
             }
-            Doing::Examine { entries, policies, works, pin } => {
+            Doing::Examine { entries, policies, works, earlier, pin } => {
                 if !entries.is_empty() {
                     self.mirror.removals.end(&entries, now.mono);
                 }
@@ -46,8 +62,10 @@ impl Engine {
                 }
                 if let StepOutcome::Found(findings) = outcome
                     && self.is_pinned(&pin)
+                    && !self.is_set_back()
                 {
-                    self.found(&findings, &entries, (&policies, &works), now, plans);
+                    let earlier = shows_earlier(&findings, &earlier);
+                    self.found(&findings, &entries, (&policies, &works, earlier), now, plans);
                 }
                 self.mirror.touch(entries);
             }
@@ -55,6 +73,7 @@ impl Engine {
                 self.own.unconfirmed(now.mono);
                 if let StepOutcome::Found(findings) = outcome
                     && self.is_pinned(&pin)
+                    && !self.is_set_back()
                 {
                     self.own_found(&findings, &pin, now, plans);
                 }
@@ -87,7 +106,7 @@ impl Engine {
         &mut self,
         findings: &Findings,
         entries: &[String],
-        (policies, works): (Questions<'_>, Questions<'_>),
+        (policies, works, earlier): (Questions<'_>, Questions<'_>, Option<String>),
         now: Now,
         plans: &mut Vec<Plan>,
     ) {
@@ -101,14 +120,19 @@ impl Engine {
             self.policies.doubted(policies, doubt);
             self.works.doubted(works, doubt);
         }
-        if let Err(Doubt::Directory(_)) = standing {
-            return self.probe(now, plans);
+        match standing {
+            Err(Doubt::Directory(_)) => return self.probe(now, plans),
+            Err(Doubt::SetBack(why)) => return self.turn_back(why, now),
+            _ => {}
         }
         if let Reading::Found(own) = &findings.own_entry {
             self.own_shown(own, now); // live, from the pinned directory: as good as an event
         }
         if standing.is_err() {
             return;
+        }
+        if let Some(why) = earlier {
+            return self.turn_back(why, now);
         }
         self.works.hear(now, false); // before its watch may be back
         self.policies.found(findings, &pin, policies, now.mono);
@@ -151,6 +175,7 @@ impl Engine {
                     Doing::Remember(memory),
                 ));
             }
+            Err(Doubt::SetBack(why)) => self.turn_back(why, now),
             Err(doubt) => {
                 self.state.doubt = Some(doubt.to_string());
                 if let Reading::Found(own) = &findings.own_entry {

@@ -136,6 +136,11 @@ impl Own {
         self.seen.as_ref().is_some_and(|seen| !seen.deleting)
     }
 
+    /// What the directory showed before is void.
+    pub(super) fn forget(&mut self) {
+        *self = Self { heard: self.heard.take(), ..Self::default() };
+    }
+
     pub(super) fn hurry(&mut self) {
         if let Some(gone) = self.gone.as_mut().filter(|gone| gone.asked > 0) {
             gone.due = Duration::ZERO;
@@ -153,8 +158,8 @@ impl Own {
 }
 
 impl Engine {
-    /// What is to be remembered of belonging to the directory, and what is to be asked before that.
-    pub(super) fn own_due(&mut self, now: Now, plans: &mut Vec<Plan>) {
+    /// What is to be remembered of belonging to the directory.
+    pub(super) fn remember_due(&mut self, now: Now, plans: &mut Vec<Plan>) {
         if let Some(memory) = self.memory.as_ref().filter(|_| !self.is_remembering()) {
             match self.change_of(memory) {
                 None => self.remembering.succeeded(),
@@ -165,10 +170,19 @@ impl Engine {
                 }
             }
         }
+    }
+
+    /// What is to be remembered of belonging to the directory, and what is to be asked before that.
+    pub(super) fn own_due(&mut self, now: Now, plans: &mut Vec<Plan>) {
+        self.remember_due(now, plans);
         let Some(session) = &self.session else { return };
         let pin = session.pin.clone();
         let recorded = self.own.gone.as_ref().is_some_and(|gone| pin.entry.as_ref() == Some(&gone.uid));
-        if self.departure.is_some() || !recorded || self.own.due().is_none_or(|due| due > now.mono) {
+        if self.departure.is_some()
+            || self.is_set_back()
+            || !recorded
+            || self.own.due().is_none_or(|due| due > now.mono)
+        {
             return;
         }
         if let Some(gone) = &mut self.own.gone {
@@ -180,6 +194,7 @@ impl Engine {
             policies: Vec::new(),
             works: Vec::new(),
             leaving: false,
+            beat: self.acknowledged(),
         });
         plans.push(self.plan(Source::Engine, step, Doing::ExamineOwn { pin }));
     }
@@ -188,18 +203,22 @@ impl Engine {
         self.plans.values().any(|doing| matches!(doing, Doing::Remember(_)))
     }
 
+    /// When [`Self::remember_due`] has something to do.
+    pub(super) fn remember_wake(&self) -> Option<Duration> {
+        let waits = self.remembering.failures() > 0 && !self.is_remembering();
+        waits.then(|| self.remembering.due(false, 0))
+    }
+
     /// When [`Self::own_due`] has something to do.
     pub(super) fn own_wake(&self) -> Option<Duration> {
-        let waits = self.remembering.failures() > 0 && !self.is_remembering();
-        let again = waits.then(|| self.remembering.due(false, 0));
-        again.into_iter().chain(self.own_asked()).min()
+        self.remember_wake().into_iter().chain(self.own_asked()).min()
     }
 
     /// When live reads are to confirm that the own entry went.
     fn own_asked(&self) -> Option<Duration> {
         let pin = &self.session.as_ref()?.pin;
         let recorded = self.own.gone.as_ref().is_some_and(|gone| pin.entry.as_ref() == Some(&gone.uid));
-        if recorded && self.departure.is_none() { self.own.due() } else { None }
+        if recorded && self.departure.is_none() && !self.is_set_back() { self.own.due() } else { None }
     }
 
     /// How what is remembered differs from what is so. A UID of the own entry that is not the recorded one is a
@@ -211,7 +230,8 @@ impl Engine {
         let present = self.own.seen.as_ref().filter(|seen| self.session.is_some() && !seen.deleting);
         let departed = match &memory.departed {
             _ if leave => Some(Departed::OwnerLeft),
-            Some(Departed::OwnerLeft) => None,
+            // Before it is heard what the owner says by now, that is not known.
+            Some(Departed::OwnerLeft) if self.owner.is_some() => None,
             Some(Departed::EntryDeleted(_) | Departed::EntryDeletedWithWorks(_)) if present.is_some() => None,
             Some(Departed::EntryDeletedWithWorks(uid)) if self.own.keeps(uid) => {
                 Some(Departed::EntryDeleted(uid.clone()))
@@ -222,7 +242,10 @@ impl Engine {
             Some(seen) => Pin { entry: Some(seen.uid.clone()), ..memory.pin.clone() },
             None => memory.pin.clone(),
         };
-        let same = (&pin, &departed) == (&memory.pin, &memory.departed) && self.works.holds() == memory.holds;
-        (!same).then(|| Memory { pin, departed, holds: self.works.holds().to_vec() })
+        let (era, set_back) = self.era_to_keep(memory);
+        let pin = Pin { era, ..pin };
+        let same = (&pin, &departed, &set_back) == (&memory.pin, &memory.departed, &memory.set_back)
+            && self.works.holds() == memory.holds;
+        (!same).then(|| Memory { pin, departed, holds: self.works.holds().to_vec(), set_back })
     }
 }

@@ -10,6 +10,7 @@ use muster_api::conditions::{
 use super::{Engine, Seen};
 use crate::directory::{self, Health};
 use crate::event::{Heartbeat, Problem, Session};
+use crate::evidence;
 use crate::failure::Failure;
 use crate::memory::Departed;
 use crate::scope::Scope;
@@ -33,6 +34,7 @@ impl Engine {
         let at = now.wall.into();
         let mut conditions = Vec::new();
         let directory = directory_reachable(state, session);
+        let directory = self.set_back_told(directory);
         // A credential that was good when it was tried, and is no more.
         let rejected =
             directory.clone().filter(|problem| problem.reason == DirectoryReachable::CredentialsRejected);
@@ -86,7 +88,14 @@ impl Engine {
             conditions.push(Condition::new(reason, message, at));
         }
         match &state.heartbeat {
-            Some(Heartbeat::Renewed) => conditions.push(Condition::new(HeartbeatAccepted::Accepted, "", at)),
+            Some(Heartbeat::Renewed(_)) => {
+                conditions.push(Condition::new(HeartbeatAccepted::Accepted, "", at));
+            }
+            // It is sent again in a moment.
+            Some(Heartbeat::SetBack { shown, acknowledged }) => {
+                let why = evidence::set_back(shown, acknowledged);
+                conditions.push(Condition::new(HeartbeatAccepted::Failed, why, at));
+            }
             Some(Heartbeat::Failed { problem, .. }) => {
                 conditions.push(Condition::new(problem.reason, problem.message.clone(), at));
             }

@@ -2,6 +2,7 @@
 
 mod copying;
 mod deleting;
+mod lease;
 mod policies;
 mod works;
 mod world;
@@ -12,6 +13,7 @@ use jiff::Timestamp;
 use muster_api::{Object, marks};
 use serde_json::{Value, json};
 
+use self::lease::{heartbeat, never_renewed};
 use super::*;
 use crate::event::{Change, DirectoryWatch, ReplicaWatch, StepOutcome};
 use crate::evidence::Findings;
@@ -58,11 +60,19 @@ fn pin() -> Pin {
         execution_namespace: None,
         cluster: "own".into(),
         entry: Some("uid-own".into()),
+        era: 0,
     }
 }
 
 fn session() -> Session {
-    Session { pin: pin(), replica: "r".into(), nonce: "n".into(), departed: None, holds: Vec::new() }
+    Session {
+        pin: pin(),
+        replica: "r".into(),
+        nonce: "n".into(),
+        departed: None,
+        holds: Vec::new(),
+        set_back: None,
+    }
 }
 
 fn object(value: &Value) -> Object {
@@ -138,7 +148,7 @@ impl World {
     }
 
     fn directory(&mut self, change: Change) {
-        self.send(Event::Directory { watch: DirectoryWatch::Entries, change });
+        self.send(Event::Directory { era: 0, watch: DirectoryWatch::Entries, change });
     }
 
     fn copies(&mut self, change: Change) {
@@ -205,13 +215,14 @@ impl World {
                     Some(value) => Reading::Found(Box::new(object(value))),
                     None => Reading::Absent,
                 };
-                StepOutcome::Found(Findings {
+                StepOutcome::Found(Box::new(Findings {
                     landmarks: self.landmarks.clone(),
                     own_entry: read(&examination.pin.cluster),
                     entries: examination.entries.iter().map(|name| (name.clone(), read(name))).collect(),
                     policies: Vec::new(),
                     works: Vec::new(),
-                })
+                    tide: crate::evidence::Tide::default(),
+                }))
             }
             Step::Remember(memory) => {
                 self.remembered.push(memory);

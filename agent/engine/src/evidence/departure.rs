@@ -45,6 +45,10 @@ impl Findings {
     /// [`Doubt`]: why the replica stays. An entry of another UID is a registration anew.
     pub fn judge_departure(&self, pin: &Pin, said: Deregistration) -> Result<Departed, Doubt> {
         pin.check(&self.landmarks).map_err(Doubt::Directory)?;
+        // Its Lease goes with an entry.
+        if let Err(doubt @ Doubt::SetBack(_)) = self.tide.check() {
+            return Err(doubt);
+        }
         let Some(recorded) = &pin.entry else {
             return Err(Doubt::OwnEntry("its UID was never recorded".into()));
         };

@@ -197,7 +197,7 @@ impl Findings {
         if object.meta.deletion_timestamp.is_some() {
             return ended(Ground::Deleting);
         }
-        if object.meta.generation < brief.generation {
+        if brief.era == pin.era && object.meta.generation < brief.generation {
             return unproven("an older generation was read than the ledger records");
         }
         let asked = match asked(object) {
@@ -247,7 +247,9 @@ impl Findings {
             Some((_, Reading::Found(object))) if object.meta.uid != brief.work.uid => {
                 gone("another one has its name, and it was not seen to be deleted")
             }
-            Some((_, Reading::Found(object))) if object.meta.generation < brief.generation => {
+            Some((_, Reading::Found(object)))
+                if brief.era == pin.era && object.meta.generation < brief.generation =>
+            {
                 LeaveVerdict::Unproven("an older generation was read than its ledger records".into())
             }
             Some((_, Reading::Found(_))) => ends(),

@@ -137,15 +137,15 @@ impl Findings {
         if object.meta.deletion_timestamp.is_some() {
             return revoked(Ground::Deleting, BTreeSet::new());
         }
+        if ledger.era == pin.era && object.meta.generation < ledger.generation {
+            return unproven("an older generation was read than the ledger records");
+        }
         let policy = match Policy::read(object) {
             Ok(policy) => policy,
             Err(error) => return unproven(&error.to_string()),
         };
         if !policy.matches(&own.meta.labels) {
             return revoked(Ground::Unmatched, BTreeSet::new());
-        }
-        if policy.generation < ledger.generation {
-            return unproven("an older generation was read than the ledger records");
         }
         let keeps: BTreeSet<Target> = policy.targets().cloned().collect();
         if ledger.resources.iter().all(|target| keeps.contains(target)) {

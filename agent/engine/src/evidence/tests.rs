@@ -29,6 +29,7 @@ fn pin() -> Pin {
         execution_namespace: Some("n".into()),
         cluster: "own".into(),
         entry: Some("own-uid".into()),
+        era: 0,
     }
 }
 
@@ -46,6 +47,7 @@ fn findings() -> Findings {
         entries: vec![("west".into(), Reading::Absent)],
         policies: Vec::new(),
         works: Vec::new(),
+        tide: Tide::default(),
     }
 }
 
@@ -171,6 +173,7 @@ fn a_work_ends_with_an_entry_that_says_so_still() {
         work: Maker { name: "app".into(), uid: "app-uid".into() },
         namespace: "muster-cluster-own".into(),
         generation: 0,
+        era: 0,
         resource_version: "1".into(),
         directory: "d".into(),
         replica: "r".into(),
@@ -187,4 +190,33 @@ fn a_work_ends_with_an_entry_that_says_so_still() {
     assert!(matches!(verdict(departing()), LeaveVerdict::Ends(_)), "{:?}", verdict(departing()));
     let keeps = || Findings { own_entry: entry("own", "own-uid", "{}", true), ..departing() };
     assert!(matches!(verdict(keeps()), LeaveVerdict::Stays(_)), "{:?}", verdict(keeps()));
+}
+
+#[test]
+fn a_directory_that_was_set_back_proves_nothing() {
+    let beat = |second| Beat {
+        directory: "d".into(),
+        name: "own".into(),
+        lease: "l".into(),
+        renewed: jiff::Timestamp::from_second(second).ok(),
+        transitions: 1,
+        holder: "own".into(),
+    };
+    let with = |reading: Option<Reading<Beat>>| {
+        let tide = Tide { acknowledged: Some(beat(2)), shown: reading };
+        Findings { tide, ..findings() }
+    };
+    let set_back = with(Some(Reading::Found(beat(1))));
+    assert!(matches!(set_back.standing(&pin()), Err(Doubt::SetBack(_))));
+    assert!(with(Some(Reading::Found(beat(2)))).standing(&pin()).is_ok());
+    for unclear in [None, Some(Reading::Absent), Some(Reading::Unreadable("403".into()))] {
+        assert!(matches!(with(unclear).standing(&pin()), Err(Doubt::Lease(_))));
+    }
+    // The Lease goes with an entry.
+    let left = |findings: Findings| {
+        let findings = Findings { own_entry: Reading::Absent, ..findings };
+        findings.judge_departure(&pin(), Deregistration::Keep)
+    };
+    assert!(matches!(left(with(Some(Reading::Found(beat(1))))), Err(Doubt::SetBack(_))));
+    assert!(left(with(Some(Reading::Absent))).is_ok());
 }

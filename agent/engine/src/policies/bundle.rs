@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::era::{Course, Era};
 use crate::evidence::Revocation;
 use crate::item::Item;
 use crate::keeper::Keeper;
@@ -25,8 +26,12 @@ pub(super) enum Source {
 #[derive(Debug)]
 pub(super) struct Bundle {
     pub(super) policy: Maker,
-    /// What the directory says; `None` until it said something since this process began.
+    /// What the directory says; `None` until it said something since this process, or its era, began.
     pub(super) source: Option<Source>,
+    /// Whether it changed since then.
+    course: Course,
+    /// It shows an earlier state than is recorded.
+    pub(super) earlier: bool,
     /// The directory does not show it any more. That alone changes nothing.
     pub(super) lost: bool,
     /// Its ledger.
@@ -50,16 +55,31 @@ pub(super) enum Demand<'a> {
 
 impl Bundle {
     pub(super) fn new(policy: Maker) -> Self {
-        Self { policy, source: None, lost: false, keeper: Keeper::default(), revocation: None, doubt: None }
+        Self {
+            policy,
+            source: None,
+            course: Course::default(),
+            earlier: false,
+            lost: false,
+            keeper: Keeper::default(),
+            revocation: None,
+            doubt: None,
+        }
+    }
+
+    /// What the directory showed before is void.
+    pub(super) fn forget_shown(&mut self) {
+        let (policy, keeper) = (self.policy.clone(), std::mem::take(&mut self.keeper));
+        *self = Self { keeper, ..Self::new(policy) };
     }
 
     /// What is wanted, for the labels of the own entry where they are known.
-    pub(super) fn demand(&self, labels: Option<&BTreeMap<String, String>>) -> Demand<'_> {
+    pub(super) fn demand(&self, labels: Option<&BTreeMap<String, String>>, era: Era) -> Demand<'_> {
         match &self.source {
             _ if self.lost => Demand::Nothing,
             Some(Source::Valid(policy)) if policy.deleting => Demand::Nothing,
             // The directory was restored to an older state.
-            Some(Source::Valid(policy)) if policy.generation < self.generation() => Demand::Keep,
+            Some(Source::Valid(policy)) if self.is_past(policy.generation, era) => Demand::Keep,
             Some(Source::Valid(policy)) => match labels {
                 None => Demand::Keep,
                 Some(labels) if policy.matches(labels) => Demand::Apply(policy),
@@ -71,12 +91,14 @@ impl Bundle {
 
     /// The directory shows the policy. An older state of it than one seen or recorded before is not taken. Returns
     /// whether it says anything new.
-    pub(super) fn show(&mut self, generation: i64, version: u64, source: Source) -> bool {
+    pub(super) fn show(&mut self, generation: i64, version: u64, source: Source, era: Era) -> bool {
         let seen = match &self.source {
             Some(Source::Valid(policy)) => policy.version,
             _ => 0,
         };
-        if generation < self.generation() || version < seen {
+        self.course.show(generation);
+        self.earlier = self.is_past(generation, era);
+        if self.earlier || version < seen {
             return false;
         }
         self.lost = false;
@@ -85,9 +107,20 @@ impl Bundle {
         true
     }
 
-    /// The generation that was recorded; 0 where none was.
-    fn generation(&self) -> i64 {
-        self.keeper.latest().map_or(0, |ledger| ledger.generation)
+    /// What the directory showed before the ledger was read is judged by that, too.
+    pub(super) fn rejudge(&mut self, era: Era) {
+        if let Some(Source::Valid(policy)) = &self.source {
+            self.earlier = self.is_past(policy.generation, era);
+        }
+    }
+
+    /// Whether a generation is of an earlier time than what is recorded. One that was to go is there again as it was.
+    fn is_past(&self, generation: i64, era: Era) -> bool {
+        let past = |ledger: &Ledger| {
+            let again = ledger.phase == Phase::Deleting && generation == ledger.generation;
+            !again && era.is_past(ledger.recorded(), generation, self.course.is_changed())
+        };
+        self.keeper.latest().is_some_and(past)
     }
 
     /// What a ledger asks for is mostly known already: it is kept once.
@@ -143,6 +176,7 @@ impl Bundle {
             of: Of::Policy { delete_namespaces: policy.delete_namespaces },
             maker: self.policy.clone(),
             generation: policy.generation,
+            era: home.era.number,
             resource_version: policy.resource_version.clone(),
             directory: home.directory.clone(),
             replica: home.replica.clone(),
@@ -158,6 +192,7 @@ impl Bundle {
     pub(super) fn records(&self, policy: &Policy, home: &Home) -> bool {
         self.ledger().is_some_and(|ledger| {
             ledger.phase == Phase::Applying
+                && ledger.era == home.era.number
                 && ledger.generation == policy.generation
                 && ledger.deletes_namespaces() == policy.delete_namespaces
                 && ledger.replica == home.replica

@@ -203,7 +203,7 @@ impl Policies {
         let others = self.bundles.iter().filter(|(uid, _)| **uid != ledger.maker.uid);
         others.into_iter().any(|(_, bundle)| {
             let lost = bundle.keeper.recorded().filter(|_| bundle.ledger().is_none());
-            let asked = match bundle.demand(context.labels) {
+            let asked = match bundle.demand(context.labels, context.era) {
                 Demand::Apply(policy) => Some(&policy.items),
                 _ => lost.map(|ledger| &ledger.items),
             };

@@ -235,10 +235,17 @@ impl Policies {
         let Some(kept) = bundle.keeper.kept() else { return self.first_record(uid, context, &home) };
         let before = Some((kept.uid.clone(), kept.version.clone()));
         let left = context.departure.is_some_and(|departure| departure.ends(&kept.ledger));
-        let demand = bundle.demand(context.labels);
+        let demand = bundle.demand(context.labels, context.era);
         // What was to go and is asked for again is recorded anew, below. Who leaves keeps all namespaces.
         let again = matches!(demand, Demand::Apply(_)) && !left;
         let spare = left && kept.ledger.deletes_namespaces();
+        // Recorded before the directory was set back, of a policy that may be there again.
+        let past = kept.ledger.era != context.era.number && !matches!(demand, Demand::Nothing);
+        let waits = past || context.era.doubted || context.unsure || bundle.earlier;
+        if kept.ledger.phase == Phase::Deleting && !again && !left && waits {
+            self.removals.set(uid, bundle.earlier, context.now);
+            return None;
+        }
         if kept.ledger.phase == Phase::Deleting && !again && !spare {
             self.removals.set(uid, false, context.now);
             let ledger = format!("{POLICY_LEDGER}{uid}");
@@ -264,7 +271,8 @@ impl Policies {
         }
         let nothing = matches!(demand, Demand::Nothing);
         let leftovers = !nothing && !self.clear_leftovers(uid, context, steps);
-        let ask = nothing || leftovers && self.bundles[uid].revocation.is_none();
+        let bundle = &self.bundles[uid];
+        let ask = nothing || bundle.earlier || leftovers && bundle.revocation.is_none();
         self.removals.set(uid, ask, context.now);
         if leftovers {
             return None;
@@ -277,7 +285,7 @@ impl Policies {
         let bundle = &self.bundles[uid];
         self.removals.set(uid, false, context.now);
         let orphans = self.orphans(uid);
-        let ledger = match bundle.demand(context.labels) {
+        let ledger = match bundle.demand(context.labels, context.era) {
             // What is left of a lost ledger goes, too.
             _ if context.departure.is_some() => {
                 if bundle.keeper.recorded().is_none() && orphans.is_empty() {
@@ -336,6 +344,7 @@ fn rebuilt(policy: &Maker, home: &Home, orphans: BTreeSet<Target>) -> Ledger {
         of: Of::Policy { delete_namespaces: false },
         maker: policy.clone(),
         generation: 0,
+        era: home.era.number,
         resource_version: String::new(),
         directory: home.directory.clone(),
         replica: home.replica.clone(),

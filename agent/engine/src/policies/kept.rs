@@ -25,6 +25,8 @@ impl Policies {
                 for (uid, object) in gone {
                     self.unkeep(&uid, &object);
                 }
+                let era = self.home.as_ref().map(|home| home.era).unwrap_or_default();
+                self.bundles.values_mut().for_each(|bundle| bundle.rejudge(era));
                 self.stir_all();
                 self.touch_all();
             }

@@ -114,6 +114,11 @@ impl Policies {
             let why = doubt.unwrap_or("live reads have not confirmed it yet");
             return pending(format!("what {unconfirmed} policies asked for stays: {why}"));
         }
+        if context.era.doubted {
+            return pending(
+                "what was granted stays, since the directory was set back to an earlier state".into(),
+            );
+        }
         if self.is_unsettled(context) {
             return pending("ledgers are still to be written".into());
         }
@@ -165,15 +170,17 @@ impl Policies {
     /// Whether a ledger does not record yet what is asked for, or something is still to go.
     fn is_unsettled(&self, context: Context<'_>) -> bool {
         let Some(home) = &self.home else { return true };
-        self.bundles.values().any(|bundle| match (bundle.demand(context.labels), bundle.ledger()) {
-            (_, Some(ledger)) if ledger.directory != home.directory => false,
-            (_, Some(ledger)) if ledger.phase == Phase::Deleting => {
-                // Only what is not empty may take its time.
-                self.occupied().next().is_none()
+        self.bundles.values().any(|bundle| {
+            match (bundle.demand(context.labels, context.era), bundle.ledger()) {
+                (_, Some(ledger)) if ledger.directory != home.directory => false,
+                (_, Some(ledger)) if ledger.phase == Phase::Deleting => {
+                    // Only what is not empty may take its time.
+                    self.occupied().next().is_none()
+                }
+                (Demand::Apply(policy), _) => !bundle.records(policy, home),
+                (Demand::Nothing, ledger) => ledger.is_some(),
+                (Demand::Keep, _) => false,
             }
-            (Demand::Apply(policy), _) => !bundle.records(policy, home),
-            (Demand::Nothing, ledger) => ledger.is_some(),
-            (Demand::Keep, _) => false,
         })
     }
 

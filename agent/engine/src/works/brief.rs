@@ -4,6 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use crate::era::Recorded;
 use crate::fields::Path;
 use crate::item::Item;
 use crate::keeper::Record;
@@ -22,6 +23,8 @@ pub struct Brief {
     pub namespace: String,
     /// Its generation that this records.
     pub generation: i64,
+    /// The number of the era of the directory in which that was recorded.
+    pub era: u32,
     /// Its resourceVersion at that time.
     pub resource_version: String,
     /// `kube-system` UID of the directory.
@@ -95,6 +98,7 @@ impl Brief {
             work: ledger.maker.clone(),
             namespace: namespace.clone(),
             generation: ledger.generation,
+            era: ledger.era,
             resource_version: ledger.resource_version.clone(),
             directory: ledger.directory.clone(),
             replica: ledger.replica.clone(),
@@ -127,6 +131,7 @@ impl Brief {
             of: Of::Work(Box::new(part)),
             maker: self.work.clone(),
             generation: self.generation,
+            era: self.era,
             resource_version: self.resource_version.clone(),
             directory: self.directory.clone(),
             replica: self.replica.clone(),
@@ -136,6 +141,12 @@ impl Brief {
             items,
             applied: self.applied.clone(),
         }
+    }
+
+    /// What of the Work it records.
+    #[must_use]
+    pub fn recorded(&self) -> Recorded {
+        Recorded { era: self.era, generation: self.generation }
     }
 
     /// All that may be there.
@@ -209,7 +220,8 @@ impl Brief {
 impl Record for Arc<Brief> {
     fn same(&self, other: &Self) -> bool {
         self.asks_the_same(other)
-            && (self.generation, &self.resource_version) == (other.generation, &other.resource_version)
+            && (self.generation, self.era, &self.resource_version)
+                == (other.generation, other.era, &other.resource_version)
             && self.wanted == other.wanted
     }
 }

@@ -4,9 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use muster_api::resource::GROUP;
+use muster_api::Object;
 use muster_api::work::WorkStatus;
-use muster_api::{Object, marks};
 use serde::Deserialize;
 
 use super::brief::Brief;
@@ -14,7 +13,9 @@ use super::catalog::GroupVersion;
 use super::looks::Look;
 use super::objects::State;
 use super::safe::Safe;
+use super::seen::{Lost, Seen};
 use crate::applyset;
+use crate::era::{Course, Era};
 use crate::evidence::Ending;
 use crate::failure::Failure;
 use crate::item::Item;
@@ -27,6 +28,9 @@ use crate::work::order::{self, ItemRef};
 use crate::work::{Flaw, Named, Options, Work, WorkError};
 use crate::work_status::Told;
 
+/// The option of a Work that is followed whatever else it says, as people write it.
+const SUSPEND: &str = "multicluster.coreos.com/suspend";
+
 /// All that is known of one Work.
 #[allow(clippy::struct_excessive_bools)] // each is a fact of its own
 #[derive(Debug)]
@@ -34,8 +38,13 @@ pub(super) struct Bundle {
     pub(super) work: Maker,
     /// Value of the label of its objects.
     pub(super) set: String,
-    /// The Work as the directory last showed it; `None` until it showed it since this process began.
+    /// The Work as the directory last showed it; `None` until it showed it since this process, or its era, began.
     pub(super) seen: Option<Seen>,
+    /// Whether it changed since then.
+    course: Course,
+    /// It shows an earlier state than is recorded, and whether that says that nothing is to be done for it.
+    pub(super) earlier: bool,
+    pub(super) stopped: bool,
     /// The directory does not show it any more.
     pub(super) lost: Option<Lost>,
     /// What the Work says, until it is known which of its kinds are served and it is recorded.
@@ -101,27 +110,6 @@ pub(super) enum Progress {
     Moves,
 }
 
-/// How a Work went from the directory's view.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Lost {
-    /// A watch saw it go.
-    Tombstone,
-    /// A list did not show it. That alone says nothing.
-    Unseen,
-}
-
-/// A Work, as the directory shows it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Seen {
-    pub(super) generation: i64,
-    pub(super) version: u64,
-    pub(super) resource_version: String,
-    pub(super) deleting: bool,
-    pub(super) finalizers: Vec<String>,
-    /// The annotations that are options or might be.
-    options: BTreeMap<String, String>,
-}
-
 /// What is under way about the Work in the directory.
 #[derive(Debug, Default)]
 pub(super) struct Upstream {
@@ -164,40 +152,15 @@ pub(super) enum Why {
     Unsupported(&'static str),
 }
 
-impl Seen {
-    fn of(object: &Object) -> Self {
-        let meta = &object.meta;
-        let options = meta
-            .annotations
-            .iter()
-            .filter(|(key, _)| key.strip_prefix(GROUP).is_some_and(|rest| rest.starts_with('/')));
-        Self {
-            generation: meta.generation,
-            version: meta.resource_version.parse().unwrap_or(0),
-            resource_version: meta.resource_version.clone(),
-            deleting: meta.deletion_timestamp.is_some(),
-            finalizers: meta.finalizers.clone(),
-            options: options.map(|(key, value)| (key.clone(), value.clone())).collect(),
-        }
-    }
-
-    /// The value of an annotation of Muster's group.
-    pub(super) fn option(&self, name: &str) -> Option<&str> {
-        self.options.get(name).map(String::as_str)
-    }
-
-    /// Whether the Work bears Muster's finalizer.
-    pub(super) fn is_held(&self) -> bool {
-        self.finalizers.iter().any(|finalizer| finalizer == marks::WORK_FINALIZER)
-    }
-}
-
 impl Bundle {
     pub(super) fn new(work: Maker) -> Self {
         Self {
             set: applyset::id(&work.name),
             work,
             seen: None,
+            course: Course::default(),
+            earlier: false,
+            stopped: false,
             lost: None,
             source: None,
             stale: false,
@@ -228,12 +191,46 @@ impl Bundle {
         }
     }
 
+    /// What the directory showed before is void, and so is evidence that came of it.
+    pub(super) fn forget_shown(&mut self) {
+        (self.seen, self.course, self.earlier) = (None, Course::default(), false);
+        (self.lost, self.missing, self.told) = (None, false, None);
+        (self.ending, self.doubt, self.stopped) = (None, None, false);
+        (self.source, self.demand, self.error, self.stale) = (None, None, None, false);
+    }
+
+    /// Whether it is of an earlier time than what is recorded. One that was to go is there again as it was.
+    fn is_past(&self, seen: &Seen, era: Era) -> bool {
+        let past = |brief: &Arc<Brief>| {
+            let again = brief.phase == Phase::Deleting && seen.generation == brief.generation;
+            !again && era.is_past(brief.recorded(), seen.generation, self.course.is_changed())
+        };
+        self.keeper.latest().is_some_and(past)
+    }
+
+    /// What the directory showed before the ledger was read is judged by that, too.
+    pub(super) fn rejudge(&mut self, era: Era) {
+        let Some(seen) = self.seen.take() else { return };
+        if !self.judge(&seen, era) {
+            self.seen = Some(seen);
+            return;
+        }
+        (self.source, self.demand, self.error, self.stale) = (None, None, None, false);
+    }
+
+    /// Whether it is of an earlier time. Then no more is followed of it than that nothing is to be done for it.
+    fn judge(&mut self, seen: &Seen, era: Era) -> bool {
+        self.earlier = self.is_past(seen, era);
+        self.stopped = self.earlier && seen.option(SUSPEND).is_some_and(|value| value == "true");
+        self.earlier
+    }
+
     /// The directory shows the Work. An older state than one seen before is not taken, nor an older generation than was
-    /// recorded: then the directory was restored to an older state. Returns whether it says anything new.
-    pub(super) fn show(&mut self, object: &Object) -> bool {
+    /// recorded: then the directory was set back to an older state. Returns whether it says anything new.
+    pub(super) fn show(&mut self, object: &Object, era: Era) -> bool {
         let seen = Seen::of(object);
-        let recorded = self.keeper.latest().map_or(0, |brief| brief.generation);
-        if seen.generation < recorded || self.seen.as_ref().is_some_and(|old| seen.version < old.version) {
+        self.course.show(seen.generation);
+        if self.judge(&seen, era) || self.seen.as_ref().is_some_and(|old| seen.version < old.version) {
             return false;
         }
         (self.lost, self.missing) = (None, false);
@@ -345,7 +342,7 @@ impl Bundle {
 
     /// Whether nothing may be written or deleted for it now.
     pub(super) fn is_suspended(&self) -> bool {
-        self.has_option(|options| options.suspend || options.plan_only)
+        self.stopped || self.has_option(|options| options.suspend || options.plan_only)
     }
 
     /// Whether something holds by the options of the Work, as far as they are known.

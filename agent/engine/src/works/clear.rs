@@ -9,6 +9,7 @@ use super::due::{Steps, Task};
 use super::inside::{Inside, Others};
 use super::recording::options_now;
 use super::{Brief, Context, Works};
+use crate::era::Era;
 use crate::evidence::Ending;
 use crate::ledger::Phase;
 use crate::live::{Known, Live};
@@ -52,6 +53,14 @@ pub(super) enum Rest {
 }
 
 impl Works {
+    /// Whether what a ledger records of an end holds: in an earlier era that was recorded of a Work that may be there again,
+    /// and nobody asked for its end yet.
+    fn holds_good(&self, bundle: &Bundle, brief: &Brief) -> bool {
+        let Era { number, doubted } = self.era();
+        let shown = brief.era == number || self.shown.is_complete() && !bundle.stands();
+        shown && !doubted && !bundle.earlier
+    }
+
     /// What a ledger records beside what is wanted. `reread`: the Work is to be read in any case. Returns whether
     /// something of it may be there still.
     pub(super) fn left_due(
@@ -63,7 +72,7 @@ impl Works {
         steps: &mut Steps,
     ) -> bool {
         let Some(bundle) = self.bundles.get(uid) else { return false };
-        let recorded = Ending::recorded(brief);
+        let recorded = Ending::recorded(brief).filter(|_| self.holds_good(bundle, brief));
         let ending = recorded.or_else(|| self.proof(bundle).cloned());
         let held = self.holds.keeps_end(uid);
         let whole = brief.phase != Phase::Deleting && (bundle.is_deleting() || bundle.lost.is_some());

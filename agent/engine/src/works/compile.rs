@@ -94,6 +94,7 @@ impl Bundle {
             work: work.maker.clone(),
             namespace: work.namespace.clone(),
             generation: work.generation,
+            era: home.era.number,
             resource_version: work.resource_version.clone(),
             directory: home.directory.clone(),
             replica: home.replica.clone(),

@@ -3,8 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::bundle::{Lost, Progress};
+use super::bundle::Progress;
 use super::catalog::GroupVersion;
+use super::seen::Lost;
 use super::{Brief, Context, Works};
 use crate::evidence::Ending;
 use crate::ledger::{Home, Phase};
@@ -290,7 +291,7 @@ impl Works {
         // Where nothing is done for it any more, another Work of its name may wait for its ledger.
         let idle = bundle.is_suspended() || bundle.is_altered() || bundle.ledger().is_none();
         let in_the_way = idle && bundle.lost.is_some() && bundle.believed().is_some();
-        let reread = bundle.wants_source() || in_the_way;
+        let reread = bundle.wants_source() || in_the_way || bundle.earlier;
         // Somebody changed the record: what is left of it may do to put it back also while the directory is away.
         let mends = bundle.keeper.altered().is_some_and(|(brief, _)| bundle.bodies_of(brief).is_none());
         if mends && bundle.demand.is_none() && !bundle.keeper.is_busy() {

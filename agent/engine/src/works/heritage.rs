@@ -7,7 +7,8 @@ use std::sync::Arc;
 
 use super::Works;
 use super::brief::Brief;
-use super::bundle::{Bundle, Demand, Lost, Seen};
+use super::bundle::{Bundle, Demand};
+use super::seen::{Lost, Seen};
 use crate::item::Item;
 use crate::ledger::{Kept, Phase};
 use crate::mark::Maker;

@@ -6,7 +6,8 @@ use jiff::Timestamp;
 use muster_api::marks;
 
 use super::brief::Brief;
-use super::bundle::{Bundle, Lost};
+use super::bundle::Bundle;
+use super::seen::Lost;
 use super::{Context, Works};
 use crate::evidence::Ending;
 use crate::hold::{Hold, Passed, Rule, key};

@@ -4,8 +4,9 @@ use std::sync::Arc;
 
 use super::Works;
 use super::brief::Brief;
-use super::bundle::{Bundle, Lost};
+use super::bundle::Bundle;
 use super::kinds::account;
+use super::seen::Lost;
 use crate::event::Change;
 use crate::ledger::Kept;
 use crate::live::Known;
@@ -33,6 +34,8 @@ impl Works {
                 for (uid, object) in gone {
                     self.unkeep(&uid, &object);
                 }
+                let era = self.era();
+                self.bundles.values_mut().for_each(|bundle| bundle.rejudge(era));
                 self.stir_all();
             }
         }

@@ -5,10 +5,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::brief::Brief;
-use super::bundle::{Bundle, Lost, Why};
+use super::bundle::{Bundle, Why};
 use super::clear::Rest;
 use super::due::Steps;
 use super::recording::with_options;
+use super::seen::Lost;
 use super::{Context, Works};
 use crate::evidence::{Ending, Findings, LeaveVerdict};
 use crate::keeper::Trying;

@@ -254,6 +254,7 @@ impl Works {
     }
 
     fn finalized(&mut self, work: &str, outcome: StepOutcome, now: Duration) {
+        let era = self.era();
         let Some(bundle) = self.bundles.get_mut(work) else { return };
         bundle.upstream.busy = false;
         self.turns.push(work);
@@ -263,7 +264,7 @@ impl Works {
                 bundle.upstream.pace.succeeded();
                 // Where the watch was faster, it may have told already that it is gone.
                 if bundle.lost.is_none() {
-                    bundle.show(&object);
+                    bundle.show(&object, era);
                 }
             }
             outcome => {

@@ -5,9 +5,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::brief::{Brief, Wanted};
-use super::bundle::{Bundle, Demand, Lost, Progress, Seen};
+use super::bundle::{Bundle, Demand, Progress};
 use super::due::{Steps, Task};
 use super::objects::mark;
+use super::seen::{Lost, Seen};
 use super::{Context, Works};
 use crate::evidence::Ending;
 use crate::item::Item;
@@ -162,7 +163,8 @@ impl Works {
         let gone: Vec<_> = brief.left.iter().filter(|(target, _)| gone(target)).collect();
         let mut same = wanted.clone();
         same.left.extend(gone.into_iter().map(|(target, options)| (target.clone(), Arc::clone(options))));
-        if same.asks_the_same(brief) {
+        // A generation is compared with others of its era.
+        if same.asks_the_same(brief) && asked.era == brief.era {
             return None;
         }
         Some(Next::Record(wanted.into(), items.clone()))

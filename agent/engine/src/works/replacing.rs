@@ -77,6 +77,9 @@ impl Works {
         context: Context,
         steps: &mut Steps,
     ) {
+        if self.era().doubted || context.unsure {
+            return; // it may ask for that in a backup only
+        }
         let target = &wanted.target;
         let observed = self.slots.get(target).and_then(|slot| slot.observed.as_ref());
         let seen = observed.map(|observed| (observed.uid.as_str(), observed.version.as_str()));

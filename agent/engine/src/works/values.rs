@@ -5,9 +5,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::brief::Wanted;
-use super::bundle::{Bundle, Demand, Seen};
+use super::bundle::{Bundle, Demand};
 use super::due::{Steps, Task};
 use super::objects::State;
+use super::seen::Seen;
 use super::{Context, Works};
 use crate::event::StepOutcome;
 use crate::failure::Failure;

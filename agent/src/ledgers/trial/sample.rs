@@ -37,6 +37,7 @@ pub(super) fn full(phase: Phase) -> Ledger {
         of: Of::Work(Box::new(part)),
         maker: Maker { name: text(TRIAL), uid: text(TRIAL) },
         generation: 1,
+        era: 1,
         resource_version: text("1"),
         directory: text(TRIAL),
         replica: text(TRIAL),

@@ -46,6 +46,11 @@ conditions! {
             "A CRD of Muster or the execution namespace in the directory is gone, is being deleted, or came back with another UID.",
             "Restore them in the directory. The message names what is missing. The replica keeps what it has. If they were replaced on purpose, `kubectl -n muster-system delete configmap muster-agent-state` in the replica makes it join anew. Enter all clusters again before that: copies of entries that are not there then go.",
         ),
+        RolledBack: "The directory was set back to an earlier state, so nothing is deleted on its word." => warning(
+            Status::False,
+            "It was restored from a backup, or an old copy of it answers. What was recorded of later generations is kept right; a Work or a policy that is changed after that is followed, but for what it drops.",
+            "Bring the directory up to date first: apply again what was changed since the backup. Then let its state be followed: `kubectl muster release ID`, or in the directory `kubectl annotate mcl NAME --overwrite multicluster.coreos.com/release=ID`; the message has the id. docs/restore.md says more.",
+        ),
     }
     EntryPresent: "The directory's list has an entry for this cluster." => {
         Present: "The entry is there." => normal(
@@ -264,6 +269,11 @@ conditions! {
             Status::False,
             "Nothing large was deleted, or all of it was released, or is wanted again.",
             "Nothing.",
+        ),
+        RolledBack: "The directory was set back to an earlier state: all deletions wait." => warning(
+            Status::True,
+            "It was restored from a backup, or an old copy of it answers. The message says what shows that.",
+            "See the condition DirectoryReachable, reason RolledBack.",
         ),
         ManyWorks: "Many Works were deleted within ten minutes: more than ten, and more than a fifth." => warning(
             Status::True,

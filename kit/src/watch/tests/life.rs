@@ -49,6 +49,16 @@ async fn another_link_takes_over_without_a_gap_and_no_link_means_waiting() {
 }
 
 #[tokio::test]
+async fn in_another_era_nothing_is_resumed() {
+    let mut rig = Rig::start().await;
+    let feed = rig.list().await;
+    rig.links.send_modify(|link| link.as_mut().unwrap().era = 1);
+    feed.abandoned().await;
+    drop(rig.list().await);
+    drop(rig.asked("from 10").await); // in the same era it goes on
+}
+
+#[tokio::test]
 async fn a_server_that_asks_for_patience_gets_it() {
     let mut rig = Rig::start().await;
     let mut answer = reply(429, &status(429, "TooManyRequests", &json!({})));

@@ -81,7 +81,7 @@ async fn nothing_passes_a_closed_gate() {
     let feed = rig.list().await;
     let guard = Arc::new(Guard::default());
     let client = rig.server.client();
-    rig.links.send_replace(Some(Link { client: client.clone(), epoch: 2, gate: guard.clone() }));
+    rig.links.send_replace(Some(Link { client: client.clone(), epoch: 2, gate: guard.clone(), era: 0 }));
     feed.abandoned().await;
     let again = rig.asked("from 10").await.feed();
     again.event("DELETED", &cluster("a", 11));

@@ -248,7 +248,7 @@ fn a_write_that_fails_is_tried_again_with_growing_waits() {
     let mut world = World::in_step();
     let changed = world.add("west", &json!({"stage": "new"}));
     let now = |world: &World| Now { mono: world.now, wall: Timestamp::UNIX_EPOCH };
-    let event = Event::Directory { watch: DirectoryWatch::Entries, change: Change::Applied(changed) };
+    let event = Event::Directory { era: 0, watch: DirectoryWatch::Entries, change: Change::Applied(changed) };
     let mut plans = world.engine.on(event, now(&world));
     let mut tries = 0;
     for _ in 0..600 {

@@ -299,7 +299,7 @@ fn a_selected_mirror_holds_what_matches_and_lets_go_of_what_left() {
     world.open();
     let own = object(&world.entries["own"].clone());
     for change in [Change::ListBegan, Change::Listed(own), Change::ListComplete] {
-        world.send(Event::Directory { watch: DirectoryWatch::OwnEntry, change });
+        world.send(Event::Directory { era: 0, watch: DirectoryWatch::OwnEntry, change });
     }
     world.list_replica();
     world.list();
@@ -325,7 +325,7 @@ fn without_a_mirror_old_copies_go_and_the_own_entry_is_followed() {
     world.open();
     let own = object(&world.entries["own"].clone());
     for change in [Change::ListBegan, Change::Listed(own), Change::ListComplete] {
-        world.send(Event::Directory { watch: DirectoryWatch::OwnEntry, change });
+        world.send(Event::Directory { era: 0, watch: DirectoryWatch::OwnEntry, change });
     }
     world.list_replica();
     world.tick(3);

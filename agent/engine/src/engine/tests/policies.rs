@@ -9,6 +9,7 @@ mod leaving;
 mod ledgers;
 mod lost;
 mod revoking;
+mod set_back;
 mod sharing;
 
 use serde_json::{Value, json};

@@ -19,6 +19,7 @@ mod random;
 mod replacing;
 mod rolling;
 mod secrets;
+mod set_back;
 mod sharing;
 mod sight;
 mod spoiling;

@@ -2,19 +2,20 @@
 //! between them. Every write is told in [`PolicyWorld::log`], every read in [`PolicyWorld::reads`].
 
 mod carry;
+mod directory;
 pub(super) mod replica;
 
 use std::collections::{BTreeMap, VecDeque};
 
 use jiff::Timestamp;
-use muster_api::{Object, marks};
+use muster_api::marks;
 use serde_json::{Value, json};
 
 use super::super::*;
-use super::{OWN, landmark, object, unreachable};
-use crate::event::{Change, DirectoryWatch};
+use super::{OWN, landmark, never_renewed, object, unreachable};
+use crate::era::Beat;
 use crate::ledger::Kept;
-use crate::pin::{Landmarks, Pin};
+use crate::pin::{Landmarks, Pin, Reading};
 use crate::target::Target;
 
 /// Most events and steps between two moments at rest.
@@ -40,6 +41,8 @@ pub(super) struct PolicyWorld {
     // === the directory ===
     pub(super) entries: BTreeMap<String, Value>,
     pub(super) policies: BTreeMap<String, Value>,
+    /// The own Lease.
+    pub(super) lease: Reading<Beat>,
     pub(super) landmarks: Landmarks,
     pub(super) unreadable: bool,
     // === the replica ===
@@ -49,6 +52,10 @@ pub(super) struct PolicyWorld {
     pub(super) report: Option<Value>,
     pub(super) memory: Option<Memory>,
     pub(super) nonce: String,
+    /// The last heartbeat that was acknowledged, as the Lease in the replica has it.
+    beat: Option<Beat>,
+    /// The era in which the directory was listed.
+    pub(super) era: u32,
     /// What else is in namespaces.
     pub(super) content: BTreeMap<String, String>,
     /// Why writes of the objects of this kind, or of ledgers, fail.
@@ -104,6 +111,7 @@ impl PolicyWorld {
             online: false,
             entries: BTreeMap::new(),
             policies: BTreeMap::new(),
+            lease: Reading::Found(never_renewed("lease")),
             landmarks,
             unreadable: false,
             objects: BTreeMap::new(),
@@ -112,6 +120,8 @@ impl PolicyWorld {
             report: None,
             memory: None,
             nonce: "n".into(),
+            beat: None,
+            era: 0,
             content: BTreeMap::new(),
             refused: BTreeMap::new(),
             largest: usize::MAX,
@@ -183,6 +193,9 @@ impl PolicyWorld {
         (self.dead, self.online) = (false, false);
         self.events.clear();
         self.plans.clear();
+        if let Some(beat) = self.beat.clone() {
+            self.send(Event::Acknowledged(beat));
+        }
         if let Some(memory) = self.memory.clone() {
             let (replica, nonce) = ("r".into(), self.nonce.clone());
             self.send(Event::Recalled { memory, replica, nonce, heard: None, passed: Passed::default() });
@@ -214,10 +227,11 @@ impl PolicyWorld {
             execution_namespace: Some("x".into()),
             cluster: "own".into(),
             entry: None,
+            era: 0,
         };
         let memory = self.memory.get_or_insert_with(|| Memory { pin, ..Memory::default() }).clone();
-        let Memory { pin, departed, holds } = memory;
-        Session { pin, replica: "r".into(), nonce: self.nonce.clone(), departed, holds }
+        let Memory { pin, departed, holds, set_back } = memory;
+        Session { pin, replica: "r".into(), nonce: self.nonce.clone(), departed, holds, set_back }
     }
 
     pub(super) fn connect(&mut self) {
@@ -250,6 +264,10 @@ impl PolicyWorld {
                 let plans = self.engine.on(event, now);
                 assert!(plans.is_empty() || !self.is_paused(), "while paused: {plans:?}");
                 self.plans.extend(plans);
+                self.beat = self.engine.beat().cloned();
+                if self.online && self.era != self.engine.era_number() {
+                    self.queue_lists();
+                }
                 continue;
             }
             if self.deferring && !self.plans.is_empty() {
@@ -290,88 +308,6 @@ impl PolicyWorld {
             self.send(Event::Tick);
             let idle = self.dead || !self.plans.is_empty();
             assert!(idle || self.engine.wake().is_none_or(|wake| wake > self.now));
-        }
-    }
-
-    // === the directory ===
-
-    /// An entry is made or changed.
-    pub(super) fn enter(&mut self, name: &str, labels: &Value) {
-        let uid = match self.entries.get(name) {
-            Some(entry) => entry["metadata"]["uid"].clone(),
-            None => format!("uid-{name}-{}", self.next_version()).into(),
-        };
-        let version = self.next_version();
-        let entry = json!({"metadata": {"name": name, "uid": uid, "resourceVersion": version,
-            "labels": labels}, "spec": {}});
-        self.entries.insert(name.into(), entry.clone());
-        self.tell_entry(Change::Applied(object(&entry)));
-    }
-
-    /// An entry goes.
-    pub(super) fn leave(&mut self, name: &str) {
-        if let Some(entry) = self.entries.remove(name) {
-            self.tell_entry(Change::Gone(object(&entry)));
-        }
-    }
-
-    fn entries_watch(&self) -> DirectoryWatch {
-        if self.scope == Scope::None { DirectoryWatch::OwnEntry } else { DirectoryWatch::Entries }
-    }
-
-    fn tell_entry(&mut self, change: Change) {
-        if self.online {
-            self.send(Event::Directory { watch: self.entries_watch(), change });
-        }
-    }
-
-    pub(super) fn tell_policy(&mut self, change: Change) {
-        if self.online {
-            self.send(Event::Directory { watch: DirectoryWatch::Policies, change });
-        }
-    }
-
-    /// A policy is made, or has another spec.
-    pub(super) fn policy(&mut self, name: &str, spec: &Value) {
-        self.edit_policy(name, |policy| policy["spec"] = spec.clone());
-    }
-
-    pub(super) fn edit_policy(&mut self, name: &str, edit: impl FnOnce(&mut Value)) {
-        let version = self.next_version();
-        let new = json!({"metadata": {"name": name, "uid": format!("uid-{name}-{version}"), "generation": 0,
-            "annotations": {}}});
-        let policy = self.policies.entry(name.to_owned()).or_insert(new);
-        let before = policy["spec"].clone();
-        edit(policy);
-        if policy["spec"] != before {
-            policy["metadata"]["generation"] =
-                (policy["metadata"]["generation"].as_i64().unwrap() + 1).into();
-        }
-        policy["metadata"]["resourceVersion"] = version.into();
-        let policy = object(policy);
-        self.tell_policy(Change::Applied(policy));
-    }
-
-    pub(super) fn delete_policy(&mut self, name: &str) {
-        let policy = self.policies.remove(name).unwrap();
-        self.tell_policy(Change::Gone(object(&policy)));
-    }
-
-    pub(super) fn uid(&self, policy: &str) -> String {
-        self.policies[policy]["metadata"]["uid"].as_str().unwrap().to_owned()
-    }
-
-    /// The directory is listed anew.
-    pub(super) fn list_directory(&mut self) {
-        for (watch, objects) in [
-            (self.entries_watch(), self.entries.values().map(object).collect::<Vec<_>>()),
-            (DirectoryWatch::Policies, self.policies.values().map(object).collect()),
-        ] {
-            let own = |object: &Object| watch != DirectoryWatch::OwnEntry || object.meta.name == "own";
-            let listed = objects.into_iter().filter(own).map(Change::Listed);
-            for change in [Change::ListBegan].into_iter().chain(listed).chain([Change::ListComplete]) {
-                self.send(Event::Directory { watch, change });
-            }
         }
     }
 

@@ -186,6 +186,7 @@ fn grants_go_before_the_first_work_ends() {
         of: crate::ledger::Of::Policy { delete_namespaces: false },
         maker: crate::mark::Maker { name: text(of_policy), uid: text("u") },
         generation: 1,
+        era: 0,
         resource_version: text("1"),
         directory: text("d"),
         replica: text("r"),

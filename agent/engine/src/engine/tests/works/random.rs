@@ -1,14 +1,14 @@
 //! Whatever happens, in whatever order: nothing goes without a reason that live reads proved, nothing is written twice,
 //! and when it stops, all is as it is asked for. The world checks the first at each step.
 
+mod acts;
+
 use std::collections::BTreeSet;
 
-use muster_api::marks::MADE_FOR;
-
+pub(super) use self::acts::{WORKS, by_hand, fault};
+use self::acts::{back_up_or_restore, come_or_go, in_the_directory};
 use super::super::landmark;
-use super::world::Crash;
 use super::*;
-use crate::failure::Failure;
 use crate::target::Target;
 use crate::values::open;
 
@@ -29,124 +29,6 @@ impl Dice {
     pub(super) fn pick<T: Clone>(&mut self, of: &[T]) -> Option<T> {
         let sides = u64::try_from(of.len()).unwrap();
         (sides > 0).then(|| of[usize::try_from(self.roll(sides)).unwrap()].clone())
-    }
-}
-
-const KINDS: [&str; 5] = ["ConfigMap", "Namespace", "Role", "Widget", "AppliedWork"];
-const OF_SECRETS: [&str; 2] = ["Secret", "Values"];
-pub(super) const WORKS: [&str; 4] = ["one", "two", "three", "four"];
-
-fn manifests(dice: &mut Dice) -> Vec<Value> {
-    let mut manifests: Vec<Value> = Vec::new();
-    for name in ["a", "b", "c", "d", "e"] {
-        if dice.roll(2) == 0 {
-            manifests.push(config_of(name, &dice.roll(3).to_string()));
-        }
-    }
-    let others = [
-        with(config("orphan"), "deletion", "orphan"),
-        with(namespace("team"), "allow-deletion", "true"),
-        role(),
-        binding(),
-        with(definition(), "allow-deletion", "true"),
-        widget("web", "one"),
-        widget("web", "two"),
-        json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "wrong/name"}}),
-    ];
-    let mut aside = dice.aside();
-    for name in ["s", "t"] {
-        if aside.roll(3) == 0 {
-            let value = aside.roll(3).to_string();
-            manifests.push(
-                json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": name, "namespace": "web"},
-                "stringData": {"a": value}}),
-            );
-        }
-    }
-    manifests.extend(others.into_iter().filter(|_| dice.roll(3) == 0));
-    if dice.roll(4) == 0 {
-        manifests.reverse();
-    }
-    manifests
-}
-
-/// Objects that Works made, and that a ledger knows by UID beside their mark.
-fn known(world: &WorkWorld) -> Vec<Target> {
-    let known = |(target, object): &(&Target, &Value)| {
-        let uid = world::maker(object);
-        let with = |kept: &&crate::ledger::Kept| {
-            let applied = kept.ledger.applied.as_ref().and_then(|applied| applied.get(target));
-            applied.is_some_and(|applied| object["metadata"]["uid"] == *applied.uid)
-        };
-        let mut knows = world.ledgers.values().filter(with);
-        let first = knows.next().map(|kept| kept.ledger.maker.uid.clone());
-        first.is_some() && first == uid && knows.next().is_none()
-    };
-    world.objects.iter().filter(known).map(|(target, _)| target.clone()).collect()
-}
-
-pub(super) fn by_hand(world: &mut WorkWorld, dice: &mut Dice) {
-    let Some(target) = dice.pick(&known(world)) else { return };
-    match dice.roll(5) {
-        0 if target.resource.kind == "ConfigMap" => {
-            world.edit(&target, |value| value["data"] = json!({"a": "hand"}));
-        }
-        0 | 1 => world.strip(&target),
-        2 => {
-            world.edit(&target, |value| {
-                drop(value["metadata"].as_object_mut().unwrap().remove("annotations"));
-            });
-            world.stripped.insert(target);
-        }
-        3 => world.edit(&target, |value| value["metadata"]["labels"]["theirs"] = "1".into()),
-        _ => world.remove(&target),
-    }
-    assert_ne!(MADE_FOR, "");
-}
-
-fn in_the_directory(world: &mut WorkWorld, dice: &mut Dice) {
-    let name = dice.pick(&WORKS).unwrap();
-    let deleting = world.works.get(name).is_some_and(|work| !work["metadata"]["deletionTimestamp"].is_null());
-    match dice.roll(9) {
-        // Somebody takes its finalizers off, and makes another one of the name.
-        3 if world.works.contains_key(name) => {
-            world.drop_work(name);
-            world.work(name, &manifests(dice));
-        }
-        0 | 1 if world.works.contains_key(name) && !deleting => world.delete_work(name),
-        2 if world.works.contains_key(name) => {
-            let value = if dice.roll(2) == 0 { Value::Null } else { "true".into() };
-            world.annotate(name, "suspend", &value);
-        }
-        _ if !deleting => world.work(name, &manifests(dice)),
-        _ => {}
-    }
-}
-
-pub(super) fn fault(world: &mut WorkWorld, dice: &mut Dice) {
-    match dice.roll(11) {
-        0 => world.disconnect(),
-        1 if !world.online => world.connect(),
-        2 | 3 => world.restart_in_the_midst(dice.roll(2) == 0),
-        4 => {
-            let failure = [Failure::Unavailable, Failure::Forbidden, Failure::Invalid, Failure::Fenced];
-            world.refused.insert(dice.pick(&KINDS).unwrap().into(), dice.pick(&failure).unwrap());
-            let mut aside = dice.aside();
-            if aside.roll(3) == 0 {
-                world.refused.insert(aside.pick(&OF_SECRETS).unwrap().into(), aside.pick(&failure).unwrap());
-            }
-        }
-        5 => world.refused.clear(),
-        6 => world.landmarks.works_crd = landmark(dice.pick(&["w", "w", "other"]).unwrap()),
-        7 => world.unreadable = dice.roll(2) == 0,
-        8 | 9 if !world.dead => {
-            let some: [&[&str]; 3] = [&[], &["web"], &["team"]];
-            world.may_watch(dice.pick(&[None, Some(some[0]), Some(some[1]), Some(some[2])]).unwrap());
-        }
-        _ => {
-            let crash = if dice.roll(2) == 0 { Crash::Undone } else { Crash::Unheard };
-            world.crash = Some((1 + usize::try_from(dice.roll(8)).unwrap(), crash));
-        }
     }
 }
 
@@ -274,20 +156,8 @@ fn check(world: &WorkWorld, foreign: &[(Target, Value)]) {
     }
 }
 
-/// The replica leaves, or an entry of its name is made anew.
-fn come_or_go(world: &mut WorkWorld, dice: &mut Dice) {
-    match dice.roll(4) {
-        0 | 1 if !world.is_leaving() => {
-            world.leave(dice.pick(&["Delete", "Delete", "Delete", "Keep"]).unwrap());
-        }
-        2 if world.is_leaving() => world.drop_entry_if_there(),
-        3 if world.is_leaving() => world.enter(),
-        _ => {}
-    }
-}
-
-/// `leaves`: the replica leaves and comes back, besides.
-fn story(seed: u64, leaves: bool) {
+/// `leaves`: the replica leaves and comes back, besides. `restores`: the directory is set back to an earlier state.
+fn story(seed: u64, leaves: bool, restores: bool) {
     let mut dice = Dice(seed);
     let mut world = WorkWorld::new();
     let mut foreign = Vec::new();
@@ -299,7 +169,7 @@ fn story(seed: u64, leaves: bool) {
     world.done_first = dice.roll(2) == 0;
     world.start(dice.roll(4) > 0);
     let tells = std::env::var("MUSTER_SEED").is_ok();
-    let mut told = 0;
+    let (mut told, mut backup) = (0, None);
     for round in 0..60 {
         if tells {
             println!("{round} at {:?}: {:#?}", world.now, &world.log[told..]);
@@ -309,6 +179,9 @@ fn story(seed: u64, leaves: bool) {
             let mut aside = dice.aside();
             aside.roll(6);
             come_or_go(&mut world, &mut aside);
+        }
+        if restores && dice.aside().roll(3) == 0 {
+            back_up_or_restore(&mut world, &mut backup, &mut dice.aside());
         }
         match dice.roll(10) {
             0..=3 => in_the_directory(&mut world, &mut dice),
@@ -377,7 +250,7 @@ fn whatever_happens_nothing_goes_without_proof_and_all_is_as_asked_for_in_the_en
         Err(_) => (0..120).collect(),
     };
     for seed in seeds {
-        if let Err(cause) = std::panic::catch_unwind(|| story(seed, false)) {
+        if let Err(cause) = std::panic::catch_unwind(|| story(seed, false, false)) {
             eprintln!("seed {seed}");
             std::panic::resume_unwind(cause);
         }
@@ -391,7 +264,21 @@ fn whenever_the_replica_leaves_and_comes_back_nothing_goes_without_proof() {
         Err(_) => (1_000..1_100).collect(),
     };
     for seed in seeds {
-        if let Err(cause) = std::panic::catch_unwind(|| story(seed, true)) {
+        if let Err(cause) = std::panic::catch_unwind(|| story(seed, true, false)) {
+            eprintln!("seed {seed}");
+            std::panic::resume_unwind(cause);
+        }
+    }
+}
+
+#[test]
+fn whenever_the_directory_is_set_back_nothing_goes_before_a_word() {
+    let seeds: Vec<u64> = match std::env::var("MUSTER_SEED") {
+        Ok(seed) => vec![seed.parse().unwrap()],
+        Err(_) => (2_000..2_100).collect(),
+    };
+    for seed in seeds {
+        if let Err(cause) = std::panic::catch_unwind(|| story(seed, false, true)) {
             eprintln!("seed {seed}");
             std::panic::resume_unwind(cause);
         }

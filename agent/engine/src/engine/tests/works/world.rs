@@ -3,6 +3,7 @@
 
 mod carry;
 mod departure;
+mod directory;
 mod replica;
 mod rules;
 mod session;
@@ -17,13 +18,15 @@ use serde_json::{Value, json};
 
 pub(super) use self::replica::{config_named, namespace as namespace_named};
 pub(super) use self::rules::maker;
+pub(super) use self::session::Backup;
 use super::super::super::*;
-use super::super::{OWN, landmark, object, unreachable};
+use super::super::{OWN, heartbeat, landmark, never_renewed, object, unreachable};
 pub(super) use crate::engine::tests::world::{Crash, say};
+use crate::era::Beat;
 use crate::event::{Change, DirectoryWatch};
 use crate::failure::Failure;
 use crate::ledger::Kept;
-use crate::pin::{Landmarks, Pin};
+use crate::pin::{Landmarks, Pin, Reading};
 use crate::refusal::Awaited;
 use crate::target::Target;
 use crate::values::Vault;
@@ -45,6 +48,8 @@ pub(super) struct WorkWorld {
     said: Vec<(String, String)>,
     /// By name.
     pub(super) works: BTreeMap<String, Value>,
+    /// The own Lease.
+    pub(super) lease: Reading<Beat>,
     pub(super) landmarks: Landmarks,
     pub(super) unreadable: bool,
     /// The watch of Works tells nothing, and nobody knows.
@@ -69,6 +74,12 @@ pub(super) struct WorkWorld {
     pub(super) heard: Option<Timestamp>,
     /// The Works that it let go, as the Lease has it.
     pub(super) passed: String,
+    /// The last heartbeat that was acknowledged, as the Lease has it.
+    pub(super) beat: Option<Beat>,
+    /// The era in which the directory was listed.
+    pub(super) era: u32,
+    /// The directory was set back, and no heartbeat showed it yet.
+    restored: bool,
     paused: bool,
     /// The local report, with what the owner of the replica says.
     report: Option<Value>,
@@ -130,6 +141,7 @@ impl WorkWorld {
             entry,
             said: Vec::new(),
             works: BTreeMap::new(),
+            lease: Reading::Found(never_renewed("lease")),
             landmarks,
             unreadable: false,
             mute: false,
@@ -144,6 +156,9 @@ impl WorkWorld {
             memory: None,
             heard: None,
             passed: String::new(),
+            beat: None,
+            era: 0,
+            restored: false,
             paused: false,
             report: None,
             refused: BTreeMap::new(),
@@ -225,6 +240,9 @@ impl WorkWorld {
         self.awaiting.clear();
         self.unwatchable.clear();
         self.views.clear();
+        if let Some(beat) = self.beat.clone() {
+            self.send(Event::Acknowledged(beat));
+        }
         if let Some(memory) = self.memory.clone() {
             self.send(Event::Recalled {
                 memory,
@@ -272,6 +290,9 @@ impl WorkWorld {
             }
             if let Some(event) = self.events.pop_front() {
                 self.take_in(event);
+                if self.online && self.era != self.engine.era_number() {
+                    self.queue_lists();
+                }
                 continue;
             }
             if self.deferring && !self.plans.is_empty() {
@@ -294,7 +315,10 @@ impl WorkWorld {
         let plans = self.engine.on(event, now);
         assert!(self.engine.works.counts_right(), "objects that no watch shows");
         let of_works = |plan: &&Plan| plan.source == Source::Works;
-        assert!(!self.paused || plans.is_empty(), "while paused: {plans:?}");
+        let mut steps = plans.iter().flat_map(|plan| &plan.steps);
+        let own =
+            steps.all(|step| matches!(step, Step::Remember(_) | Step::Probe)) && self.engine.is_set_back();
+        assert!(!self.paused || plans.is_empty() || own, "while paused: {plans:?}");
         for step in plans.iter().flat_map(|plan| &plan.steps) {
             self.check_idle(step);
             self.check_unheld(step);
@@ -312,6 +336,7 @@ impl WorkWorld {
         }
         self.heard = self.engine.heard().or(self.heard);
         self.passed = self.engine.passed().text();
+        self.beat = self.engine.beat().cloned();
         self.plans.extend(plans);
         let under_way = self.plans.iter().filter(of_works).count();
         assert!(under_way <= UNDER_WAY, "{under_way} steps under way");
@@ -329,71 +354,5 @@ impl WorkWorld {
             let idle = self.dead || !self.plans.is_empty();
             assert!(idle || self.engine.wake().is_none_or(|wake| wake > self.now));
         }
-    }
-
-    // === the directory ===
-
-    pub(super) fn tell_work(&mut self, change: Change) {
-        if self.online && !self.mute {
-            self.send(Event::Directory { watch: DirectoryWatch::Works, change });
-        }
-    }
-
-    /// A Work is made, or has other manifests.
-    pub(super) fn work(&mut self, name: &str, manifests: &[Value]) {
-        self.edit_work(name, |work| work["spec"] = json!({"workload": {"manifests": manifests}}));
-    }
-
-    /// A Work is made or edited; its generation moves with its spec.
-    pub(super) fn edit_work(&mut self, name: &str, edit: impl FnOnce(&mut Value)) {
-        let version = self.next_version();
-        let new = json!({"metadata": {"name": name, "namespace": "muster-cluster-own",
-            "uid": format!("uid-{name}-{version}"), "generation": 0, "annotations": {}, "finalizers": []}});
-        let work = self.works.entry(name.to_owned()).or_insert(new);
-        let before = work["spec"].clone();
-        edit(work);
-        if work["spec"] != before {
-            work["metadata"]["generation"] = (work["metadata"]["generation"].as_i64().unwrap() + 1).into();
-        }
-        work["metadata"]["resourceVersion"] = version.into();
-        let work = object(work);
-        self.tell_work(Change::Applied(work));
-    }
-
-    /// An option of a Work; null: none.
-    pub(super) fn annotate(&mut self, name: &str, option: &str, value: &Value) {
-        self.edit_work(name, |work| {
-            let annotations = work["metadata"]["annotations"].as_object_mut().unwrap();
-            let key = format!("multicluster.coreos.com/{option}");
-            if value.is_null() {
-                annotations.remove(&key);
-            } else {
-                annotations.insert(key, value.clone());
-            }
-        });
-    }
-
-    /// Somebody deletes a Work: it stays as long as it has finalizers.
-    pub(super) fn delete_work(&mut self, name: &str) {
-        self.proved.ends(self.works[name]["metadata"]["uid"].as_str().unwrap());
-        if self.works[name]["metadata"]["finalizers"].as_array().is_none_or(Vec::is_empty) {
-            self.drop_work(name);
-        } else {
-            self.edit_work(name, |work| {
-                work["metadata"]["deletionTimestamp"] = "2026-01-01T00:00:00Z".into();
-            });
-        }
-    }
-
-    /// A Work goes, whatever finalizers it has.
-    pub(super) fn drop_work(&mut self, name: &str) {
-        let work = self.works.remove(name).unwrap();
-        let uid = work["metadata"]["uid"].as_str().unwrap();
-        self.proved.ends(uid);
-        let recorded = self.ledgers.values().any(|kept| kept.ledger.maker.uid == uid);
-        if self.vaults.contains_key(uid) && !recorded {
-            self.forlorn.insert(uid.to_owned());
-        }
-        self.tell_work(Change::Gone(object(&work)));
     }
 }

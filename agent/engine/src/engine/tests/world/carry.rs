@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::{Crash, PolicyWorld, object, say};
 use crate::event::{Change, Event, ReplicaWatch, StepOutcome};
-use crate::evidence::{Examination, Findings};
+use crate::evidence::{Examination, Findings, Tide};
 use crate::failure::Failure;
 use crate::ledger::{Applied, Kept, Ledger, Phase};
 use crate::pin::Reading;
@@ -267,6 +267,7 @@ impl PolicyWorld {
             entries: Vec::new(),
             policies: Vec::new(),
             works: Vec::new(),
+            tide: Tide { acknowledged: examination.beat.clone(), shown: Some(self.lease.clone()) },
         };
         if findings.standing(&examination.pin).is_ok() {
             let by_name = |objects, names: &[String]| {
@@ -275,7 +276,7 @@ impl PolicyWorld {
             findings.entries = by_name(&self.entries, &examination.entries);
             findings.policies = by_name(&self.policies, &examination.policies);
         }
-        StepOutcome::Found(findings)
+        StepOutcome::Found(Box::new(findings))
     }
 
     fn copy(&mut self, name: String, body: &str) -> StepOutcome {

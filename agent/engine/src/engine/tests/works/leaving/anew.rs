@@ -129,8 +129,8 @@ fn a_session_does_not_bring_back_an_older_word() {
     world.tick(20);
     let during = world.memory.clone().unwrap();
     let opened = |memory: &Memory| {
-        let Memory { pin, departed, holds } = memory.clone();
-        Event::Opened(Session { pin, replica: "r".into(), nonce: "n".into(), departed, holds })
+        let Memory { pin, departed, holds, set_back } = memory.clone();
+        Event::Opened(Session { pin, replica: "r".into(), nonce: "n".into(), departed, holds, set_back })
     };
     let open = |world: &mut WorkWorld, memory: &Memory| {
         let now = Now { mono: world.now, wall: jiff::Timestamp::UNIX_EPOCH };

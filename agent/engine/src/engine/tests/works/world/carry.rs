@@ -264,7 +264,11 @@ impl WorkWorld {
         let after = object(work);
         if self.online {
             let change = Change::Applied(after.clone());
-            self.events.push_back(Event::Directory { watch: super::DirectoryWatch::Works, change });
+            self.events.push_back(Event::Directory {
+                era: self.era,
+                watch: super::DirectoryWatch::Works,
+                change,
+            });
         }
         StepOutcome::Written(after)
     }
@@ -299,7 +303,11 @@ impl WorkWorld {
             Change::Applied(after.clone())
         };
         if self.online {
-            self.events.push_back(Event::Directory { watch: super::DirectoryWatch::Works, change });
+            self.events.push_back(Event::Directory {
+                era: self.era,
+                watch: super::DirectoryWatch::Works,
+                change,
+            });
         }
         StepOutcome::Written(after)
     }

@@ -14,7 +14,7 @@ use crate::time::Now;
 impl WorkWorld {
     fn tell_entry(&mut self, change: Change) {
         if self.online {
-            self.send(Event::Directory { watch: DirectoryWatch::OwnEntry, change });
+            self.send(Event::Directory { era: self.era, watch: DirectoryWatch::OwnEntry, change });
         }
     }
 
@@ -33,7 +33,8 @@ impl WorkWorld {
     /// Somebody releases all that waits for a word, on the own entry.
     pub(in super::super) fn release_all(&mut self) {
         let holds = self.engine.works.holds().iter().filter(|hold| hold.is_waiting());
-        let ids: Vec<String> = holds.map(|hold| hold.id.clone()).collect();
+        let set_back = self.engine.set_back_waits().map(|set_back| set_back.id.clone());
+        let ids: Vec<String> = holds.map(|hold| hold.id.clone()).chain(set_back).collect();
         if !ids.is_empty() && self.entry.is_object() {
             self.release(&ids.join(","));
         }

@@ -2,8 +2,15 @@
 
 use super::*;
 use crate::event::StepOutcome;
-use crate::evidence::{Examination, Findings};
-use crate::pin::Reading;
+use crate::evidence::{Examination, Findings, Tide};
+
+/// An earlier state of the directory.
+#[derive(Clone)]
+pub(in super::super) struct Backup {
+    entry: Value,
+    works: BTreeMap<String, Value>,
+    lease: Reading<Beat>,
+}
 
 impl WorkWorld {
     /// The time of day.
@@ -23,6 +30,9 @@ impl WorkWorld {
 
     pub(in super::super) fn connect(&mut self) {
         self.begin_session();
+        if self.restored {
+            self.beat();
+        }
         self.list_directory();
     }
 
@@ -36,11 +46,19 @@ impl WorkWorld {
             execution_namespace: Some("x".into()),
             cluster: "own".into(),
             entry: None,
+            era: 0,
         };
         let memory = self.memory.get_or_insert_with(|| Memory { pin, ..Memory::default() }).clone();
-        let Memory { pin, departed, holds } = memory;
+        let Memory { pin, departed, holds, set_back } = memory;
         self.online = true;
-        self.send(Event::Opened(Session { pin, replica: "r".into(), nonce: "n".into(), departed, holds }));
+        self.send(Event::Opened(Session {
+            pin,
+            replica: "r".into(),
+            nonce: "n".into(),
+            departed,
+            holds,
+            set_back,
+        }));
     }
 
     pub(in super::super) fn disconnect(&mut self) {
@@ -50,6 +68,12 @@ impl WorkWorld {
 
     /// The directory is listed anew.
     pub(in super::super) fn list_directory(&mut self) {
+        self.queue_lists();
+        self.run();
+    }
+
+    pub(super) fn queue_lists(&mut self) {
+        self.era = self.engine.era_number();
         let works: Vec<_> = self.works.values().map(object).collect();
         for (watch, objects) in [
             (
@@ -62,9 +86,34 @@ impl WorkWorld {
             let listed = objects.into_iter().map(Change::Listed);
             // What happens after it began is shown after it.
             let changes = [Change::ListBegan].into_iter().chain(listed).chain([Change::ListComplete]);
-            self.events.extend(changes.map(|change| Event::Directory { watch, change }));
+            let era = self.era;
+            self.events.extend(changes.map(|change| Event::Directory { era, watch, change }));
         }
-        self.run();
+    }
+
+    /// What there is in the directory, for [`Self::restore`].
+    pub(in super::super) fn backup(&self) -> Backup {
+        Backup { entry: self.entry.clone(), works: self.works.clone(), lease: self.lease.clone() }
+    }
+
+    /// The directory is restored to an earlier state. Its watches say nothing of that.
+    pub(in super::super) fn restore(&mut self, backup: Backup) {
+        for work in std::mem::take(&mut self.works).values() {
+            self.forsake(work["metadata"]["uid"].as_str().unwrap());
+        }
+        (self.entry, self.works, self.lease) = (backup.entry, backup.works, backup.lease);
+        self.restored = true;
+        for metadata in self.works.values().map(|work| &work["metadata"]) {
+            self.proved.lives(metadata["uid"].as_str().unwrap(), metadata["deletionTimestamp"].is_null());
+        }
+    }
+
+    /// A heartbeat, as the agent sends it.
+    pub(in super::super) fn beat(&mut self) {
+        let at = self.wall();
+        let Some(heartbeat) = heartbeat(&mut self.lease, self.engine.beat(), at) else { return };
+        self.restored &= self.engine.is_set_back();
+        self.send(Event::Heartbeat(heartbeat));
     }
 
     /// Live reads.
@@ -84,6 +133,7 @@ impl WorkWorld {
             entries: Vec::new(),
             policies: Vec::new(),
             works: Vec::new(),
+            tide: Tide { acknowledged: examination.beat.clone(), shown: Some(self.lease.clone()) },
         };
         if examination.may_conclude(&findings) {
             let of = |name: &String| (name.clone(), read(self.works.get(name)));
@@ -93,7 +143,7 @@ impl WorkWorld {
         if examination.leaving {
             self.note_word(&findings);
         }
-        StepOutcome::Found(findings)
+        StepOutcome::Found(Box::new(findings))
     }
 
     /// The own entry is another, or none: null.

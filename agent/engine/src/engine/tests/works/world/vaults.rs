@@ -75,9 +75,10 @@ impl WorkWorld {
         let name = self.name_of(uid);
         for kept in self.ledgers.values().filter(|kept| kept.ledger.maker.uid == uid) {
             let refers = kept.ledger.items.iter().any(|item| !crate::values::references(item).is_empty());
-            // Another Work of the name has its own, and takes the ledger over.
-            let heir = self.works.get(&name).filter(|work| work["metadata"]["uid"] != uid);
-            let ceded = heir.is_some() && self.is_held(&name);
+            // Another Work of the name has its own, and takes the ledger over. Nobody may have told yet that the directory
+            // was set back to when there was none.
+            let ceded = self.works.get(&name).is_some_and(|work| work["metadata"]["uid"] != uid);
+            let ceded = ceded || self.restored;
             assert!(!refers || ceded, "the ledger of {name} refers to values");
         }
         if self.vaults.remove(uid).is_some() {
