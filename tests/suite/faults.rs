@@ -1,5 +1,6 @@
-//! Nothing is lost: whatever becomes of the directory, no copy is deleted, made anew or emptied, and what is wrong is
-//! said. When the fault is over, the replica comes in step, with what changed meanwhile.
+//! Nothing is lost: whatever becomes of the directory, nothing that a Work made and no copy is deleted, made anew or emptied,
+//! hand edits are undone, and what is wrong is said. When the fault is over, the replica comes in step, with what changed
+//! meanwhile.
 
 mod access;
 pub(crate) mod identity;
@@ -8,7 +9,9 @@ mod lists;
 mod outage;
 pub(crate) mod removal;
 mod restart;
+mod works;
 
+use std::cell::Cell;
 use std::collections::BTreeMap;
 
 use muster_tests::agent::AgentProcess;
@@ -20,6 +23,7 @@ use serde_json::{Value, json};
 
 use self::lies::Collection;
 use crate::fleet::{CLUSTERS, Fleet, version};
+use crate::works::{APPLIER, config_map, made, put_work, until_told};
 
 /// The agent's user in the replica.
 const AGENT: &str = "system:serviceaccount:muster-system:directory-sync";
@@ -27,6 +31,11 @@ const AGENT: &str = "system:serviceaccount:muster-system:directory-sync";
 const STATE: &str = "/api/v1/namespaces/muster-system/configmaps/muster-agent-state";
 /// The agent's Lease in the replica.
 const LEADER: &str = "/apis/coordination.k8s.io/v1/namespaces/muster-system/leases/muster-agent";
+
+/// A Work that nobody changes: what it made stays whatever becomes of the directory.
+const WORK: &str = "kept";
+/// The numbers of what it makes: each is edited by hand once, since what is edited again and again is a fight.
+const MADE: std::ops::Range<usize> = 0..40;
 
 /// End of the path of the CRD of the entries.
 const CRD: &str = "/customresourcedefinitions/clusters.multicluster.coreos.com";
@@ -36,11 +45,14 @@ struct Bench {
     agent: AgentProcess,
     proxy: Proxy,
     fleet: Fleet,
+    /// How many objects of the Work were edited by hand.
+    edited: Cell<usize>,
 }
 
-/// What the replica held at some time.
+/// What the replica held at some time: UIDs of copies by name, and of what Works made.
 struct Held {
     uids: BTreeMap<String, String>,
+    made: BTreeMap<String, String>,
     mark: AuditMark,
 }
 
@@ -59,10 +71,22 @@ impl Bench {
         }
         fleet.offer(&proxy.kubeconfig_for(&fleet.kubeconfig()).unwrap());
         let agent = fleet.agent_over(&replica(&fleet), &[]);
+        Self::begin(agent, proxy, fleet)
+    }
+
+    /// A bench in step, with the Work.
+    fn begin(agent: AgentProcess, proxy: Proxy, fleet: Fleet) -> Self {
         fleet.in_step(&agent);
-        let bench = Self { agent, proxy, fleet };
+        let bench = Self { agent, proxy, fleet, edited: Cell::new(0) };
         bench.settled();
+        bench.put();
+        until_told(&bench.fleet, &bench.agent, WORK, "Applied", "Applied");
         bench
+    }
+
+    /// Makes the Work.
+    fn put(&self) {
+        put_work(&self.fleet, WORK, &MADE.map(kept).collect());
     }
 
     /// Waits until the report says that all is well.
@@ -86,7 +110,7 @@ impl Bench {
     /// What the replica holds now.
     fn held(&self) -> Held {
         let mark = self.fleet.replica.audit_mark().unwrap();
-        Held { uids: self.uids(), mark }
+        Held { uids: self.uids(), made: made(&self.fleet), mark }
     }
 
     fn uids(&self) -> BTreeMap<String, String> {
@@ -105,19 +129,26 @@ impl Bench {
             .collect()
     }
 
-    /// Checks that no copy went, came or was made anew, by what is there and by the audit log.
+    /// Checks that nothing went, came or was made anew, by what is there and by the audit log.
     fn nothing_lost(&self, held: &Held) {
-        assert_eq!(self.uids(), held.uids, "{}", self.agent.log());
-        assert_eq!(self.written(held, "delete"), [""; 0], "{}", self.agent.log());
-        assert_eq!(self.written(held, "create"), [""; 0], "{}", self.agent.log());
+        self.only(held, &[], &[]);
     }
 
-    /// The names of the copies that the agent deleted, or created, since then.
-    fn written(&self, held: &Held, verb: &str) -> Vec<String> {
+    /// Checks that nothing that a Work made went, came or was made anew.
+    fn works_kept(&self, held: &Held) {
+        assert_eq!(made(&self.fleet), held.made, "{}", self.agent.log());
+        for verb in ["delete", "create"] {
+            assert_eq!(self.written(held, verb, "configmaps"), [""; 0], "{verb}: {}", self.agent.log());
+        }
+    }
+
+    /// The names of the objects of a resource that the agent deleted, or created, since then.
+    fn written(&self, held: &Held, verb: &str, resource: &str) -> Vec<String> {
         let audit = self.fleet.replica.audit_since(held.mark).unwrap();
         let ours = audit.into_iter().filter(|event| {
-            event.user == AGENT
-                && event.resource == "clusters"
+            [AGENT, APPLIER].contains(&event.user.as_str())
+                && event.resource == resource
+                && event.namespace != "muster-system"
                 && event.verb == verb
                 && (200..300).contains(&event.code)
         });
@@ -127,7 +158,7 @@ impl Bench {
         names
     }
 
-    /// Edits a copy by hand, and waits until that is undone.
+    /// Edits a copy and what the Work made by hand, and waits until that is undone.
     fn corrects(&self, name: &str) {
         let path = format!("{CLUSTERS}/{name}");
         let edit = json!({"metadata": {"labels": {"edited": "by-hand"}}, "spec": {"edited": true}});
@@ -137,6 +168,20 @@ impl Bench {
             let edited =
                 copy.pointer("/metadata/labels/edited").is_some() || copy.pointer("/spec/edited").is_some();
             if edited { Err(copy.to_string()) } else { Ok(()) }
+        });
+        self.mends_what_works_made();
+    }
+
+    /// Edits what the Work made by hand, and waits until that is undone.
+    fn mends_what_works_made(&self) {
+        let number = self.edited.replace(self.edited.get() + 1);
+        assert!(MADE.contains(&number), "too few");
+        let path = format!("/api/v1/namespaces/default/configmaps/kept-{number}");
+        let edit = json!({"data": {"key": "edited by hand"}});
+        self.fleet.replica.api().patch(&path, MERGE_PATCH, &edit).unwrap();
+        self.wait("a hand edit of what a Work made undone", || {
+            let object = self.fleet.replica.api().get(&path).map_err(|error| error.to_string())?;
+            if object["data"]["key"] == "one" { Ok(()) } else { Err(object.to_string()) }
         });
     }
 
@@ -160,16 +205,18 @@ impl Bench {
         rule
     }
 
-    /// Checks what was written since: no copy but these was deleted or made, and no other was made anew.
+    /// Checks what was written since: no copy but these was deleted or made, no other was made anew, and nothing that a Work
+    /// made.
     fn only(&self, held: &Held, deleted: &[&str], created: &[&str]) {
         let names = |names: &[&str]| names.iter().map(ToString::to_string).collect::<Vec<_>>();
-        assert_eq!(self.written(held, "delete"), names(deleted), "{}", self.agent.log());
-        assert_eq!(self.written(held, "create").len(), created.len(), "{}", self.agent.log());
+        assert_eq!(self.written(held, "delete", "clusters"), names(deleted), "{}", self.agent.log());
+        assert_eq!(self.written(held, "create", "clusters").len(), created.len(), "{}", self.agent.log());
         let mut kept = held.uids.clone();
         kept.retain(|name, _| !deleted.contains(&name.as_str()));
         let mut now = self.uids();
         assert!(created.iter().all(|name| now.remove(*name).is_some()), "{now:?}");
         assert_eq!(now, kept, "{}", self.agent.log());
+        self.works_kept(held);
     }
 
     /// How often the agent read the CRD of the entries: it does so whenever it looks whether an absence means anything.
@@ -209,6 +256,11 @@ impl Bench {
         let lease = || self.fleet.replica.api().get(LEADER).map(drop).map_err(|error| error.to_string());
         self.wait("the agent to act again", lease);
     }
+}
+
+/// An object of the Work.
+fn kept(number: usize) -> Value {
+    config_map("default", &format!("kept-{number}"), "one")
 }
 
 fn names(contents: &[Value]) -> String {

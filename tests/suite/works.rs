@@ -27,6 +27,7 @@ mod versions;
 mod waking;
 mod writes;
 
+pub(crate) use self::bench::made;
 use muster_tests::agent::AgentProcess;
 use muster_tests::api::MERGE_PATCH;
 use serde_json::{Value, json};

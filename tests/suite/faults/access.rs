@@ -56,6 +56,9 @@ fn rights_that_are_taken_away_and_given_back() {
     let namespace = format!("muster-cluster-{OWN}");
     directory.kubectl_ok(&["-n", &namespace, "delete", "rolebinding", "muster-agent"]).unwrap();
     bench.told(&[("HeartbeatAccepted", "Forbidden"), ("DirectoryReachable", "Reachable")]);
+    bench.proxy.disconnect();
+    bench.told(&[("WorksApplied", "Forbidden")]);
+    bench.corrects("west");
     relabel(&bench.fleet, "new", "two");
     bench.back("without the execution namespace's rights");
     bench.nothing_lost(&held);

@@ -33,12 +33,17 @@ pub(crate) fn admit(fleet: &Fleet) {
     }
 }
 
-/// Puts another cluster in the place of the directory, which is kept aside.
-pub(crate) fn put_another(fleet: &Fleet) -> AuditMark {
-    let plane = &fleet.directory;
+/// Wipes the directory: its address and its certificates are as they were, and nothing else. What it held is kept aside.
+fn wipe(plane: &ControlPlane) {
     plane.kill().unwrap();
     fs::rename(plane.folder().join(ETCD), plane.folder().join(ETCD_ASIDE)).unwrap();
     plane.replace_with_new_cluster().unwrap();
+}
+
+/// Puts another cluster in the place of the directory, which is kept aside.
+pub(crate) fn put_another(fleet: &Fleet) -> AuditMark {
+    let plane = &fleet.directory;
+    wipe(plane);
     let mark = plane.audit_mark().unwrap();
     install(plane);
     plane.apply(DIRECTORY).unwrap();
@@ -63,9 +68,22 @@ fn another_cluster_that_takes_the_same_credential() {
     let identity = fleet.directory.authority().client(USER, &[], Duration::from_secs(3600)).unwrap();
     fleet.offer(&fleet.directory.certificate_kubeconfig(&identity));
     let agent = fleet.agent(&["--cluster-name", OWN]);
-    fleet.in_step(&agent);
     let proxy = Proxy::start(&fleet.directory).unwrap();
-    let bench = Bench { agent, proxy, fleet };
+    let mut bench = Bench::begin(agent, proxy, fleet);
+
+    let held = bench.held();
+    wipe(&bench.fleet.directory);
+    // Nobody there lets the agent see whether it is the same.
+    bench.told(&[("DirectoryReachable", "Forbidden")]);
+    bench.corrects("west");
+    bench.restart();
+    bench.told(&[("DirectoryReachable", "Forbidden")]);
+    bench.mends_what_works_made();
+    bench.nothing_lost(&held);
+    put_back(&bench.fleet.directory);
+    relabel(&bench.fleet, "old", "one");
+    bench.back("wiped, and put back");
+    bench.nothing_lost(&held);
     bench.settled();
 
     let held = bench.held();

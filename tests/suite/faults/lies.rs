@@ -9,6 +9,9 @@ use serde_json::{Value, json};
 use crate::fleet::{CLUSTERS, OWN};
 use crate::policies::POLICIES;
 
+/// The Works of the replica [`OWN`].
+const WORKS: &str = "/apis/multicluster.x-k8s.io/v1alpha1/namespaces/muster-cluster-east/works";
+
 /// What is lied about: a collection of Muster's in the directory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Collection {
@@ -16,6 +19,8 @@ pub(crate) enum Collection {
     Entries,
     /// Policies.
     Policies,
+    /// Works of the replica.
+    Works,
 }
 
 /// How the agent gets its lists.
@@ -147,6 +152,7 @@ impl Collection {
         match self {
             Self::Entries => CLUSTERS,
             Self::Policies => POLICIES,
+            Self::Works => WORKS,
         }
     }
 
@@ -154,6 +160,14 @@ impl Collection {
         match self {
             Self::Entries => "Cluster",
             Self::Policies => "ClusterPolicy",
+            Self::Works => "Work",
+        }
+    }
+
+    fn api_version(self) -> &'static str {
+        match self {
+            Self::Entries | Self::Policies => "multicluster.coreos.com/v1",
+            Self::Works => "multicluster.x-k8s.io/v1alpha1",
         }
     }
 
@@ -198,15 +212,13 @@ pub(crate) fn listing(of: Collection, shown: Shown, mode: Mode, real: &Value) ->
     }
     let version = real["metadata"]["resourceVersion"].clone();
     if mode == Mode::Paged {
-        return list(of.kind(), API_VERSION, &version, &items);
+        return list(of.kind(), of.api_version(), &version, &items);
     }
     let mut events: Vec<Value> =
         items.into_iter().map(|object| json!({"type": "ADDED", "object": object})).collect();
-    events.push(end(of.kind(), API_VERSION, &version));
+    events.push(end(of.kind(), of.api_version(), &version));
     events.iter().fold(String::new(), |text, event| format!("{text}{event}\n"))
 }
-
-const API_VERSION: &str = "multicluster.coreos.com/v1";
 
 /// A page that is the last.
 fn list(kind: &str, api_version: &str, version: &Value, items: &[Value]) -> String {
@@ -238,7 +250,8 @@ fn reply(of: Collection, answer: Answer, name: &str, mode: Mode) -> Response<Byt
         }
         Answer::Absent => {
             let plural = of.path().rsplit('/').next();
-            let details = json!({"name": name, "group": "multicluster.coreos.com", "kind": plural});
+            let group = of.api_version().split('/').next();
+            let details = json!({"name": name, "group": group, "kind": plural});
             status(404, "NotFound", &details)
         }
         Answer::Patience => {
@@ -249,7 +262,7 @@ fn reply(of: Collection, answer: Answer, name: &str, mode: Mode) -> Response<Byt
         Answer::Html => ok("text/html", "<html><body>Welcome to the hotel's network</body></html>\n".into()),
         Answer::OtherGroup => empty(of.kind(), "cluster.x-k8s.io/v1beta1", "999999999"),
         Answer::OtherKind => empty("ConfigMap", "v1", "999999999"),
-        Answer::Unversioned => empty(of.kind(), API_VERSION, ""),
+        Answer::Unversioned => empty(of.kind(), of.api_version(), ""),
     }
 }
 

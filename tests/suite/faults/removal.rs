@@ -3,6 +3,7 @@
 use muster_tests::plane::ControlPlane;
 use serde_json::json;
 
+use super::works::{free, made_again};
 use super::{Bench, STATE, create, delete, relabel};
 use crate::fleet::{CLUSTERS, OWN, version};
 
@@ -24,7 +25,7 @@ fn apply_again(bench: &Bench, entries: &[&str]) {
 }
 
 /// What its owner does to let the replica take the directory as it is now.
-fn join_anew(bench: &Bench) {
+pub(super) fn join_anew(bench: &Bench) {
     bench.fleet.replica.api().delete(STATE).unwrap();
 }
 
@@ -130,14 +131,18 @@ fn the_execution_namespace_is_deleted_and_made_anew() {
     let refused = bench.fleet.directory.kubectl(&["delete", "namespace", &namespace]).unwrap();
     assert_ne!(refused.code, Some(0), "the admission policy lets it go");
     allow(&bench.fleet.directory, "namespace", &namespace);
-    bench.fleet.directory.kubectl_ok(&["delete", "namespace", &namespace]).unwrap();
+    bench.fleet.directory.kubectl_ok(&["delete", "namespace", &namespace, "--wait=false"]).unwrap();
     bench.told(&[("HeartbeatAccepted", "Forbidden")]);
     let before = bench.examinations();
     delete(&bench.fleet, "gone");
     bench.examined(before);
-    bench.corrects("west");
     bench.told(&[("MirrorInSync", "Pending")]);
-    bench.nothing_lost(&held);
+    free(&bench, &held);
+    bench.wait("the namespace to go", || {
+        let left = bench.fleet.directory.api().get(&format!("/api/v1/namespaces/{namespace}"));
+        left.map_or(Ok(()), |namespace| Err(namespace["status"].to_string()))
+    });
+    bench.mends_what_works_made();
     bench.fleet.enrol(OWN);
     bench.told(&[("DirectoryReachable", "BeingRemoved")]);
     bench.nothing_lost(&held);
@@ -145,4 +150,5 @@ fn the_execution_namespace_is_deleted_and_made_anew() {
     bench.back("execution namespace made anew and joined anew");
     bench.only(&held, &["gone"], &[]);
     bench.settled();
+    made_again(&bench, &held, &["gone"]);
 }

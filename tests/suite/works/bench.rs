@@ -62,7 +62,7 @@ const KINDS: [(&str, &str); 5] = [
 ];
 
 /// The objects of these resources in all namespaces that a Work made, with their UIDs: as `configmaps default/a`.
-pub(super) fn made(fleet: &Fleet) -> BTreeMap<String, String> {
+pub(crate) fn made(fleet: &Fleet) -> BTreeMap<String, String> {
     let mut made = BTreeMap::new();
     for (resource, group) in KINDS {
         let path = format!("{group}/{resource}?labelSelector=applyset.kubernetes.io/part-of");
