@@ -47,6 +47,8 @@ mod process;
 #[cfg(test)]
 mod proxy;
 #[cfg(test)]
+mod random;
+#[cfg(test)]
 mod renewal;
 #[cfg(test)]
 mod rotation;

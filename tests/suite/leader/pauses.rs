@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 
 use muster_tests::api::MERGE_PATCH;
 use muster_tests::proxy::Seen;
@@ -13,6 +13,7 @@ use serde_json::{Value, json};
 use super::{Party, SYSTEM, lease_duration, renews};
 use crate::fleet::{Fleet, until};
 use crate::policies::{LEDGERS, POLICIES, drop_policy, made, put_policy};
+use crate::random::Random;
 
 /// The shortest that the agent takes, in seconds: each takeover waits for it.
 const LEASE: &str = "3";
@@ -29,37 +30,6 @@ const EDITED: usize = 3;
 /// Longer than what is planned takes to be written.
 const QUIET: Duration = Duration::from_secs(3);
 
-/// Steele, Lea and Flood's splitmix64.
-struct Random(u64);
-
-impl Random {
-    /// Of `MUSTER_SEED` where that is set, else of the clock.
-    fn new() -> Self {
-        let clock = || u64::from(SystemTime::UNIX_EPOCH.elapsed().unwrap().subsec_nanos());
-        let seed = std::env::var("MUSTER_SEED").ok().and_then(|seed| seed.parse().ok());
-        let seed = seed.unwrap_or_else(clock);
-        println!("MUSTER_SEED={seed}");
-        Self(seed)
-    }
-
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ (z >> 31)
-    }
-
-    fn below(&mut self, limit: Duration) -> Duration {
-        let nanos = u64::try_from(limit.as_nanos()).unwrap();
-        Duration::from_nanos(self.next() % nanos)
-    }
-
-    fn one_of<'a>(&mut self, words: [&'a str; 3]) -> &'a str {
-        words[usize::try_from(self.next() % 3).unwrap()]
-    }
-}
-
 /// What a policy asks for: one namespace with a label, and one grant in it.
 #[derive(Clone, Debug, Default, PartialEq)]
 struct Wanted {
@@ -70,8 +40,8 @@ struct Wanted {
 
 impl Wanted {
     fn random(random: &mut Random, number: usize) -> Self {
-        let role = random.one_of(["view", "edit", "admin"]);
-        Self { label: format!("edit-{number}"), role, group: random.one_of(["red", "green", "blue"]) }
+        let role = random.one_of(&["view", "edit", "admin"]);
+        Self { label: format!("edit-{number}"), role, group: random.one_of(&["red", "green", "blue"]) }
     }
 
     fn spec(&self, policy: usize) -> Value {
@@ -203,7 +173,7 @@ fn contest(times: usize) {
     let duration = lease_duration(&fleet);
 
     let editing = AtomicBool::new(true);
-    let edits = Random(random.next());
+    let edits = random.another();
     let (number, wanted) = std::thread::scope(|scope| {
         let edited = scope.spawn(|| edit(&fleet, edits, &editing));
         let ends = Ends(&editing);

@@ -13,6 +13,7 @@ use self::gate::{Gate, Moment};
 use super::bench::{Bench, is_gone, made, settled, turnover};
 use super::{config_map, manifest, of_manifest, put_work, until_told, work, works};
 use crate::fleet::version;
+use crate::random::Random;
 use crate::trail;
 
 const CONFIG_MAPS: &str = "/api/v1/namespaces/default/configmaps";
@@ -99,25 +100,33 @@ struct Tally {
     kills: usize,
 }
 
-/// One act, in which the agent is killed at a write, if it comes to that.
-fn perform(bench: &mut Bench, name: &str, act: Act, moment: Moment, last: usize, tally: &mut Tally) {
+/// One act, in which the agent is killed at its writes of these numbers, one process after the other, if it comes to that.
+fn perform(bench: &mut Bench, name: &str, act: Act, moment: Moment, lasts: &[usize], tally: &mut Tally) {
     let before = made(&bench.fleet);
     let mark = trail::mark(&bench.fleet.replica);
+    let first = bench.agent.pid();
     let over = tally.writes.contains_key(&act);
-    let gate = Gate::new(bench, moment, if over { usize::MAX } else { last });
+    let lasts = if over { &[usize::MAX] } else { lasts };
+    let mut gate = Gate::new(bench, moment, lasts[0]);
     match act {
         Act::Make | Act::Change => drop(put_work(&bench.fleet, name, &json!(manifests(name, act)))),
         Act::Delete => drop(bench.fleet.directory.api().delete(&format!("{}/{name}", works())).unwrap()),
     }
-    let what = format!("{name} {act:?}, killed at write {last}, {moment:?}");
-    bench.until(&what, || if gate.has_killed() { Ok(()) } else { is_done(bench, name, act) });
-    let killed = gate.disarm();
-    bench.open();
-    if killed {
+    let what = format!("{name} {act:?}, killed at writes {lasts:?}, {moment:?}");
+    let mut rest = lasts[1..].iter();
+    loop {
+        bench.until(&what, || if gate.has_killed() { Ok(()) } else { is_done(bench, name, act) });
+        let killed = gate.disarm();
+        bench.open();
+        if !killed {
+            break;
+        }
         tally.kills += 1;
+        gate = Gate::ahead(bench, moment, rest.next().copied().unwrap_or(usize::MAX));
         bench.fleet.revive(&mut bench.agent);
-        bench.until(&format!("{what}: all as without it"), || is_done(bench, name, act));
-    } else if !over {
+        gate.aim(bench.agent.pid());
+    }
+    if bench.agent.pid() == first && !over {
         tally.writes.insert(act, gate.seen());
     }
     let turnover = turnover(&bench.fleet, mark);
@@ -148,7 +157,7 @@ fn lives(moment: Moment) {
         last += 1;
         assert!(last < 40, "no end of writes: {:?}", tally.writes);
         for act in ACTS {
-            perform(&mut bench, &format!("w{last}"), act, moment, last, &mut tally);
+            perform(&mut bench, &format!("w{last}"), act, moment, &[last], &mut tally);
         }
         let now = bench.api().get(THEIRS).unwrap();
         assert_eq!(version(&now), version(&theirs), "{now:#}");
@@ -164,6 +173,28 @@ fn a_process_that_is_killed_after_any_write_leaves_nothing_undone_or_done_twice(
 #[test]
 fn a_process_that_is_killed_before_the_answer_to_any_write_leaves_nothing_undone_or_done_twice() {
     lives(Moment::Unanswered);
+}
+
+/// How often the agent is killed twice in each act.
+const TWICE: usize = 4;
+
+#[test]
+fn a_process_that_is_killed_again_while_it_recovers_leaves_nothing_undone_or_done_twice() {
+    let mut bench = Bench::new();
+    let started = Instant::now();
+    let theirs = config_map("default", "theirs", "somebody's");
+    bench.api().create(CONFIG_MAPS, &theirs).unwrap();
+    let (mut random, mut tally) = (Random::new(), Tally::default());
+    for life in 0..TWICE {
+        for act in ACTS {
+            let moment = random.one_of(&[Moment::Answered, Moment::Unanswered]);
+            let lasts = [random.up_to(10), random.up_to(4), random.up_to(4)];
+            perform(&mut bench, &format!("w{life}"), act, moment, &lasts, &mut tally);
+            tally.writes.clear();
+        }
+    }
+    assert!(tally.kills > TWICE * ACTS.len(), "nobody was killed again");
+    saw(&format!("{} kills", tally.kills), started.elapsed());
 }
 
 #[test]

@@ -24,6 +24,8 @@ pub(crate) struct Gate(Arc<Mutex<State>>);
 
 struct State {
     pid: Option<Pid>,
+    /// The process is to be killed as soon as it is known.
+    is_due: bool,
     moment: Moment,
     /// The write that is the last one, from 1.
     last: usize,
@@ -37,6 +39,11 @@ impl Gate {
         Self::over(bench.agent.pid(), &[&bench.directory, &bench.replica], is_write, moment, last)
     }
 
+    /// The same, for a process of the bench that is still to be started.
+    pub(in crate::works) fn ahead(bench: &Bench, moment: Moment, last: usize) -> Self {
+        Self::before(&[&bench.directory, &bench.replica], is_write, moment, last)
+    }
+
     /// In front of a process, for the requests of which this is so, until the rules are cleared.
     pub(crate) fn over(
         pid: u32,
@@ -45,14 +52,34 @@ impl Gate {
         moment: Moment,
         last: usize,
     ) -> Self {
-        let pid = i32::try_from(pid).ok().and_then(Pid::from_raw);
-        let state = State { pid, moment, last, seen: 0, killed: false };
+        let gate = Self::before(proxies, is_write, moment, last);
+        gate.aim(pid);
+        gate
+    }
+
+    /// In front of a process that is still to be started.
+    pub(crate) fn before(
+        proxies: &[&Proxy],
+        is_write: fn(&Parts) -> bool,
+        moment: Moment,
+        last: usize,
+    ) -> Self {
+        let state = State { pid: None, is_due: false, moment, last, seen: 0, killed: false };
         let gate = Self(Arc::new(Mutex::new(state)));
         for proxy in proxies {
             let gate = gate.clone();
             proxy.add(Rule::on("", Action::choose(move |parts| gate.choose(parts))).when(is_write));
         }
         gate
+    }
+
+    /// This is the process.
+    pub(crate) fn aim(&self, pid: u32) {
+        let mut state = self.state();
+        state.pid = i32::try_from(pid).ok().and_then(Pid::from_raw);
+        if state.is_due {
+            state.kill();
+        }
     }
 
     /// Whether the agent was killed.
@@ -64,7 +91,7 @@ impl Gate {
     /// nobody from here on.
     pub(crate) fn disarm(&self) -> bool {
         let mut state = self.state();
-        state.pid = None;
+        (state.pid, state.is_due) = (None, false);
         state.killed
     }
 
@@ -99,8 +126,9 @@ impl Gate {
 
 impl State {
     fn kill(&mut self) {
-        if let Some(pid) = self.pid.take() {
-            self.killed = kill_process(pid, Signal::KILL).is_ok();
+        match self.pid.take() {
+            Some(pid) => self.killed = kill_process(pid, Signal::KILL).is_ok(),
+            None => self.is_due = true,
         }
     }
 }
