@@ -88,8 +88,14 @@ fn many_works_wait_and_a_word_lets_them_go() {
     }
     let hold = held(&bench, "ManyWorks");
     assert_eq!((&hold["works"], &hold["objects"]), (&json!(["w10", "w11", "w12"]), &json!(3)));
-    let told = until_told(&bench.fleet, &bench.agent, "w10", "Applied", "Deleting").to_string();
-    assert!(told.contains(&format!("multicluster.coreos.com/release={}", id(&hold))), "{told}");
+    bench.until("a Work to tell of it", || {
+        let told = work(&bench.fleet, "w10")["status"].to_string();
+        if told.contains(&format!("multicluster.coreos.com/release={}", id(&hold))) {
+            Ok(())
+        } else {
+            Err(told)
+        }
+    });
     quietly("the Event", || {
         let events = bench.api().get(EVENTS).map_err(|error| error.to_string())?;
         let about = |event: &&Value| {
