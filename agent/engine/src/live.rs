@@ -39,7 +39,7 @@ pub(crate) struct Live {
     /// The digest of the fields that the ledger records turned out to be out of date.
     pub(crate) reassured: bool,
     /// The mark with which it was to be made, where nobody heard what came of that.
-    tried: Option<Mark>,
+    tried: Option<Box<Mark>>,
     /// The mark with which it was last seen to be right.
     right: Option<Mark>,
 }
@@ -163,7 +163,7 @@ impl Live {
 
     /// It was to be made with this mark, and nobody heard what came of that.
     pub(crate) fn may_be_made(&mut self, mark: Mark) {
-        self.tried = Some(mark);
+        self.tried = Some(Box::new(mark));
         self.recognise();
     }
 
@@ -171,7 +171,7 @@ impl Live {
     fn recognise(&mut self) {
         if let Some(observed) = &self.observed
             && self.tried.is_some()
-            && self.tried == observed.mark
+            && self.tried.as_deref() == observed.mark.as_ref()
         {
             self.known = Some(Known { uid: observed.uid.clone(), fields: None, by: None });
             self.tried = None;

@@ -75,7 +75,7 @@ pub struct Policies {
     home: Option<Home>,
     views: BTreeMap<Kind, View>,
     bundles: BTreeMap<String, Bundle>,
-    slots: BTreeMap<Target, Live>,
+    slots: BTreeMap<Target, Box<Live>>, // boxed: half of what nodes of the map have room for is empty
     /// What the ledgers record as wanted, together.
     wanted: BTreeMap<Target, Wish>,
     /// What of it is not as it is wanted.

@@ -140,7 +140,7 @@ pub struct Works {
     failure: Option<(Failure, String)>,
     views: BTreeMap<Resource, Views>,
     bundles: BTreeMap<String, Bundle>,
-    slots: BTreeMap<Target, Live>,
+    slots: BTreeMap<Target, Box<Live>>, // boxed: half of what nodes of the map have room for is empty
     /// What is there and not ready.
     readiness: BTreeMap<Target, Readiness>,
     /// The values that Works ask for.

@@ -72,8 +72,9 @@ pub(super) fn spec(ledger: &Ledger) -> String {
     serde_json::to_string(&spec).unwrap_or_default()
 }
 
-/// What is written after the objects. The list is there also where it is empty: none means that it was lost.
-pub(super) fn status(ledger: &Ledger, applied: &BTreeMap<Target, Applied>) -> serde_json::Value {
+/// What is written after the objects, as JSON. The list is there also where it is empty: none means that it was lost. It is
+/// made as text, entry by entry: as a tree it would take many times the room.
+pub(super) fn status(ledger: &Ledger, applied: &BTreeMap<Target, Applied>) -> String {
     let places: HashMap<&Target, usize> = match &ledger.of {
         Of::Policy { .. } => {
             ledger.items.iter().enumerate().map(|(place, item)| (&item.target, place)).collect()
@@ -86,8 +87,15 @@ pub(super) fn status(ledger: &Ledger, applied: &BTreeMap<Target, Applied>) -> se
         let (uid, digest) = (uid.clone(), fields.clone());
         AppliedResource { ordinal, group, version, kind, resource, namespace, name, uid, digest }
     };
-    let applied: Vec<_> = applied.iter().map(entry).collect();
-    serde_json::json!({"appliedResources": applied})
+    let mut status = String::from(r#"{"appliedResources":["#);
+    for (place, applied) in applied.iter().map(entry).enumerate() {
+        if place > 0 {
+            status.push(',');
+        }
+        // It is made of strings and numbers: it cannot fail to be JSON.
+        status += &serde_json::to_string(&applied).unwrap_or_default();
+    }
+    status + "]}"
 }
 
 /// Most bytes of [`status`] as JSON, once all that is wanted is there.

@@ -12,7 +12,7 @@ use super::{Brief, Context, Works};
 use crate::era::Era;
 use crate::evidence::Ending;
 use crate::ledger::Phase;
-use crate::live::{Known, Live};
+use crate::live::Known;
 use crate::observed::Observed;
 use crate::plan::Step;
 use crate::protected;
@@ -322,7 +322,7 @@ impl Works {
         let slot = self.slots.get(target);
         let recorded = brief.applied.as_ref().is_none_or(|applied| applied.contains_key(target));
         let written = recorded || slot.is_some_and(|slot| slot.known.is_some());
-        if only_seen && !written && slot.is_none_or(Live::is_empty) {
+        if only_seen && !written && slot.is_none_or(|slot| slot.is_empty()) {
             return true;
         }
         // That no watch shows it says little: it may bear no label, or be the work of a write that nobody heard of.

@@ -103,9 +103,11 @@ impl Works {
         };
         let bundle = |work: &String| self.bundles.get(work);
         match task {
-            Task::Write { target, .. } => self.slots.get(target).filter(|slot| slot.pace.is_retry()).map(met),
+            Task::Write { target, .. } => {
+                self.slots.get(target).filter(|slot| slot.pace.is_retry()).map(|slot| met(slot))
+            }
             Task::Clear { target, .. } => {
-                self.slots.get(target).filter(|slot| slot.clearing.is_retry()).map(met)
+                self.slots.get(target).filter(|slot| slot.clearing.is_retry()).map(|slot| met(slot))
             }
             Task::Ledger { work } => bundle(work).filter(|it| it.keeper.is_retry()).map(|_| "ledger"),
             // These change nothing.
