@@ -27,8 +27,8 @@ enum Stop {
     Failed(CallError),
     /// A failure to tell of, after which nothing that was seen can be relied on.
     Void(CallError),
-    /// The server serves no history from where the watch was.
-    Expired,
+    /// The server serves no history from where the watch, or the listing, was.
+    Expired(CallError),
     /// The server does not stream listings.
     NoStreaming,
 }
@@ -36,7 +36,9 @@ enum Stop {
 impl From<CallError> for Stop {
     fn from(error: CallError) -> Self {
         match error {
-            CallError::Gone { .. } => Self::Expired,
+            gone @ CallError::Gone { .. } => Self::Expired(gone),
+            // What is served again may be something else.
+            unserved @ CallError::NotFound { .. } => Self::Void(unserved),
             other => Self::Failed(other),
         }
     }
@@ -126,15 +128,15 @@ impl Run {
                 self.paged = Some(link.epoch);
                 return true;
             }
-            Err(Stop::Expired) => {
-                self.resume = None;
-                Ended::Well
-            }
-            Err(stop @ (Stop::Failed(_) | Stop::Void(_))) => {
+            // As a watch ends on a busy server. A listing that does so has failed: the next one may do it again.
+            Err(Stop::Expired(_)) if self.resume.take().is_some() => Ended::Well,
+            Err(stop @ (Stop::Failed(_) | Stop::Void(_) | Stop::Expired(_))) => {
                 if matches!(stop, Stop::Void(_)) {
                     self.resume = None;
                 }
-                let (Stop::Failed(error) | Stop::Void(error)) = stop else { return false };
+                let (Stop::Failed(error) | Stop::Void(error) | Stop::Expired(error)) = stop else {
+                    return false;
+                };
                 if let CallError::Throttled { retry_after: Some(wait), .. } = error {
                     least = wait;
                 }

@@ -8,7 +8,7 @@ use tokio_util::sync::DropGuard;
 
 use super::*;
 use crate::client::ClientOptions;
-use crate::testing::{Ask, Feed, Server, cluster, clusters, reply, soon, status};
+use crate::testing::{Ask, Feed, Server, cluster, clusters, raw_reply, reply, soon, status};
 
 const CANARY: &str = "hunter2-canary";
 
@@ -179,6 +179,14 @@ async fn an_expired_version_means_a_new_listing() {
     rig.asked("from 10").await.answer(reply(410, &status(410, "Expired", &json!({}))));
     let feed = rig.list().await;
     drop(feed);
+    // In the midst of a listing: nobody knows when one will come to its end.
+    rig.asked("from 10").await.answer(reply(410, &status(410, "Expired", &json!({}))));
+    let feed = rig.asked("stream").await.feed();
+    feed.event("ADDED", &cluster("a", 3));
+    feed.event("ERROR", &status(410, "Expired", &json!({})));
+    rig.expect(&["init", "listed a@3", "failed gone"]).await;
+    let feed = rig.list().await;
+    drop(feed);
     // As a server that was restored from a backup may say it.
     let future = status(504, "Timeout", &json!({"causes": [{"reason": "ResourceVersionTooLarge"}]}));
     rig.asked("from 10").await.answer(reply(504, &future));
@@ -218,7 +226,7 @@ async fn a_server_that_does_not_stream_is_asked_for_pages_and_only_once_a_link()
     rig.asked("pages").await.answer(reply(410, &status(410, "Expired", &json!({}))));
     rig.asked("pages").await.answer(reply(200, &clusters(&[cluster("a", 3)], 12, Some("next"))));
     rig.asked("pages").await.answer(reply(500, &status(500, "InternalError", &json!({}))));
-    rig.expect(&["init", "listed a@3", "init", "listed a@3", "failed server"]).await;
+    rig.expect(&["init", "listed a@3", "failed gone", "init", "listed a@3", "failed server"]).await;
     let ask = rig.asked("pages").await;
     assert_eq!(ask.asked("continue"), None);
     // Another link may have another server.

@@ -140,7 +140,16 @@ async fn a_poll_lists_again_and_again_and_never_watches() {
     rig.asked("pages").await.answer(reply(200, &clusters(&[cluster("a", 3)], 30, Some("next"))));
     rig.asked("pages").await.answer(reply(410, &status(410, "Expired", &json!({}))));
     rig.asked("pages").await.answer(reply(200, &clusters(&[], 30, None)));
-    rig.expect(&["failed forbidden", "failed not_found", "init", "listed a@3", "init", "complete 30"]).await;
+    rig.expect(&[
+        "failed forbidden",
+        "failed not_found",
+        "init",
+        "listed a@3",
+        "failed gone",
+        "init",
+        "complete 30",
+    ])
+    .await;
     // Another link is listed at once.
     rig.links.send_replace(Some(link(rig.server.client(), 2)));
     rig.asked("pages").await.answer(reply(200, &clusters(&[], 40, None)));

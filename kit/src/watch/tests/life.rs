@@ -59,6 +59,15 @@ async fn in_another_era_nothing_is_resumed() {
 }
 
 #[tokio::test]
+async fn what_was_not_served_for_a_moment_is_listed_anew() {
+    let mut rig = Rig::start().await;
+    drop(rig.list().await);
+    rig.asked("from 10").await.answer(raw_reply(404, "404 page not found\n"));
+    rig.expect(&["failed not_found"]).await;
+    rig.list().await;
+}
+
+#[tokio::test]
 async fn a_server_that_asks_for_patience_gets_it() {
     let mut rig = Rig::start().await;
     let mut answer = reply(429, &status(429, "TooManyRequests", &json!({})));
