@@ -144,6 +144,8 @@ pub struct Elector {
     election: Election,
     links: watch::Receiver<Option<Link>>,
     claims: watch::Sender<Claim>,
+    /// How often the server was seen to be set back to an earlier state.
+    resets: watch::Sender<u32>,
 }
 
 impl Elector {
@@ -151,18 +153,19 @@ impl Elector {
     #[must_use]
     pub fn new(election: Election, links: watch::Receiver<Option<Link>>) -> (Self, watch::Receiver<Claim>) {
         let (claims, claim) = watch::channel(Claim::Unknown);
-        (Self { election, links, claims }, claim)
+        (Self { election, links, claims, resets: watch::channel(0).0 }, claim)
     }
 
     /// Contends until `cancel`, then releases the Lease if it is ours: whoever waits has it at once. End all work that
     /// needs the claim before cancelling.
     pub async fn run(self, cancel: CancellationToken) {
-        elector::run(self.election, self.links, self.claims, cancel).await;
+        elector::run(self.election, self.links, self.claims, self.resets, cancel).await;
     }
 
     /// Contends until `cancel`, and acts whenever the Lease is held. `act` ends soon after its token is cancelled, which
-    /// is when `cancel` is, or when another process acts; `wait` is polled in between. The Lease is released when all work
-    /// has ended.
+    /// is when `cancel` is, or when another process acts; `wait` is polled in between. Where the server was set back to an
+    /// earlier state, it ends too, and begins anew: a watch that goes on from a version which has not come yet shows
+    /// nothing, and what was read before is not so. The Lease is released when all work has ended.
     pub async fn lead<'a>(
         self,
         cancel: &CancellationToken,
@@ -172,6 +175,7 @@ impl Elector {
     ) {
         let identity = self.election.identity.clone();
         let mut claim = self.claims.subscribe();
+        let mut resets = self.resets.subscribe();
         let contending = CancellationToken::new();
         let released = contending.clone();
         let work = async {
@@ -188,16 +192,19 @@ impl Elector {
                 tracing::info!(identity, "this process acts");
                 leader.set(1);
                 let stop = cancel.child_token();
+                resets.mark_unchanged();
                 let acting = async {
                     act(stop.clone()).await;
                     stop.cancel();
                 };
                 let deposed = async {
                     let other = claim.wait_for(|claim| matches!(claim, Claim::Other { .. }));
-                    if stop.run_until_cancelled(other).await.is_some() {
-                        tracing::warn!("another process acts now");
-                        stop.cancel();
+                    tokio::select! {
+                        _ = other => tracing::warn!("another process acts now"),
+                        _ = resets.changed() => tracing::warn!("this process begins anew"),
+                        () = stop.cancelled() => {}
                     }
+                    stop.cancel();
                 };
                 futures::join!(acting, deposed);
                 leader.set(0);

@@ -35,7 +35,10 @@ struct State {
     election: Election,
     links: watch::Receiver<Option<Link>>,
     claims: watch::Sender<Claim>,
+    resets: watch::Sender<u32>,
     seen: Option<Seen>,
+    /// The last version of the Lease: a server counts up, as long as it is not set back.
+    version: u64,
     /// The object as it was last read; none where it is absent.
     lease: Option<Object>,
     /// Whether `lease` is as the server has it, as far as we know.
@@ -50,6 +53,7 @@ pub(super) async fn run(
     election: Election,
     links: watch::Receiver<Option<Link>>,
     claims: watch::Sender<Claim>,
+    resets: watch::Sender<u32>,
     cancel: CancellationToken,
 ) {
     let noticed = Arc::new(AtomicBool::new(false));
@@ -58,7 +62,9 @@ pub(super) async fn run(
         election,
         links,
         claims,
+        resets,
         seen: None,
+        version: 0,
         lease: None,
         fresh: false,
         noticed,
@@ -114,9 +120,14 @@ impl State {
             let Some(link) = link else { return };
             let led = self.claims.borrow().holds(now());
             let wait = match self.step(&link).await {
-                Ok(wait) => {
+                Ok(Some(wait)) => {
                     self.backoff = Backoff::default();
                     wait
+                }
+                // Somebody was faster. Look again, and less and less often.
+                Ok(None) => {
+                    self.fresh = false;
+                    self.pause()
                 }
                 Err(error) => {
                     self.fresh = false;
@@ -124,16 +135,21 @@ impl State {
                     if let Some(repeats) = self.fold.seen(error.category(), now()) {
                         tracing::warn!(%error, repeats, "unable to contend for the lease");
                     }
-                    let bounds = (RETRY.min(self.election.renew), self.election.renew);
-                    self.backoff.after(Ended::Badly, Duration::ZERO, Duration::MAX, bounds, fraction())
+                    self.pause()
                 }
             };
             sleep(wait).await;
         }
     }
 
-    /// One step; how long to wait before the next.
-    async fn step(&mut self, link: &Link) -> Result<Duration, CallError> {
+    /// How long to wait after what did not succeed.
+    fn pause(&mut self) -> Duration {
+        let bounds = (RETRY.min(self.election.renew), self.election.renew);
+        self.backoff.after(Ended::Badly, Duration::ZERO, Duration::MAX, bounds, fraction())
+    }
+
+    /// One step; how long to wait before the next. `None`: somebody wrote the Lease meanwhile.
+    async fn step(&mut self, link: &Link) -> Result<Option<Duration>, CallError> {
         // A claim that ran out may be another's by now: that is looked at, not tried.
         if !self.fresh || !self.claims.borrow().holds(now()) {
             self.read(link).await?;
@@ -147,7 +163,7 @@ impl State {
                 let holder = self.seen.as_ref().map(|seen| seen.record.holder.clone()).unwrap_or_default();
                 self.publish(Claim::Other { holder });
                 self.stand_by(until).await;
-                Ok(Duration::ZERO)
+                Ok(Some(Duration::ZERO))
             }
             Standing::Mine | Standing::Free => self.write(link, &standing).await,
         }
@@ -166,6 +182,14 @@ impl State {
 
     /// Takes note of the Lease. What is no Lease is as good as one that its last holder still has.
     fn observe(&mut self, lease: Object) {
+        // Not as by KEP-5504, where they are compared for order alone: what is no number says nothing.
+        if let Ok(version) = lease.meta.resource_version.parse() {
+            let before = std::mem::replace(&mut self.version, version);
+            if version < before {
+                tracing::warn!(before, version, "the API server was set back to an earlier state");
+                self.resets.send_modify(|resets| *resets += 1);
+            }
+        }
         match Record::of(&lease) {
             Ok(record) if self.seen.as_ref().is_some_and(|seen| seen.record == record) => {}
             Ok(record) => self.seen = Some(Seen { record, at: now() }),
@@ -175,7 +199,7 @@ impl State {
     }
 
     /// Renews or takes the Lease.
-    async fn write(&mut self, link: &Link, standing: &Standing) -> Result<Duration, CallError> {
+    async fn write(&mut self, link: &Link, standing: &Standing) -> Result<Option<Duration>, CallError> {
         let last = self.seen.as_ref().map(|seen| &seen.record);
         let time = Some(Timestamp::now());
         let record = Record {
@@ -198,17 +222,13 @@ impl State {
                 self.observe(lease);
                 let lasts = self.election.duration.saturating_sub(self.election.margin);
                 self.publish(Claim::Held { until: sent + lasts });
-                Ok(self.election.renew.saturating_sub(now() - sent))
+                Ok(Some(self.election.renew.saturating_sub(now() - sent)))
             }
-            // Somebody was faster. Look again, but not in a loop.
             Err(
                 CallError::Conflict { .. }
                 | CallError::AlreadyExists { .. }
                 | CallError::NotFound { named: true, .. },
-            ) => {
-                self.fresh = false;
-                Ok(RETRY.mul_f64(fraction()))
-            }
+            ) => Ok(None),
             Err(error) => Err(error),
         }
     }

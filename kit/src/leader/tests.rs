@@ -109,6 +109,34 @@ async fn a_release_is_taken_up_at_once_and_a_silent_holder_only_after_its_time()
     .await;
 }
 
+#[tokio::test]
+async fn whoever_acts_begins_anew_when_the_server_is_set_back() {
+    play(|server, leases| async move {
+        let (elector, _claim) = Elector::new(election("only"), Link::fixed(server.client()));
+        let (begun, mut begins) = watch::channel(0);
+        let (cancel, leader) = (CancellationToken::new(), IntGauge::new("leader", "leader").unwrap());
+        let ends = cancel.clone();
+        let acting = tokio::spawn(async move {
+            let act = |stop: CancellationToken| -> BoxFuture<'_, ()> {
+                begun.send_modify(|begun| *begun += 1);
+                Box::pin(async move { stop.cancelled().await })
+            };
+            elector.lead(&ends, &leader, || Box::pin(std::future::pending()), act).await;
+        });
+        soon("it to act", begins.wait_for(|begun| *begun == 1)).await.unwrap();
+        let backup = leases.with(|held| (held.version, held.lease.clone().unwrap()));
+        soon("renewals", leases.renewed()).await;
+        assert_eq!(*begins.borrow(), 1, "it goes on while the server counts up");
+        leases.with(|held| (held.version, held.lease) = (backup.0, Some(backup.1)));
+        soon("it to act anew", begins.wait_for(|begun| *begun == 2)).await.unwrap();
+        soon("renewals", leases.renewed()).await;
+        assert_eq!(*begins.borrow(), 2, "and goes on");
+        cancel.cancel();
+        soon("the end", acting).await.unwrap();
+    })
+    .await;
+}
+
 /// As by a renewal that is carried out, and whose answer nobody waits for any more.
 #[tokio::test]
 async fn a_lease_that_changed_unseen_is_released_too() {
@@ -138,6 +166,27 @@ async fn a_claim_that_cannot_be_renewed_runs_out_and_comes_back() {
         only.until("the server not to answer", |claim| *claim == Claim::Adrift).await;
         leases.with(|held| held.broken = false);
         only.leads().await;
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_lease_that_somebody_keeps_writing_is_tried_less_and_less_often() {
+    play(|server, leases| async move {
+        let [duration, renew, margin] = [12, 4, 2].map(Duration::from_secs);
+        let mut only = Candidate::with(&server, Election { duration, renew, margin, ..election("only") });
+        only.leads().await;
+        leases.with(|held| held.contested = true);
+        soon("the first attempt that is refused", async {
+            while leases.with(|held| held.refused) == 0 {
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+        })
+        .await;
+        tokio::time::sleep(Duration::from_secs(5)).await; // the time in which attempts are counted
+        let tried = leases.with(|held| held.refused);
+        println!("{tried} attempts in five seconds");
+        assert!(tried <= 12, "{tried}");
     })
     .await;
 }

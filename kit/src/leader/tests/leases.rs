@@ -24,6 +24,8 @@ pub(super) struct Held {
     pub(super) puts: usize,
     /// Writes that came too late.
     pub(super) refused: usize,
+    /// Somebody is always faster, if set.
+    pub(super) contested: bool,
     /// Answers nothing but errors, if set.
     pub(super) broken: bool,
     /// How many of them.
@@ -65,7 +67,10 @@ impl Leases {
                 held.refused += 1;
                 reply(409, &status(409, "AlreadyExists", &json!({})))
             }
-            ("PUT", true) if ask.json()["metadata"]["resourceVersion"] != json!(held.version.to_string()) => {
+            ("PUT", true)
+                if held.contested
+                    || ask.json()["metadata"]["resourceVersion"] != json!(held.version.to_string()) =>
+            {
                 held.refused += 1;
                 reply(409, &status(409, "Conflict", &json!({})))
             }
@@ -80,6 +85,14 @@ impl Leases {
 
     pub(super) fn with<T>(&self, act: impl FnOnce(&mut Held) -> T) -> T {
         act(&mut self.0.lock().unwrap())
+    }
+
+    /// Waits for more renewals.
+    pub(super) async fn renewed(&self) {
+        let puts = self.with(|held| held.puts);
+        while self.with(|held| held.puts) < puts + 3 {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
     }
 
     pub(super) fn holder(&self) -> String {
