@@ -72,6 +72,8 @@ pub struct Index {
     claim: watch::Receiver<Claim>,
     /// The end of the last claim under which this process could write.
     held: Option<Instant>,
+    /// Whether the replica does not even answer who may write.
+    adrift: bool,
     view: watch::Sender<View>,
     telling: Telling,
     /// What was said for the next process.
@@ -105,6 +107,7 @@ impl Index {
             pulse,
             claim,
             held: None,
+            adrift: false,
             view,
             telling,
             said: Heard::default(),
@@ -156,13 +159,18 @@ impl Index {
         }
     }
 
-    /// The claim under which this process writes was renewed, or ran out. One that ran out and is held again may have
-    /// kept writes from being tried.
+    /// The claim under which this process writes was renewed, or ran out, perhaps for want of the replica. One that ran
+    /// out and is held again may have kept writes from being tried.
     fn claimed(&mut self) {
-        let Claim::Held { until } = *self.claim.borrow_and_update() else { return };
+        let claim = self.claim.borrow_and_update().clone();
+        if claim == Claim::Adrift {
+            self.adrift = true;
+            self.take(Event::Adrift);
+        }
+        let Claim::Held { until } = claim else { return };
         let lapsed = self.held.is_some_and(|held| held <= Instant::now());
         self.held = Some(until);
-        if lapsed {
+        if std::mem::take(&mut self.adrift) || lapsed {
             self.take(Event::Admitted);
         }
     }

@@ -226,7 +226,11 @@ impl Engine {
             }
             Event::Done { plan, outcomes } => self.done(plan, outcomes, now, &mut plans),
             Event::Heartbeat(outcome) => self.beaten(outcome, now),
-            Event::Admitted => self.resume(),
+            Event::Adrift => self.state.adrift = true,
+            Event::Admitted => {
+                self.state.adrift = false;
+                self.resume();
+            }
             Event::Tick => {}
         }
         self.due(now, &mut plans);

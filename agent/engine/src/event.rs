@@ -102,6 +102,8 @@ pub enum Event {
     },
     /// What became of the last heartbeat.
     Heartbeat(Heartbeat),
+    /// The API server of the replica did not answer for so long that nobody can tell who may write there.
+    Adrift,
     /// This process may write again, after a time when it might not.
     Admitted,
     /// Time passed.

@@ -89,12 +89,6 @@ impl Pace {
         self.retry_at = until;
     }
 
-    /// Whether somebody else keeps changing what is put right: there are pauses in between by now.
-    #[must_use]
-    pub fn is_braked(&self) -> bool {
-        self.corrections >= FREE_CORRECTIONS
-    }
-
     /// How many attempts failed since the last that succeeded.
     #[must_use]
     pub fn failures(&self) -> u32 {

@@ -14,6 +14,9 @@ use crate::failure::Failure;
 pub(crate) struct State {
     pub(crate) closed: Option<Problem<DirectoryReachable>>,
     pub(crate) replica: Health,
+    /// Whether the replica does not even answer who may write there. Its watches may say nothing of that for long: a
+    /// stream is not dead as long as it trickles.
+    pub(crate) adrift: bool,
     pub(crate) credential: Option<(Option<Problem<CredentialsValid>>, Option<Timestamp>)>,
     pub(crate) corrected: u64,
     /// Why the last examination proved nothing.
@@ -32,6 +35,7 @@ impl State {
         Self {
             closed: None,
             replica: Health::default(),
+            adrift: false,
             credential: None,
             corrected: 0,
             doubt: None,

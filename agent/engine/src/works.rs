@@ -20,13 +20,14 @@
 //! - `fights`: who keeps changing what is written; `figures`: what is counted;
 //! - `kept`: what the ledgers say; `safe`: what is known of the values of Secrets beside one; `values`: what is to be done
 //!   about them;
-//! - `clear`: what becomes of what is wanted no more, `versions` where its version is not served any more; `beside`: whether another Work may want it; `heritage`: what another
-//!   Work of the name takes over;
+//! - `clear`: what becomes of what is wanted no more, `versions` where its version is not served any more; `beside`:
+//!   whether another Work may want it; `heritage`: what another Work of the name takes over;
 //! - `leaving`: what ends with the replica's own entry, `inside`: what lies in what goes then;
 //! - `judging`: which deletions wait for somebody's word, `holding`: what they keep, `holds`: what is known of them;
 //!   `sight`: when the directory was last heard;
 //! - `wakes`: what was refused and is tried again when something changes, `rounds` when;
-//! - `outcome`: what came of it; `status`: what people are told, `remains` of what is to go.
+//! - `outcome`: what came of it; `status`: what people are told, `remains` of what is to go; `upstream`: how
+//!   that is written, and who undoes it.
 
 mod beside;
 mod brief;
@@ -63,6 +64,7 @@ mod sight;
 mod status;
 mod turns;
 mod unwatched;
+mod upstream;
 mod values;
 mod versions;
 mod views;
@@ -244,7 +246,7 @@ impl Works {
             self.turns.push(&meta.uid);
         }
         if news {
-            bundle.upstream.pace.hurry();
+            bundle.upstream.hurry();
             bundle.keeper.renew();
             if bundle.is_unread() {
                 self.incomplete.insert(meta.uid.clone());

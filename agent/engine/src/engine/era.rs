@@ -11,6 +11,11 @@ use crate::failure::Failure;
 use crate::memory::{Departed, Memory};
 use crate::time::Now;
 
+/// Whether the owner of the replica had it leave, and not the directory.
+fn by_owner(departure: &Departure) -> bool {
+    *departure.why() == Departed::OwnerLeft
+}
+
 impl Engine {
     /// The era of the directory. One that is about to be kept durably has begun.
     pub(super) fn era(&self, memory: Option<&Memory>) -> Era {
@@ -47,14 +52,12 @@ impl Engine {
     /// the replica's owner is no matter of the directory's.
     #[must_use]
     pub fn spares(&self) -> bool {
-        let owner_left = |departure: &Departure| *departure.why() == Departed::OwnerLeft;
-        self.is_set_back() && !self.departure.as_ref().is_some_and(owner_left)
+        self.is_set_back() && !self.departure.as_ref().is_some_and(by_owner)
     }
 
     /// Whether nothing is to be done: the replica left the directory, as that said, and it may never have said so by now.
     pub(super) fn rests(&self) -> bool {
-        let owner_left = |departure: &Departure| *departure.why() == Departed::OwnerLeft;
-        let by_entry = self.departure.as_ref().is_some_and(|departure| !owner_left(departure));
+        let by_entry = self.departure.as_ref().is_some_and(|departure| !by_owner(departure));
         by_entry && (self.is_set_back() || self.is_unsure())
     }
 

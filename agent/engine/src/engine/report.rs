@@ -8,7 +8,7 @@ use muster_api::conditions::{
 };
 
 use super::{Engine, Seen};
-use crate::directory::{self, Health};
+use crate::directory;
 use crate::event::{Heartbeat, Problem, Session};
 use crate::evidence;
 use crate::failure::Failure;
@@ -21,6 +21,8 @@ use crate::time::Now;
 const NAMED: usize = 5;
 /// What is said while the owner of the replica wants nothing to be written.
 const PAUSED: &str = "the owner of this cluster paused the agent by an annotation of the local report";
+/// What is said while the replica does not answer who leads.
+const ADRIFT: &str = "the API server of this cluster did not answer in time for the agent's Lease to be renewed: nothing is written";
 /// What is said until the local report was read.
 const UNHEARD: &str =
     "the local report, by which the owner of this cluster may pause the agent, is still to be read";
@@ -45,7 +47,7 @@ impl Engine {
             let (reason, message) = entry_present(session, own.seen.as_ref());
             conditions.push(Condition::new(reason, message, at));
         }
-        if let Some((reason, message)) = replica_reachable(&state.replica) {
+        if let Some((reason, message)) = replica_reachable(state) {
             conditions.push(Condition::new(reason, message, at));
         }
         if let Some((problem, _)) = &state.credential {
@@ -285,9 +287,10 @@ fn entry_present(session: &Session, seen: Option<&Seen>) -> (EntryPresent, Strin
     }
 }
 
-fn replica_reachable(health: &Health) -> Option<(ReplicaReachable, String)> {
-    match health.news() {
+fn replica_reachable(state: &State) -> Option<(ReplicaReachable, String)> {
+    match state.replica.news() {
         Some((_, message)) => Some((ReplicaReachable::Unreachable, message.clone())),
-        None => health.ever().then(|| (ReplicaReachable::Reachable, String::new())),
+        None if state.adrift => Some((ReplicaReachable::Unreachable, ADRIFT.to_owned())),
+        None => state.replica.ever().then(|| (ReplicaReachable::Reachable, String::new())),
     }
 }

@@ -1,6 +1,9 @@
 use std::sync::Arc;
 
+use muster_api::resource::CONFIG_MAPS;
+
 use super::*;
+use crate::entry::Held;
 use crate::ledger::Phase;
 use crate::mark::Maker;
 use crate::pin::Found;
@@ -135,7 +138,7 @@ fn departing() -> Findings {
     let own = r#"{"metadata":{"name":"own","uid":"own-uid","resourceVersion":"9","deletionTimestamp":"2026-01-01T00:00:00Z"},"spec":{"deregistration":"Delete"}}"#;
     let raw = serde_json::value::RawValue::from_string(own.to_owned()).unwrap();
     let own_entry = Reading::Found(Box::new(Object::parse(raw).unwrap()));
-    Findings { own_entry, works: vec![("app".into(), entry("app", "app-uid", "{}", false))], ..findings() }
+    Findings { own_entry, works: vec![("app".into(), asks_for("app-uid", 2, &[]))], ..findings() }
 }
 
 #[test]
@@ -167,12 +170,12 @@ fn a_departure_is_judged_in_a_word() {
     }
 }
 
-#[test]
-fn a_work_ends_with_an_entry_that_says_so_still() {
-    let brief = Brief {
+/// What is recorded of the Work `app`.
+fn brief() -> Brief {
+    Brief {
         work: Maker { name: "app".into(), uid: "app-uid".into() },
         namespace: "muster-cluster-own".into(),
-        generation: 0,
+        generation: 2,
         era: 0,
         resource_version: "1".into(),
         directory: "d".into(),
@@ -185,7 +188,80 @@ fn a_work_ends_with_an_entry_that_says_so_still() {
         left: [].into(),
         departure: None,
         applied: None,
+    }
+}
+
+fn config_map(name: &str) -> Target {
+    Target { resource: CONFIG_MAPS, namespace: Some("web".into()), name: name.into() }
+}
+
+/// The Work `app` in this generation, which asks for these config maps.
+fn asks_for(uid: &str, generation: i64, names: &[&str]) -> Reading<Box<Object>> {
+    let manifests = names.iter().map(|name| {
+        serde_json::json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"namespace": "web", "name": name}})
+    });
+    let work = serde_json::json!({
+        "metadata": {"name": "app", "namespace": "muster-cluster-own", "uid": uid, "resourceVersion": "9",
+            "generation": generation},
+        "spec": {"workload": {"manifests": manifests.collect::<Vec<_>>()}},
+    });
+    let raw = serde_json::value::RawValue::from_string(work.to_string()).unwrap();
+    Reading::Found(Box::new(Object::parse(raw).unwrap()))
+}
+
+#[test]
+fn a_work_ends_where_it_was_seen_to_go_and_drops_what_it_does_not_ask_for() {
+    let brief = Brief { left: ["a", "b"].map(|name| (config_map(name), Arc::default())).into(), ..brief() };
+    let verdict = |work, tombstone| {
+        let findings = Findings { works: vec![("app".into(), work)], ..findings() };
+        findings.judge_work(&pin(), &brief, tombstone)
     };
+    let unproven = |verdict: WorkVerdict| assert!(matches!(verdict, WorkVerdict::Unproven(_)), "{verdict:?}");
+    let covered = |verdict: WorkVerdict| {
+        let WorkVerdict::Ended(ending) = verdict else { panic!("{verdict:?}") };
+        ["a", "b"].map(|name| ending.covers(&brief, &config_map(name)))
+    };
+    assert_eq!(verdict(asks_for("app-uid", 2, &["b", "a"]), false), WorkVerdict::Stands);
+    assert_eq!(covered(verdict(asks_for("app-uid", 3, &["b"]), false)), [true, false]);
+    for work in [Reading::Absent, asks_for("another", 1, &[])] {
+        unproven(verdict(work.clone(), false));
+        assert_eq!(covered(verdict(work, true)), [true, true]);
+    }
+    unproven(verdict(Reading::Unreadable("no".into()), true));
+    unproven(verdict(asks_for("app-uid", 1, &["b"]), false));
+    unproven(verdict(asks_for("app-uid", 3, &["b", ""]), false));
+
+    let elsewhere = Brief { directory: "another".into(), ..brief.clone() };
+    let findings = Findings { works: vec![("app".into(), Reading::Absent)], ..findings() };
+    unproven(findings.judge_work(&pin(), &elsewhere, true));
+}
+
+#[test]
+fn a_copy_goes_where_it_is_one_from_this_directory() {
+    for (origin, goes) in [("d/west-uid", true), ("another/west-uid", false)] {
+        let text = format!(
+            r#"{{"metadata":{{"name":"west","uid":"copy","resourceVersion":"1","annotations":{{"{}":"{origin}"}}}}}}"#,
+            muster_api::marks::COPIED_FROM
+        );
+        let raw = serde_json::value::RawValue::from_string(text).unwrap();
+        let held = Held::read(&Object::parse(raw).unwrap()).unwrap();
+        let Verdict::Delete(confirmed) = judge(&findings()) else { panic!("not confirmed") };
+        assert_eq!(confirmed.permits(&held).is_some(), goes, "{origin}");
+    }
+}
+
+#[test]
+fn an_own_entry_that_is_there_or_was_made_anew_has_not_gone() {
+    for own_entry in [entry("own", "own-uid", "{}", false), entry("own", "another", "{}", true)] {
+        let findings = Findings { own_entry, ..findings() };
+        let judged = findings.judge_departure(&pin(), Deregistration::Keep);
+        assert!(matches!(judged, Err(Doubt::OwnEntry(_))), "{judged:?}");
+    }
+}
+
+#[test]
+fn a_work_ends_with_an_entry_that_says_so_still() {
+    let brief = brief();
     let verdict = |findings: Findings| findings.judge_leaving(&pin(), &brief, false, true);
     assert!(matches!(verdict(departing()), LeaveVerdict::Ends(_)), "{:?}", verdict(departing()));
     let keeps = || Findings { own_entry: entry("own", "own-uid", "{}", true), ..departing() };

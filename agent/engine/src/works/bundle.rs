@@ -14,10 +14,10 @@ use super::looks::Look;
 use super::objects::State;
 use super::safe::Safe;
 use super::seen::{Lost, Seen};
+use super::upstream::Upstream;
 use crate::applyset;
 use crate::era::{Course, Era};
 use crate::evidence::Ending;
-use crate::failure::Failure;
 use crate::item::Item;
 use crate::keeper::Keeper;
 use crate::ledger::Phase;
@@ -108,19 +108,6 @@ pub(super) enum Progress {
     /// Something is about to be done.
     #[default]
     Moves,
-}
-
-/// What is under way about the Work in the directory.
-#[derive(Debug, Default)]
-pub(super) struct Upstream {
-    pub(super) busy: bool,
-    pub(super) failure: Option<(Failure, String)>,
-    pub(super) pace: Pace,
-    /// The fortune of what somebody else keeps undoing: a finalizer, or a status.
-    pub(super) fights: Pace,
-    /// Whether the finalizer was set, and what the last status said.
-    pub(super) finalized: bool,
-    pub(super) said: Option<u64>,
 }
 
 /// What a Work asks for, with the kinds that the replica serves.

@@ -115,6 +115,7 @@ impl Works {
             {
                 self.work_due(&uid, &home, context, &mut steps);
                 self.settle_sight(&uid, context);
+                self.note_quarrel(&uid, context.now);
                 self.note(&uid);
                 self.note_awaited(&uid);
                 self.note_standing(&uid);
@@ -254,9 +255,9 @@ impl Works {
             return;
         }
         let again = add && bundle.upstream.finalized;
-        let due =
-            bundle.upstream.pace.due(false, salt(uid)).max(bundle.upstream.fights.due(again, salt(uid)));
+        let due = bundle.upstream.due(again, salt(uid));
         if due > context.now {
+            self.undone(uid, again);
             return self.later(due, uid);
         }
         if self.is_full() {
@@ -277,7 +278,7 @@ impl Works {
             bundle.upstream.busy = true;
             bundle.upstream.finalized |= add;
             if again {
-                bundle.upstream.fights.corrected(context.now);
+                bundle.upstream.quarrel.pace.corrected(context.now);
             }
         }
         self.act(Task::Finalize { work: uid.to_owned() }, step, steps);

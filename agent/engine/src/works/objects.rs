@@ -33,7 +33,7 @@ pub(super) enum State {
     Later(Duration),
     /// It waits for something else of the same Work.
     Waits(String),
-    /// Its definition is there, or about to be, and the kind is not served yet.
+    /// Its definition is there, or about to be, and the kind is not served yet; or it was, and is not any more.
     Unserved(String),
     /// It waits for the kind to be served: the replica is to be asked.
     Undiscovered,
@@ -140,6 +140,14 @@ impl Works {
             }
             return self.next(wanted, &mark, now);
         };
+        if self.is_unserved(target) {
+            let kind = &target.resource;
+            return State::Unserved(format!(
+                "it waits for {} {} to be served again",
+                kind.full_name(),
+                kind.version
+            ));
+        }
         if observed.deleting {
             return State::Terminating;
         }

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use muster_api::Resource;
+
 use super::Works;
 use super::brief::{Brief, Wanted};
 use super::bundle::{Bundle, Demand};
@@ -65,7 +67,8 @@ impl Works {
             Task::Ledger { work } => self.ledger_done(&work, outcome, now),
             Task::Recall { work } => self.recalled(&work, outcome, now),
             Task::Values { work } => self.values_done(&work, outcome, now),
-            Task::Finalize { work } | Task::Report { work } => self.finalized(&work, outcome, now),
+            Task::Finalize { work } => self.written_upstream(&work, true, outcome, now),
+            Task::Report { work } => self.written_upstream(&work, false, outcome, now),
             Task::Discover(version) => self.discovered(&version, outcome, now),
         }
         corrected
@@ -90,8 +93,12 @@ impl Works {
         let unserved = self.confirm_unserved(target, &outcome, now);
         let elsewhere =
             matches!(&outcome, StepOutcome::Served(Some(served)) if self.seek_elsewhere(target, served));
+        // Its definition is there, and it is served in no version, as while the definition ends.
+        let own = |other: &Resource| other.version == target.resource.version;
+        let ends =
+            matches!(&outcome, StepOutcome::Served(Some(served)) if !elsewhere && !served.iter().any(own));
         let nonces = &self.nonces;
-        let failed = matches!(outcome, StepOutcome::Failed(..));
+        let failed = ends || matches!(outcome, StepOutcome::Failed(..));
         let slot = self.slots.entry(target.clone()).or_default();
         // Whether it says anything new to who waits for the name to be free.
         let news = slot.observed.is_some() || slot.foreign || slot.clearing.failures() > 0;
@@ -142,6 +149,7 @@ impl Works {
                 Err(due) => slot.clearing.wait(due),
             },
             StepOutcome::Served(Some(_)) if elsewhere => slot.failure = None,
+            StepOutcome::Served(Some(_)) if ends => slot.clearing.failed(now, salt(target)),
             StepOutcome::Served(Some(_)) => {
                 slot.failure = None;
                 slot.clearing.failed(now, salt(target));
@@ -250,32 +258,6 @@ impl Works {
                 bundle.keeper.failed(failure, message, now, salt(work));
             }
             _ => bundle.reading_pace.failed(now, salt(work)), // the watch tells that it is gone
-        }
-    }
-
-    fn finalized(&mut self, work: &str, outcome: StepOutcome, now: Duration) {
-        let era = self.era();
-        let Some(bundle) = self.bundles.get_mut(work) else { return };
-        bundle.upstream.busy = false;
-        self.turns.push(work);
-        match outcome {
-            StepOutcome::Written(object) => {
-                bundle.upstream.failure = None;
-                bundle.upstream.pace.succeeded();
-                // Where the watch was faster, it may have told already that it is gone.
-                if bundle.lost.is_none() {
-                    bundle.show(&object, era);
-                }
-            }
-            outcome => {
-                bundle.upstream.failure = match outcome {
-                    StepOutcome::Failed(failure, message) => Some((failure, message)),
-                    _ => None, // it is gone: the watch says how it went
-                };
-                bundle.upstream.pace.failed(now, salt(work));
-                let due = bundle.upstream.pace.due(false, salt(work));
-                self.later(due, work);
-            }
         }
     }
 

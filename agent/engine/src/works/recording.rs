@@ -318,8 +318,8 @@ impl Works {
                     reassured |= wanted.is_some() && slot.reassured || wanted.is_some_and(reports) && stale;
                     applied.insert(target.clone(), Applied { uid: observed.uid.clone(), fields });
                 }
-                // Nobody could tell yet how it stands.
-                None if slot.known.is_some() && self.is_unread(target) => {
+                // Nobody could tell yet how it stands, or can tell any more.
+                None if slot.known.is_some() && (self.is_unread(target) || self.is_unserved(target)) => {
                     applied.extend(recorded(target).map(|it| (target.clone(), it.clone())));
                 }
                 // Somebody deleted it, and it is left so.

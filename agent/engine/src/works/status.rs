@@ -62,9 +62,9 @@ impl Works {
         let bare = compose(seen.generation, &objects, overall.as_ref(), None, Timestamp::UNIX_EPOCH);
         let said = salt(serde_json::to_string(&bare).unwrap_or_default());
         let again = bundle.upstream.said == Some(said);
-        let due =
-            bundle.upstream.pace.due(false, salt(uid)).max(bundle.upstream.fights.due(again, salt(uid)));
+        let due = bundle.upstream.due(again, salt(uid));
         if due > context.now {
+            self.undone(uid, again);
             return self.later(due, uid);
         }
         if self.is_full() {
@@ -77,7 +77,7 @@ impl Works {
             bundle.upstream.busy = true;
             bundle.upstream.said = Some(said);
             if again {
-                bundle.upstream.fights.corrected(context.now);
+                bundle.upstream.quarrel.pace.corrected(context.now);
             }
         }
         self.act(Task::Report { work: uid.to_owned() }, Step::Report { name, version, status: text }, steps);
@@ -125,8 +125,11 @@ impl Works {
                     "the record of {name} was changed or removed by hand, and is not put back yet"
                 ));
             }
-            let fought = bundle.upstream.fights.is_braked();
-            fought.then(|| format!("somebody keeps changing the finalizers or the status of {name}"))
+            bundle
+                .upstream
+                .quarrel
+                .told
+                .then(|| format!("somebody keeps changing the finalizers or the status of {name}"))
         })
     }
 
@@ -134,7 +137,7 @@ impl Works {
     pub(super) fn note(&mut self, uid: &str) {
         let whole = self.bundles.get(uid).is_none_or(|bundle| {
             let sound = bundle.error.is_none() && bundle.flaws.is_empty() && bundle.states.is_empty();
-            let sound = sound && !bundle.is_altered() && !bundle.upstream.fights.is_braked();
+            let sound = sound && !bundle.is_altered() && !bundle.upstream.quarrel.told;
             let kept = bundle.demand.is_none() && bundle.safe.failure().is_none();
             let settled = bundle.ledger().is_some() && kept && !bundle.is_deleting();
             sound && !bundle.is_unread() && (settled || bundle.is_only_planned())
@@ -235,6 +238,9 @@ impl Works {
                 }
             },
             available: match seen {
+                Some(_) if matches!(state, State::Unserved(_)) => {
+                    Aspect::new(manifest::Available::Unknown, "its kind is not served")
+                }
                 Some(_) => self
                     .readiness
                     .get(&wanted.target)

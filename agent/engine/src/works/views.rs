@@ -31,6 +31,8 @@ struct View {
     listing: Listing,
     shown: BTreeSet<Target>,
     failure: Option<(Failure, String)>,
+    /// Whether the replica said that it does not serve the kind, and shows nothing of it since.
+    unserved: bool,
     /// It is a listing now and then, and no watch.
     paced: bool,
 }
@@ -85,9 +87,15 @@ impl Works {
         let view = self.views.entry(resource.clone()).or_default().make(namespace);
         match change {
             Change::Failed(failure, message) => {
+                let before = view.unserved;
+                match failure {
+                    Failure::NotServed => view.unserved = true,
+                    Failure::Forbidden => view.unserved = false, // it is looked at from here on
+                    _ => {}                                      // what is served again may take its time
+                }
                 view.failure = Some((failure, message));
-                if view.is_blind() {
-                    self.stir_kind(resource, namespace); // it is looked at from here on
+                if view.is_blind() || view.unserved != before {
+                    self.stir_kind(resource, namespace);
                 }
                 return;
             }
@@ -131,6 +139,9 @@ impl Works {
             && !view.listing.is_under_way()
         {
             view.failure = None;
+            if std::mem::take(&mut view.unserved) {
+                self.stir_kind(resource, namespace);
+            }
         }
     }
 
@@ -246,6 +257,13 @@ impl Works {
     /// Whether an object that is not shown is not there.
     pub(super) fn sees(&self, target: &Target) -> bool {
         self.views_of(target).any(|view| view.listing.is_complete())
+    }
+
+    /// Whether the replica does not serve the kind of an object that was shown: nobody can tell what became of it. One
+    /// view that shows it well tells more than another that failed, and may not be wanted any more.
+    pub(super) fn is_unserved(&self, target: &Target) -> bool {
+        let shows = |view: &View| view.listing.is_complete() && view.failure.is_none();
+        self.views_of(target).any(|view| view.unserved) && !self.views_of(target).any(shows)
     }
 
     /// Whether no account may see what there is of a kind where an object is.

@@ -257,6 +257,16 @@ fn what_a_process_might_not_write_is_written_as_soon_as_it_may() {
     assert_eq!(world.written()[0], "create RoleBinding web/p-view");
 }
 
+#[test]
+fn a_replica_that_does_not_say_who_leads_is_told_to_be_out_of_reach_until_it_does() {
+    let mut world = PolicyWorld::in_step(&[]);
+    assert_eq!(world.reason("ReplicaReachable"), "Reachable");
+    world.send(Event::Adrift);
+    assert_eq!(world.reason("ReplicaReachable"), "Unreachable");
+    world.send(Event::Admitted);
+    assert_eq!(world.reason("ReplicaReachable"), "Reachable");
+}
+
 /// What an event costs does not grow with what there is: else this takes minutes.
 #[test]
 fn a_thousand_grants_are_made_and_taken_back_with_one_write_each() {

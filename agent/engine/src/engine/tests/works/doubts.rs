@@ -4,6 +4,7 @@ use muster_api::Resource;
 
 use super::super::landmark;
 use super::*;
+use crate::event::{Change, Event};
 use crate::pin::{Found, Reading};
 use crate::plan::Step;
 
@@ -26,6 +27,13 @@ const DOUBTS: [(&str, Act, Act); 9] = [
     ("reads fail", |world| world.unreadable = true, |world| world.unreadable = false),
     ("there is no session", WorkWorld::disconnect, WorkWorld::connect),
 ];
+
+/// Why a manifest of the Work `app` is applied, or is not.
+fn reason(world: &WorkWorld, ordinal: usize) -> String {
+    let conditions = &world.works["app"]["status"]["manifestConditions"][ordinal]["conditions"];
+    let applied = conditions.as_array().into_iter().flatten().find(|told| told["type"] == "Applied");
+    applied.map(|told| told["reason"].as_str().unwrap_or_default().to_owned()).unwrap_or_default()
+}
 
 fn going(uid: &str) -> Reading {
     Reading::Found(Found { uid: uid.into(), deleting: true })
@@ -198,6 +206,61 @@ fn a_kind_that_is_not_served_any_more_takes_nothing_away() {
     world.tick(120);
     assert_eq!(world.gone(), [""; 0]);
     assert!(world.there().contains(&"Widget web/one".to_owned()));
+}
+
+#[test]
+fn of_a_kind_that_is_not_served_any_more_nobody_says_that_it_is_applied() {
+    let mut world = WorkWorld::in_step(&[("kinds", &[definition()])]);
+    world.work("app", &[widget("web", "one"), config("a")]);
+    world.tick(1);
+    world.forget();
+    let widgets = world.served.iter().find(|resource| resource.kind == "Widget").unwrap().clone();
+    let uid = |world: &WorkWorld| world.objects[&world.find("Widget web/one")]["metadata"]["uid"].clone();
+    let before = uid(&world);
+    world.served.remove(&widgets);
+    let message = "404 page not found".to_owned();
+    let change = Change::Failed(crate::Failure::NotServed, message);
+    world.send(Event::Objects { resource: widgets.clone(), namespace: None, change });
+    world.tick(1);
+    assert_eq!([reason(&world, 0), reason(&world, 1)], ["Waiting", "Applied"]);
+    // A server that begins to serve it again has nothing to show at first.
+    let change = Change::Failed(crate::Failure::Unavailable, "storage is (re)initializing".into());
+    world.send(Event::Objects { resource: widgets.clone(), namespace: None, change });
+    world.tick(1);
+    assert_eq!(reason(&world, 0), "Waiting");
+    // It was away for a moment: what is there is as it was.
+    world.served.insert(widgets.clone());
+    world.send(Event::Objects { resource: widgets, namespace: None, change: Change::Alive });
+    world.tick(60);
+    assert_eq!(reason(&world, 0), "Applied");
+    assert_eq!((uid(&world), world.written()), (before, Vec::new()));
+}
+
+#[test]
+fn a_definition_that_does_not_end_is_asked_about_ever_more_rarely() {
+    let mut world = WorkWorld::in_step(&[("kinds", &[definition()])]);
+    world.work("app", &[widget("web", "one"), config("a")]);
+    world.tick(1);
+    let widgets = world.served.iter().find(|resource| resource.kind == "Widget").unwrap().clone();
+    world.served.remove(&widgets);
+    let change = Change::Failed(crate::Failure::NotServed, "404".into());
+    world.send(Event::Objects { resource: widgets.clone(), namespace: None, change });
+    world.tick(1);
+    world.delete_work("app");
+    world.tick(3);
+    let before = world.reads.len();
+    let version = world.works["app"]["metadata"]["resourceVersion"].clone();
+    world.tick(300);
+    let asked = world.reads.len() - before;
+    assert!((4..20).contains(&asked), "{asked} questions in five minutes");
+    assert_eq!(world.works["app"]["metadata"]["resourceVersion"], version, "the status says the same");
+    assert!(world.there().contains(&"Widget web/one".to_owned()));
+    // It is served again after all.
+    world.served.insert(widgets.clone());
+    world.send(Event::Objects { resource: widgets, namespace: None, change: Change::Alive });
+    world.tick(120);
+    assert!(!world.works.contains_key("app"));
+    assert!(!world.there().contains(&"Widget web/one".to_owned()));
 }
 
 #[test]

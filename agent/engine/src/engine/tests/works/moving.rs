@@ -122,6 +122,27 @@ fn what_another_work_names_no_more_goes() {
 }
 
 #[test]
+fn what_is_recorded_to_go_waits_for_what_others_ask_for_meanwhile() {
+    let mut world = WorkWorld::in_step(&[("one", &[config("a")])]);
+    world.undeletable = Some(crate::Failure::Unavailable);
+    world.delete_work("one");
+    world.tick(5);
+    assert!(world.ledgers["one"].ledger.phase == crate::ledger::Phase::Deleting);
+    let uid = |world: &WorkWorld| world.objects[&world.find("ConfigMap web/a")]["metadata"]["uid"].clone();
+    let before = uid(&world);
+    world.undeletable = None;
+    world.disconnect();
+    world.work("two", &[config("a")]);
+    world.restart(false);
+    world.tick(60);
+    assert_eq!(world.gone(), [""; 0], "while nobody can tell who asks for it");
+    world.connect();
+    world.tick(60);
+    assert_eq!((world.gone(), uid(&world)), (vec![], before));
+    assert!(!world.works.contains_key("one"));
+}
+
+#[test]
 fn what_names_nothing_keeps_nothing() {
     let nameless =
         [json!(null), json!({"kind": "ConfigMap"}), json!({"metadata": {"name": "a"}}), json!("x")];

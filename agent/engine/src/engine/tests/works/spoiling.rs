@@ -73,6 +73,7 @@ fn a_status_that_the_directory_does_not_keep_is_written_ever_more_rarely_and_tha
     assert!(message.contains("somebody keeps changing the finalizers or the status of app"), "{message}");
     world.tick(180);
     assert!(world.works["app"]["status"]["conditions"].is_array());
+    assert_eq!(world.engine.works.told().1, "", "the fight is over, and is still told");
 }
 
 #[test]
@@ -88,8 +89,52 @@ fn a_finalizer_that_somebody_takes_off_again_and_again_is_set_ever_more_rarely()
     assert!((6..20).contains(&writes), "{writes} writes in 100 s of a fight");
     let (_, message, _) = world.engine.works.told();
     assert!(message.contains("somebody keeps changing the finalizers or the status of app"), "{message}");
-    world.tick(120);
+    world.tick(180);
     assert!(world.is_held("app"));
+    assert_eq!(world.engine.works.told().1, "", "the fight is over, and is still told");
+}
+
+#[test]
+fn what_cannot_be_written_of_a_work_is_no_fight() {
+    let mut world = WorkWorld::in_step(&[("app", &[config("a")])]);
+    world.refused.insert("reports".into(), crate::Failure::Unavailable);
+    world.work("app", &[config("a"), config("b")]);
+    world.tick(120);
+    assert_eq!(world.engine.works.told().1, "", "while it is refused");
+    world.refused.clear();
+    world.tick(60);
+    assert_eq!(world.works["app"]["status"]["conditions"][0]["observedGeneration"], json!(2));
+
+    let mut world = WorkWorld::in_step(&[]);
+    world.fixed = Some(crate::Failure::Unavailable);
+    world.work("app", &[config("a")]);
+    world.tick(120);
+    let (_, message, _) = world.engine.works.told();
+    assert!(!message.contains("somebody"), "{message}");
+    world.fixed = None;
+    world.tick(60);
+    assert!(world.is_held("app"));
+    assert_eq!(world.engine.works.told().1, "");
+}
+
+#[test]
+fn whoever_changes_a_work_faster_than_it_is_written_is_told_and_outrun_no_oftener() {
+    let mut world = WorkWorld::in_step(&[("app", &[config("a")])]);
+    world.refused.insert("reports".into(), crate::Failure::Conflict);
+    world.work("app", &[config("a"), config("b")]);
+    let refused = |world: &WorkWorld| world.reads.iter().filter(|line| *line == "report refused").count();
+    for second in 0..100 {
+        world.edit_work("app", |work| work["metadata"]["annotations"] = json!({"note": second.to_string()}));
+        world.tick(1);
+    }
+    let attempts = refused(&world);
+    assert!((6..20).contains(&attempts), "{attempts} attempts in 100 s");
+    let (_, message, _) = world.engine.works.told();
+    assert!(message.contains("somebody keeps changing the finalizers or the status of app"), "{message}");
+    world.refused.clear();
+    world.tick(90);
+    assert_eq!(world.works["app"]["status"]["conditions"][0]["observedGeneration"], json!(2));
+    assert_eq!(world.engine.works.told().1, "");
 }
 
 #[test]

@@ -96,3 +96,31 @@ fn works_that_were_made_anew_and_ask_for_the_same_wait_for_no_word() {
     assert_eq!(world.there().len(), 12);
     world.check_rest();
 }
+
+#[test]
+fn what_is_of_a_kind_that_is_not_served_counts() {
+    let manifests = ["one", "two", "three"].map(|name| (name, [widget("web", name)]));
+    let mut world = WorkWorld::in_step(&[("kinds", &[definition()])]);
+    for (name, manifests) in &manifests {
+        world.work(name, manifests);
+    }
+    world.tick(5);
+    let recorded = |world: &WorkWorld| {
+        let applied = |name: &str| world.ledgers[name].ledger.applied.clone().unwrap_or_default().len();
+        ["one", "two", "three"].map(applied)
+    };
+    assert_eq!(recorded(&world), [1, 1, 1]);
+    let widgets = world.served.iter().find(|resource| resource.kind == "Widget").unwrap().clone();
+    world.served.remove(&widgets);
+    world.restart(true);
+    world.tick(60);
+    assert_eq!(recorded(&world), [1, 1, 1], "nobody can tell that they are gone");
+    for name in ["one", "two", "three", "kinds"] {
+        world.delete_work(name);
+    }
+    world.tick(30);
+    assert_eq!(only(&world).reason, "AllWorks");
+    world.served.insert(widgets);
+    world.tick(60);
+    assert_eq!(world.gone(), [""; 0]);
+}

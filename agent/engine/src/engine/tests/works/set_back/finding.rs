@@ -297,3 +297,16 @@ fn what_its_owner_said_is_recorded_still_before_that_is_read_again() {
     let [Step::Remember(memory)] = &plans[0].steps[..] else { panic!("{plans:?}") };
     assert_eq!((&memory.departed, memory.set_back.is_some()), (&Some(Departed::OwnerLeft), true));
 }
+
+#[test]
+fn what_was_read_in_another_era_is_no_news() {
+    let mut world = WorkWorld::in_step(&[("app", &[config("a")])]);
+    let mut work = world.works["app"].clone();
+    work["metadata"]["generation"] = json!(2);
+    work["metadata"]["resourceVersion"] = json!("999999");
+    work["spec"]["workload"]["manifests"] = json!([config("b")]);
+    let (watch, change) = (DirectoryWatch::Works, Change::Applied(object(&work)));
+    world.send(Event::Directory { era: world.era + 1, watch, change });
+    world.tick(30);
+    assert_eq!(world.written(), [""; 0]);
+}

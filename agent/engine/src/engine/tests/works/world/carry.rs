@@ -251,6 +251,10 @@ impl WorkWorld {
 
     /// The status of a Work is written: it is not in the log, since nothing is decided by it.
     fn report(&mut self, name: &str, version: &str, status: &str) -> StepOutcome {
+        if let Some(failure) = self.refused.get("reports").copied() {
+            self.reads.push("report refused".to_owned());
+            return failed(failure);
+        }
         let Some(work) = self.works.get(name) else { return StepOutcome::Missing };
         if work["metadata"]["resourceVersion"] != version {
             return failed(Failure::Conflict);

@@ -111,8 +111,7 @@ impl WorkWorld {
                     self.list_new(&resource);
                 }
             } else if self.unwatchable.insert(resource.clone()) {
-                let change = Change::Failed(Failure::NotServed, "no".into());
-                self.events.push_back(Event::Objects { resource, namespace: None, change });
+                self.list(&resource);
             }
         }
     }
@@ -218,7 +217,10 @@ impl WorkWorld {
     pub(in super::super) fn establish(&mut self, name: &str) {
         let target = Target { resource: CRDS, namespace: None, name: name.into() };
         let Some(before) = self.objects.get(&target).cloned() else { return };
-        self.served.extend(defined(&before));
+        if let Some(resource) = defined(&before) {
+            self.turn_to(&resource.kind, &resource.version);
+            self.served.insert(resource);
+        }
         self.unwatchable.clear();
         let version = self.next_version();
         let after = self.objects.get_mut(&target).unwrap();
@@ -301,10 +303,8 @@ impl WorkWorld {
             let before = self.objects.remove(target).unwrap();
             self.tell(target, Some(&before));
         }
-        if let Some(resource) = defined.filter(|resource| self.watching.remove(resource)) {
-            let change = Change::Failed(Failure::NotServed, "no".into());
-            self.events.push_back(Event::Objects { resource: resource.clone(), namespace: None, change });
-            self.unwatchable.insert(resource);
+        if let Some(resource) = defined {
+            self.unserve(&resource);
         }
     }
 

@@ -10,11 +10,19 @@ use crate::failure::Failure;
 use crate::target::Target;
 
 impl WorkWorld {
-    /// A kind is served in another version, and in none of those before. Its objects are what they were.
+    /// A kind is served in another version, and in none of those before.
     pub(in super::super) fn serve_as(&mut self, kind: &str, version: &'static str) {
+        self.turn_to(kind, version);
+        if !self.dead {
+            self.run();
+        }
+    }
+
+    /// The same, as part of something else. The objects are what they were.
+    pub(super) fn turn_to(&mut self, kind: &str, version: &str) {
         let served: Vec<_> = self.served.iter().filter(|resource| resource.kind == kind).cloned().collect();
         for old in served.into_iter().filter(|old| old.version != version) {
-            let new = Resource { version: version.into(), ..old.clone() };
+            let new = Resource { version: version.to_owned().into(), ..old.clone() };
             self.served.remove(&old);
             self.served.insert(new.clone());
             self.unwatchable.remove(&new);
@@ -24,14 +32,19 @@ impl WorkWorld {
                 let value = self.objects.remove(&target).unwrap();
                 self.objects.insert(Target { resource: new.clone(), ..target }, value);
             }
-            if self.watching.remove(&old) {
-                let change = Change::Failed(Failure::NotServed, "no".into());
-                self.events.push_back(Event::Objects { resource: old.clone(), namespace: None, change });
-                self.unwatchable.insert(old);
-            }
+            self.unserve(&old);
         }
-        if !self.dead {
-            self.run();
+    }
+
+    /// All views of a kind that is not served any more fail.
+    pub(super) fn unserve(&mut self, resource: &Resource) {
+        if self.watching.remove(resource) {
+            let views = self.views.iter().filter(|(viewed, _)| viewed == resource).cloned();
+            self.events.extend(views.map(|(resource, namespace)| {
+                let change = Change::Failed(Failure::NotServed, "no".into());
+                Event::Objects { resource, namespace, change }
+            }));
+            self.unwatchable.insert(resource.clone());
         }
     }
 
@@ -100,6 +113,10 @@ impl WorkWorld {
         self.views.insert((resource.clone(), namespace.cloned()));
         let event =
             |change| Event::Objects { resource: resource.clone(), namespace: namespace.cloned(), change };
+        if !self.served.contains(resource) {
+            let change = Change::Failed(Failure::NotServed, "no".into());
+            return self.events.push_back(event(change));
+        }
         let hidden = match (&self.seen_in, namespace) {
             (None, _) => false,
             (Some(seen), Some(namespace)) => !seen.contains(namespace),
