@@ -27,6 +27,8 @@ planes:
 previous:
 	@cargo run --quiet --locked --package muster-tests --bin previous
 
+# What the tests run.
+PROGRAMS := --package muster-agent --package muster-directory --package kubectl-muster
 # How many tests run at once: most of a test's time is spent waiting, so more than there are cores.
 TEST_THREADS := 4
 # Also the tests of what only `make crds` needs.
@@ -36,7 +38,7 @@ FEATURES := --features muster-api/schema
 
 ## test: run all tests; a test's name as T=NAME runs those alone
 test: planes previous static
-	cargo build --locked --package muster-agent --package muster-directory --package kubectl-muster
+	cargo build --locked $(PROGRAMS)
 	cargo test --locked --workspace $(FEATURES) --doc
 	cargo test --locked --workspace $(FEATURES) --tests -- --test-threads=$(TEST_THREADS) $(T)
 
@@ -73,7 +75,28 @@ fuzz-manifests fuzz-kubeconfig: fuzz-%:
 ## bench: measure the figures that the documents quote, and run what takes long; takes twenty minutes
 bench: planes static
 	MUSTER_AGENT_BIN=$(CURDIR)/$(STATIC) cargo test --locked --package muster-tests --test suite -- \
-		--ignored --nocapture --test-threads=1 figures:: footprint:: leader::
+		--ignored --nocapture --test-threads=1 figures:: footprint:: leader::pauses
+
+.PHONY: faults guards soak
+
+## faults: kill the agent at each of its writes, have it asleep and alone for long, and switch each guard off; takes an hour
+faults: planes
+	cargo build --locked $(PROGRAMS)
+	cargo test --locked --package muster-tests --test suite -- \
+		--ignored --nocapture --test-threads=1 plans:: leader::works:: works::hours::
+	$(MAKE) guards
+
+## guards: switch each guard against loss off, in a copy, and see that the test named for it misses it; GUARD=PART for some
+guards:
+	cargo run --quiet --locked --package muster-tests --bin guards -- $(GUARD)
+
+MINUTES := 30
+
+## soak: random edits and faults for MINUTES (30), drawn by SEED
+soak: planes
+	cargo build --locked $(PROGRAMS)
+	MUSTER_MINUTES=$(MINUTES) $(if $(SEED),MUSTER_SEED=$(SEED)) cargo test --locked --package muster-tests --test suite -- \
+		--ignored --nocapture works::soak::
 
 # The same folder as for the programs of the control planes.
 CACHE := $(or $(MUSTER_CACHE),$(if $(XDG_CACHE_HOME),$(XDG_CACHE_HOME)/muster),$(HOME)/.cache/muster)

@@ -87,6 +87,26 @@ fn the_decisions_of_the_controller_have_neither_a_client_nor_a_runtime() {
 }
 
 #[test]
+fn what_runs_in_a_cluster_executes_nothing() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let mut found = Vec::new();
+    for member in ["agent", "directory", "kit"] {
+        sources(&root.join(member).join("src"), &mut found);
+    }
+    sources(&root.join("agent/engine/src"), &mut found);
+    assert!(found.len() > 100, "{}", found.len());
+    for path in found {
+        let text = std::fs::read_to_string(&path).unwrap();
+        for word in ["process::Command", "Command::new", "exec("] {
+            assert!(!text.contains(word), "{} has {word}", path.display());
+        }
+    }
+    let manifest = std::fs::read_to_string(root.join("Cargo.toml")).unwrap();
+    let tokio = manifest.lines().find(|line| line.starts_with("tokio = ")).unwrap();
+    assert!(!tokio.contains("\"process\"") && !tokio.contains("\"full\""), "{tokio}");
+}
+
+#[test]
 fn every_crate_is_under_the_lints_of_the_workspace() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
     let read = |path: &Path| std::fs::read_to_string(path).unwrap();

@@ -7,4 +7,6 @@ mod crates;
 #[cfg(test)]
 mod faults;
 #[cfg(test)]
+mod guards;
+#[cfg(test)]
 mod readme;

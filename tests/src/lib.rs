@@ -20,6 +20,7 @@ pub mod cli;
 pub mod clock;
 pub mod connect;
 pub mod directory;
+pub mod guards;
 pub mod image;
 pub mod keeper;
 pub mod kubeconfig;

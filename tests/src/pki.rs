@@ -89,11 +89,27 @@ impl Authority {
     ///
     /// [`PkiError::Make`].
     pub fn serving_also(&self, further: &[String]) -> Result<Identity, PkiError> {
+        self.serve(further, None)
+    }
+
+    /// The same as [`serving`](Self::serving), valid for `lifetime` from now.
+    ///
+    /// # Errors
+    ///
+    /// [`PkiError::Make`].
+    pub fn serving_for(&self, lifetime: Duration) -> Result<Identity, PkiError> {
+        self.serve(&[], Some(lifetime))
+    }
+
+    fn serve(&self, further: &[String], lifetime: Option<Duration>) -> Result<Identity, PkiError> {
         let make = |source| PkiError::Make { what: "a serving certificate", source };
         let names = SERVING_NAMES.iter().map(|name| (*name).to_owned()).chain(further.iter().cloned());
         let mut params = CertificateParams::new(names.collect::<Vec<_>>()).map_err(make)?;
         params.distinguished_name = name("kube-apiserver", &[]);
         params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
+        if let Some(lifetime) = lifetime {
+            limit(&mut params, lifetime);
+        }
         self.sign(params).map_err(make)
     }
 
@@ -106,8 +122,7 @@ impl Authority {
         let mut params = CertificateParams::default();
         params.distinguished_name = name(user, groups);
         params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
-        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        params.not_after = rcgen::date_time_ymd(1970, 1, 1) + now + lifetime;
+        limit(&mut params, lifetime);
         self.sign(params).map_err(|source| PkiError::Make { what: "a client certificate", source })
     }
 
@@ -144,6 +159,12 @@ pub(crate) fn client_config(ca_pem: &str) -> Result<ClientConfig, PkiError> {
         .with_safe_default_protocol_versions()?
         .with_root_certificates(roots)
         .with_no_client_auth())
+}
+
+/// Has a certificate end so long from now.
+fn limit(params: &mut CertificateParams, lifetime: Duration) {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    params.not_after = rcgen::date_time_ymd(1970, 1, 1) + now + lifetime;
 }
 
 fn name(common_name: &str, organizations: &[&str]) -> DistinguishedName {

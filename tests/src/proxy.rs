@@ -6,6 +6,7 @@
 //!
 //! A request goes through untouched, watches frame by frame, unless a [`Rule`] says otherwise.
 
+mod body;
 mod forward;
 mod rules;
 mod serve;
@@ -15,7 +16,7 @@ use std::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicUsize, Ordering},
     },
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use http::Method;
@@ -26,7 +27,7 @@ pub(crate) use serve::acceptor;
 
 use crate::{
     kubeconfig::{KubeconfigError, readdress},
-    pki::{Authority, PkiError},
+    pki::{Authority, Identity, PkiError},
     plane::ControlPlane,
     ports::Port,
     runtime,
@@ -126,6 +127,22 @@ impl Proxy {
     /// [`ProxyError`].
     pub fn start(upstream: &ControlPlane) -> Result<Self, ProxyError> {
         let authority = Authority::new("proxy CA")?;
+        let serving = authority.serving()?;
+        Self::with(upstream, authority, &serving)
+    }
+
+    /// One whose certificate is good for `lifetime` from now.
+    ///
+    /// # Errors
+    ///
+    /// [`ProxyError`].
+    pub fn short_lived(upstream: &ControlPlane, lifetime: Duration) -> Result<Self, ProxyError> {
+        let authority = Authority::new("proxy CA")?;
+        let serving = authority.serving_for(lifetime)?;
+        Self::with(upstream, authority, &serving)
+    }
+
+    fn with(upstream: &ControlPlane, authority: Authority, serving: &Identity) -> Result<Self, ProxyError> {
         let shared = Arc::new(Shared {
             upstream: Mutex::new(forward::Upstream::new(&upstream.url(), &upstream.ca_pem())?),
             rules: Mutex::default(),
@@ -134,7 +151,7 @@ impl Proxy {
             wanted: watch::Sender::new(Wanted { mode: Mode::Open, epoch: 0 }),
             state: watch::Sender::new(State::default()),
         });
-        let tls = serve::acceptor(&authority.serving()?)?;
+        let tls = serve::acceptor(serving)?;
         // Others may take the port between choice and use.
         for _ in 0..5 {
             let port = Port::free().ok_or(ProxyError::NoPort)?;

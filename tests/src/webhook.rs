@@ -39,8 +39,25 @@ pub enum WebhookError {
     Run(#[from] std::io::Error),
 }
 
-/// Why an object is refused; `None`: it may be stored.
-type Judge = dyn Fn(&Value) -> Option<String> + Send + Sync;
+/// What becomes of an object.
+#[derive(Clone, Debug)]
+pub enum Verdict {
+    /// It may be stored.
+    Allowed,
+    /// It is refused, and why.
+    Refused(String),
+    /// It is stored with this change, a list of steps as RFC 6902 has them.
+    Changed(Value),
+}
+
+impl From<Option<String>> for Verdict {
+    /// Refused for this reason, if there is one.
+    fn from(why: Option<String>) -> Self {
+        why.map_or(Self::Allowed, Self::Refused)
+    }
+}
+
+type Judge = dyn Fn(&Value) -> Verdict + Send + Sync;
 
 /// A webhook on a loopback port of its own, under a CA of its own. It asks nobody else. Closed when it is dropped.
 pub struct Webhook {
@@ -51,13 +68,13 @@ pub struct Webhook {
 }
 
 impl Webhook {
-    /// A webhook that is told the object of each request, and says why it refuses it.
+    /// A webhook that is told the object of each request, and says what becomes of it.
     ///
     /// # Errors
     ///
     /// [`WebhookError`].
-    pub fn start(
-        judge: impl Fn(&Value) -> Option<String> + Send + Sync + 'static,
+    pub fn start<V: Into<Verdict>>(
+        judge: impl Fn(&Value) -> V + Send + Sync + 'static,
     ) -> Result<Self, WebhookError> {
         let authority = Authority::new("webhook CA")?;
         let tls = proxy::acceptor(&authority.serving()?)?;
@@ -65,7 +82,8 @@ impl Webhook {
         listener.set_nonblocking(true)?;
         let port = listener.local_addr()?.port();
         let asked = Arc::new(AtomicUsize::new(0));
-        let task = runtime::handle()?.spawn(listen(listener, tls, Arc::new(judge), Arc::clone(&asked)));
+        let judge = Arc::new(move |object: &Value| judge(object).into());
+        let task = runtime::handle()?.spawn(listen(listener, tls, judge, Arc::clone(&asked)));
         Ok(Self { port, authority, asked, task: task.abort_handle() })
     }
 
@@ -121,10 +139,17 @@ async fn answer(
     let body = request.into_body().collect().await.map(http_body_util::Collected::to_bytes);
     let review: Value = body.ok().and_then(|body| serde_json::from_slice(&body).ok()).unwrap_or_default();
     asked.fetch_add(1, Ordering::SeqCst);
-    let refused = judge(&review["request"]["object"]);
-    let mut response = json!({"uid": review["request"]["uid"], "allowed": refused.is_none()});
-    if let Some(why) = refused {
-        response["status"] = json!({"code": 403, "message": why});
+    let mut response = json!({"uid": review["request"]["uid"], "allowed": true});
+    match judge(&review["request"]["object"]) {
+        Verdict::Allowed => {}
+        Verdict::Refused(why) => {
+            response["allowed"] = json!(false);
+            response["status"] = json!({"code": 403, "message": why});
+        }
+        Verdict::Changed(steps) => {
+            response["patchType"] = json!("JSONPatch");
+            response["patch"] = json!(BASE64_STANDARD.encode(steps.to_string()));
+        }
     }
     let reply = json!({"apiVersion": "admission.k8s.io/v1", "kind": "AdmissionReview", "response": response});
     let mut reply = Response::new(Full::from(reply.to_string()));

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use crate::fleet::{CLUSTERS, Fleet, REPORT, condition_of, until};
 use crate::renewal::bound;
-use crate::works::put_work;
+use crate::works::Kept;
 
 /// Types, statuses and reasons of all conditions of the agent's own report but the one about the clock.
 fn conditions(fleet: &Fleet) -> Result<Vec<Value>, String> {
@@ -47,17 +47,7 @@ fn run(shift: i64, reason: &str, message: &str) -> Vec<Value> {
     let agent = fleet.agent_in(&[], &envs);
     enrolled("the cluster ready", "Ready", "Reporting");
     fleet.in_step(&agent);
-    put_work(
-        &fleet,
-        "shop",
-        &json!([{
-            "apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "prices", "namespace": "default"},
-        }]),
-    );
-    until(&agent, "the Work applied", || {
-        let path = "/api/v1/namespaces/default/configmaps/prices";
-        fleet.replica.api().get(path).map(drop).map_err(|error| error.to_string())
-    });
+    let kept = Kept::put(&fleet, &agent);
     let told = fleet.reason(&agent, "ClockSkew", reason);
     assert!(told.starts_with(message), "{told}");
     // Longer than its Lease: it stays ready, and says nothing else.
@@ -76,6 +66,7 @@ fn run(shift: i64, reason: &str, message: &str) -> Vec<Value> {
         let applied = json!(["WorksApplied", "True", "Applied"]);
         if seen.contains(&applied) { Ok(()) } else { Err(format!("{seen:?}")) }
     });
+    kept.is_unharmed(&fleet, &agent);
     seen
 }
 

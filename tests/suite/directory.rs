@@ -7,6 +7,7 @@ mod claims;
 mod crashes;
 mod definition;
 mod enrolment;
+mod hostile;
 mod inventory;
 mod joined;
 mod leaving;

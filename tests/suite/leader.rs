@@ -5,6 +5,7 @@ mod deputy;
 mod installs;
 mod outage;
 mod pauses;
+mod works;
 
 use std::path::Path;
 use std::time::{Duration, Instant};

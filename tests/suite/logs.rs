@@ -6,7 +6,9 @@ use muster_tests::wait::DEADLINE;
 use serde_json::{Value, json};
 
 use crate::fleet::{CLUSTERS, Fleet, until, version};
+use crate::policies::{drop_policy, put_policy, until_made};
 use crate::trail::{self, cluster_writes, lines};
+use crate::works::{config_map, put_work, until_told, works};
 
 /// The lines of a log in JSON; each must be an object with a time, a level and a message.
 fn entries(agent: &AgentProcess) -> Vec<Value> {
@@ -74,6 +76,48 @@ fn each_write_is_one_line_that_says_why_and_idling_is_none() {
         if now >= beats + 2.0 { Ok(()) } else { Err(now.to_string()) }
     });
     assert_eq!(entries(&agent).len(), before, "{}", agent.log());
+}
+
+#[test]
+fn each_deletion_for_a_work_or_a_policy_is_told_with_its_reason() {
+    let fleet = Fleet::new();
+    let agent = fleet.joined(&["--log-format", "json"]);
+    let maps =
+        |names: &[&str]| -> Value { names.iter().map(|name| config_map("default", name, "one")).collect() };
+    put_work(&fleet, "app", &maps(&["a", "b"]));
+    until_told(&fleet, &agent, "app", "Applied", "Applied");
+    put_work(&fleet, "app", &maps(&["a"]));
+    until_told(&fleet, &agent, "app", "Applied", "Applied");
+    until(&agent, "what was dropped gone", || {
+        let there = fleet.replica.api().get("/api/v1/namespaces/default/configmaps/b");
+        there.map_or(Ok(()), |there| Err(there.to_string()))
+    });
+    let bindings = json!({"bindings": [{"clusterRole": "view", "groups": ["readers"]}]});
+    let spec = json!({"selector": {}, "namespaces": [{"name": "team", "authorization": bindings}]});
+    put_policy(&fleet, "reading", &spec);
+    until_made(&fleet, &agent, 2);
+    fleet.directory.api().delete(&format!("{}/app", works())).unwrap();
+    drop_policy(&fleet, "reading");
+    let deleted = || -> Vec<(String, String)> {
+        let all = entries(&agent).into_iter().filter(|entry| entry["message"] == "deleted");
+        let text = |entry: &Value, field: &str| entry[field].as_str().unwrap_or_default().to_owned();
+        all.map(|entry| (text(&entry, "resource"), text(&entry, "confirmed"))).collect()
+    };
+    until(&agent, "four deletions", || match deleted() {
+        deleted if deleted.len() == 4 => Ok(()),
+        deleted => Err(format!("{deleted:?}")),
+    });
+    let told = |resource: &str, words: &[&str]| {
+        let all = deleted();
+        let is = |(of, why): &(String, String)| {
+            of.starts_with(resource) && words.iter().all(|word| why.contains(word))
+        };
+        assert!(all.iter().any(is), "{resource} {words:?}: {all:#?}");
+    };
+    told("configmaps", &["Work app", "does not ask for it in generation 2"]);
+    told("configmaps", &["Work app", "was deleted"]);
+    told("rolebindings", &["reading"]);
+    told("clusterpolicies", &["reading"]);
 }
 
 #[test]

@@ -39,6 +39,8 @@ mod pages;
 #[cfg(test)]
 mod planes;
 #[cfg(test)]
+mod plans;
+#[cfg(test)]
 mod policies;
 #[cfg(test)]
 mod previous;

@@ -5,6 +5,7 @@
 //! All tests share one control plane, which plays the directory and a replica at once, and use clusters of their own names.
 
 mod appliers;
+mod encryption;
 mod impersonation;
 mod options;
 pub(crate) mod rights;

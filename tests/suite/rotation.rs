@@ -10,16 +10,18 @@ use muster_tests::agent::AgentProcess;
 use muster_tests::api::MERGE_PATCH;
 use muster_tests::pki::Authority;
 use muster_tests::proxy::{Proxy, Seen};
+use muster_tests::wait::{eventually, throughout};
 use serde_json::json;
 
 use crate::fleet::{CLUSTERS, Fleet, OWN, quietly, until};
+use crate::works::{Kept, config_map, made, put_work, until_told};
 
 /// How often the Secret is replaced.
 const ROTATIONS: usize = 100;
 /// After so many the agent is warm: what it keeps from then on it keeps for ever.
 const WARM: usize = 20;
 /// Longest time between two heartbeats: the Lease lasts 40 s, and its owner counts as lost after that.
-const LONGEST_PAUSE: Duration = Duration::from_secs(20);
+pub(crate) const LONGEST_PAUSE: Duration = Duration::from_secs(20);
 /// Most that the resident memory may grow between the two looks at it. A connection with its buffers and TLS takes
 /// 100 KiB, so one that stayed behind from every tenth rotation would show.
 const GROWTH_KIB: u64 = 800;
@@ -104,6 +106,10 @@ fn a_hundred_rotations_under_change_lose_nothing_and_leave_nothing() {
     let failed = |agent: &AgentProcess| agent.metrics().unwrap().get("muster_watch_errors_total", &[]);
     // A server that has just got its types sends the first watches away.
     let at_first = failed(&agent);
+    let kept = Kept::put(&fleet, &agent);
+    put_work(&fleet, "turned", &json!([config_map("default", "turned", "before")]));
+    until_told(&fleet, &agent, "turned", "Applied", "Applied");
+    let before = made(&fleet);
     let begun = Instant::now();
     let mut warm = None;
     let mut most = 0;
@@ -113,6 +119,7 @@ fn a_hundred_rotations_under_change_lose_nothing_and_leave_nothing() {
         relabel(&fleet.directory, &names[2 * rotation], "rotation", &rotation.to_string());
         fleet.offer(&proxy.kubeconfig_for(&fleet.kubeconfig()).unwrap());
         relabel(&fleet.directory, &names[2 * rotation + 1], "rotation", &rotation.to_string());
+        put_work(&fleet, "turned", &json!([config_map("default", "turned", &rotation.to_string())]));
         rotated(&agent, rotation + 2);
         most = most.max(proxy.open());
         if rotation + 1 == WARM {
@@ -121,6 +128,11 @@ fn a_hundred_rotations_under_change_lose_nothing_and_leave_nothing() {
     }
     println!("{ROTATIONS} rotations in {} ms, {most} connections open at most", begun.elapsed().as_millis());
     fleet.in_step(&agent);
+    until_told(&fleet, &agent, "turned", "Applied", "Applied");
+    let turned = fleet.replica.api().get("/api/v1/namespaces/default/configmaps/turned").unwrap();
+    assert_eq!(turned["data"]["key"], (ROTATIONS - 1).to_string());
+    assert_eq!(made(&fleet), before);
+    kept.nothing_went(&fleet, &agent);
     let (warm, last) = (warm.unwrap(), settled(&agent, &proxy));
     println!("after {WARM}: {warm}\nafter {ROTATIONS}: {last}\n{} connections made", proxy.accepted());
     let kept = |held: &Held| (held.threads, held.files, held.sockets);
@@ -143,7 +155,7 @@ fn a_hundred_rotations_under_change_lose_nothing_and_leave_nothing() {
 }
 
 /// When heartbeats were taken between the first of these times and the last.
-fn beats(requests: &[Seen], between: &[Instant; 2]) -> Vec<Instant> {
+pub(crate) fn beats(requests: &[Seen], between: &[Instant; 2]) -> Vec<Instant> {
     let lease = format!("/leases/{OWN}");
     let taken = requests
         .iter()
@@ -210,4 +222,41 @@ fn a_server_that_gets_another_authority_is_met_again_with_a_new_kubeconfig() {
     assert!(message.contains("certificate"), "{message}");
     relabel(&fleet.directory, OWN, "served", "still");
     fleet.in_step(&agent);
+}
+
+#[test]
+fn a_server_whose_certificate_has_run_out_is_told_and_met_again_at_another_address() {
+    const LIFE: Duration = Duration::from_secs(60);
+    /// Certificates end with a whole second.
+    const OVER: Duration = Duration::from_secs(62);
+    const WHILE: Duration = Duration::from_secs(5);
+    let fleet = Fleet::new();
+    let began = Instant::now();
+    let proxy = Proxy::short_lived(&fleet.directory, LIFE).unwrap();
+    fleet.offer(&proxy.kubeconfig_for(&fleet.kubeconfig()).unwrap());
+    let agent = fleet.agent(&[]);
+    fleet.in_step(&agent);
+    let kept = Kept::put(&fleet, &agent);
+    eventually("the certificate has run out", OVER, || {
+        let left = OVER.saturating_sub(began.elapsed());
+        if left.is_zero() { Ok(()) } else { Err(format!("{left:?} left")) }
+    })
+    .unwrap();
+    let before = proxy.accepted();
+    proxy.disconnect();
+    until(&agent, "the message says what is wrong", || {
+        let message = fleet.reason(&agent, "DirectoryReachable", "Unreachable");
+        if message.contains("xpired") { Ok(()) } else { Err(message) }
+    });
+    throughout("few attempts", WHILE, || match proxy.accepted() - before {
+        attempts if (1..=60).contains(&attempts) => Ok(()),
+        attempts => Err(format!("{attempts} attempts")),
+    })
+    .unwrap();
+    kept.is_unharmed(&fleet, &agent);
+    relabel(&fleet.directory, "west", "served", "anew");
+    fleet.offer(&fleet.kubeconfig());
+    fleet.reason(&agent, "DirectoryReachable", "Reachable");
+    fleet.in_step(&agent);
+    kept.is_unharmed(&fleet, &agent);
 }

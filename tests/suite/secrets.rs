@@ -21,6 +21,7 @@ use self::leaks::{Needles, everything, planted};
 use self::trap::Trap;
 use crate::fleet::{CLUSTERS, Fleet, REPORT, SECRETS, condition_of, until};
 use crate::rotation::{relabel, rotations};
+use crate::works::Kept;
 
 /// Puts data into the Secret.
 fn put(fleet: &Fleet, data: &[(&str, Vec<u8>)]) {
@@ -131,6 +132,7 @@ fn a_bad_secret_keeps_the_session_that_works_and_is_repeated_nowhere() {
     let agent = fleet.agent(&["--log-level", "trace", "--log-format", "json"]);
     fleet.in_step(&agent);
     says(&fleet, &agent, "CredentialsValid", "Valid", &[]);
+    let kept = Kept::put(&fleet, &agent);
     let token = token_of(&working);
     let needles = Needles::of(&[vec![token.clone()], tokens(&cases)].concat());
     planted(&fleet, &agent, &needles, &token);
@@ -149,6 +151,7 @@ fn a_bad_secret_keeps_the_session_that_works_and_is_repeated_nowhere() {
     }
     assert_eq!(two_connections(&fleet, &agent), before, "the session's connections are the same");
     assert_eq!(rotations(&agent, "ok"), 1, "{}", agent.log());
+    kept.is_unharmed(&fleet, &agent);
     nothing_leaked(&fleet, &agent, &needles, &trap);
     offer(&fleet, &good(&fleet));
     until(&agent, "the next good Secret in use", || match rotations(&agent, "ok") {
@@ -168,6 +171,7 @@ fn a_bad_secret_without_a_session_is_said_and_a_good_one_heals() {
     offer(&fleet, &working);
     let mut agent = fleet.agent(&["--log-level", "trace"]);
     fleet.in_step(&agent);
+    let kept = Kept::put(&fleet, &agent);
     // The directory is recorded by now; the next process begins without a session.
     agent.kill().unwrap();
     put(&fleet, &cases[0].data);
@@ -185,6 +189,7 @@ fn a_bad_secret_without_a_session_is_said_and_a_good_one_heals() {
     says(&fleet, &agent, "DirectoryReachable", "Reachable", &[]);
     says(&fleet, &agent, "CredentialsValid", "Valid", &[]);
     fleet.in_step(&agent);
+    kept.is_unharmed(&fleet, &agent);
     let needles = Needles::of(&[vec![token_of(&working)], tokens(&cases)].concat());
     nothing_leaked(&fleet, &agent, &needles, &trap);
 }

@@ -2,32 +2,41 @@
 
 mod accounts;
 mod applying;
-mod bench;
+pub(crate) mod bench;
 pub(crate) mod burst;
 mod changes;
+mod cloned;
 pub(crate) mod crashes;
 mod defining;
 mod drift;
 mod ending;
 mod enduring;
 mod fights;
+mod halting;
 mod handing;
 mod holding;
+mod hours;
 mod judged;
 mod leaving;
 mod mending;
 mod options;
+mod peculiar;
 mod replacing;
+mod restored;
 mod returning;
+mod rounds;
 mod secrets;
 mod set_back;
+mod soak;
 mod standard;
+mod streams;
+mod troubles;
 mod truth;
 mod versions;
 mod waking;
 mod writes;
 
-pub(crate) use self::bench::made;
+pub(crate) use self::bench::{Kept, is_gone, made, turnover};
 use muster_tests::agent::AgentProcess;
 use muster_tests::api::MERGE_PATCH;
 use serde_json::{Value, json};
@@ -81,15 +90,21 @@ pub(crate) fn until_told(
 ) -> Value {
     let mut found = Value::Null;
     until(agent, &format!("Work {name}: {condition} {reason}"), || {
-        found = work(fleet, name);
-        let current = found.pointer("/status/conditions/0/observedGeneration");
-        let current = current.is_some() && current == found.pointer("/metadata/generation");
-        match condition_of(&found, condition) {
-            Some((seen, _)) if current && seen == reason => Ok(()),
-            seen => Err(format!("{seen:?} {}", found["status"])),
-        }
+        found = told(fleet, name, condition, reason)?;
+        Ok(())
     });
     found
+}
+
+/// The Work, where it says this of itself as it is now; else what it says.
+fn told(fleet: &Fleet, name: &str, condition: &str, reason: &str) -> Result<Value, String> {
+    let found = work(fleet, name);
+    let current = found.pointer("/status/conditions/0/observedGeneration");
+    let current = current.is_some() && current == found.pointer("/metadata/generation");
+    match condition_of(&found, condition) {
+        Some((seen, _)) if current && seen == reason => Ok(found),
+        seen => Err(format!("{name}: {seen:?} {}", found["status"])),
+    }
 }
 
 /// Reason and message of a condition of the manifest at a place.

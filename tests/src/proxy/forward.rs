@@ -1,12 +1,6 @@
 //! One request: to the server and back, or not.
 
-use std::{
-    future,
-    pin::Pin,
-    sync::Arc,
-    task::{Context, Poll},
-    time::Instant,
-};
+use std::{future, sync::Arc, time::Instant};
 
 use http::{
     HeaderMap, Request, Response, StatusCode, Uri,
@@ -14,18 +8,17 @@ use http::{
     request::Parts,
 };
 use http_body_util::{BodyExt, Full, combinators::UnsyncBoxBody};
-use hyper::body::{Body, Bytes, Frame, Incoming, SizeHint};
+use hyper::body::{Body, Bytes, Incoming};
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::{
     client::legacy::{Client, connect::HttpConnector},
     rt::TokioExecutor,
 };
 
+use super::body::{Altered, Noted, Reset};
 use super::{Action, Seen, Shared, lock};
 use crate::pki::{self, PkiError};
 
-/// Why a stream is reset. The client sees only that.
-type Reset = Box<dyn std::error::Error + Send + Sync>;
 type Reply = Response<UnsyncBoxBody<Bytes, Reset>>;
 
 /// The API server behind the proxy.
@@ -120,8 +113,23 @@ async fn act(
             Err("the reply is dropped".into())
         }
         Action::Hold => future::pending().await,
-        Action::Mute => Ok(altered(upstream.send(parts, body).await?, None)),
-        Action::Truncate(bytes) => Ok(altered(upstream.send(parts, body).await?, Some(bytes))),
+        Action::Mute => {
+            Ok(altered(upstream.send(parts, body).await?, |inner| Altered::Mute { _inner: inner }))
+        }
+        Action::Truncate(bytes) => {
+            Ok(altered(upstream.send(parts, body).await?, |inner| Altered::Cut { inner, left: bytes }))
+        }
+        Action::Slow(rate) => {
+            Ok(altered(upstream.send(parts, body).await?, |inner| Altered::slow(inner, &rate)))
+        }
+        Action::Lines(change) => {
+            let mut reply = upstream.send(parts, body).await?;
+            if !reply.status().is_success() {
+                return Ok(stream(reply)); // no events
+            }
+            reply.headers_mut().remove(header::CONTENT_LENGTH);
+            Ok(altered(reply, |inner| Altered::Lines { inner, change, rest: Vec::new() }))
+        }
         Action::Rewrite(rewrite) => {
             parts.headers.remove(header::ACCEPT_ENCODING);
             let (mut head, body) = upstream.send(parts, body).await?.into_parts();
@@ -140,15 +148,11 @@ fn stream(reply: Response<Incoming>) -> Reply {
     Response::from_parts(head, body.map_err(Into::into).boxed_unsync())
 }
 
-/// An answer whose body is reset after so many bytes, or stays silent.
-fn altered(reply: Response<Incoming>, bytes: Option<usize>) -> Reply {
+/// An answer whose body comes in another way.
+fn altered(reply: Response<Incoming>, body: impl FnOnce(Incoming) -> Altered) -> Reply {
     let (mut head, inner) = reply.into_parts();
     strip(&mut head.headers);
-    let body = match bytes {
-        Some(left) => Altered::Cut { inner, left },
-        None => Altered::Mute { _inner: inner },
-    };
-    Response::from_parts(head, body.boxed_unsync())
+    Response::from_parts(head, body(inner).boxed_unsync())
 }
 
 fn whole(text: Bytes) -> UnsyncBoxBody<Bytes, Reset> {
@@ -166,84 +170,5 @@ fn strip(headers: &mut HeaderMap) {
         HeaderName::from_static("proxy-connection"),
     ] {
         headers.remove(name);
-    }
-}
-
-/// The body of a request, of which it is noted when it has come whole.
-struct Noted {
-    inner: Incoming,
-    /// How many bytes are still to come, where the request says so.
-    left: Option<u64>,
-    shared: Arc<Shared>,
-    index: usize,
-}
-
-impl Body for Noted {
-    type Data = Bytes;
-    type Error = Reset;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, Reset>>> {
-        let polled = Pin::new(&mut self.inner).poll_frame(context);
-        let last = match &polled {
-            Poll::Ready(Some(Ok(frame))) => {
-                let length = frame.data_ref().map_or(0, |data| data.len() as u64);
-                self.left = self.left.map(|left| left.saturating_sub(length));
-                self.inner.is_end_stream()
-            }
-            // so ends also a stream that the client cancels
-            Poll::Ready(None) => matches!(self.left, None | Some(0)),
-            Poll::Ready(Some(Err(_))) | Poll::Pending => false,
-        };
-        if last {
-            lock(&self.shared.seen)[self.index].whole.get_or_insert_with(Instant::now);
-        }
-        polled.map_err(Into::into)
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.inner.is_end_stream()
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        self.inner.size_hint()
-    }
-}
-
-enum Altered {
-    Cut {
-        inner: Incoming,
-        left: usize,
-    },
-    Mute {
-        // kept: the server must not see the stream close
-        _inner: Incoming,
-    },
-}
-
-impl Body for Altered {
-    type Data = Bytes;
-    type Error = Reset;
-
-    fn poll_frame(
-        self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, Reset>>> {
-        match self.get_mut() {
-            Self::Mute { .. } => Poll::Pending,
-            Self::Cut { left: 0, .. } => Poll::Ready(Some(Err("the body is cut".into()))),
-            Self::Cut { inner, left } => match Pin::new(inner).poll_frame(context) {
-                Poll::Ready(Some(Ok(frame))) => Poll::Ready(frame.into_data().ok().map(|mut data| {
-                    data.truncate(*left);
-                    *left -= data.len();
-                    Ok(Frame::data(data))
-                })),
-                Poll::Ready(Some(Err(error))) => Poll::Ready(Some(Err(error.into()))),
-                Poll::Ready(None) => Poll::Ready(None),
-                Poll::Pending => Poll::Pending,
-            },
-        }
     }
 }

@@ -8,6 +8,7 @@ use hyper::body::Bytes;
 type Predicate = Arc<dyn Fn(&Parts) -> bool + Send + Sync>;
 type Rewrite = Arc<dyn Fn(&Parts, Bytes) -> Bytes + Send + Sync>;
 type Answer = Arc<dyn Fn(&Parts) -> Response<Bytes> + Send + Sync>;
+pub(super) type Change = Arc<dyn Fn(&str) -> Vec<String> + Send + Sync>;
 type Choice = Arc<dyn Fn(&Parts) -> Action + Send + Sync>;
 
 /// What happens to a request.
@@ -31,6 +32,10 @@ pub enum Action {
     Hold,
     /// The answer's header comes, and nothing of its body: a watch that is open and silent.
     Mute,
+    /// The body of the answer comes at so many bytes a second, as long as the rule is there.
+    Slow(Arc<usize>),
+    /// Each line of the answer is replaced by others, or by none: the events of a watch.
+    Lines(Change),
     /// The whole answer is read, and its body replaced. Not for watches.
     Rewrite(Rewrite),
     /// It is answered by a function, and does not reach the server.
@@ -43,6 +48,17 @@ impl Action {
     /// [`Action::Rewrite`].
     pub fn rewrite(f: impl Fn(&Parts, Bytes) -> Bytes + Send + Sync + 'static) -> Self {
         Self::Rewrite(Arc::new(f))
+    }
+
+    /// [`Action::Slow`].
+    #[must_use]
+    pub fn slow(rate: usize) -> Self {
+        Self::Slow(Arc::new(rate))
+    }
+
+    /// [`Action::Lines`].
+    pub fn lines(f: impl Fn(&str) -> Vec<String> + Send + Sync + 'static) -> Self {
+        Self::Lines(Arc::new(f))
     }
 
     /// [`Action::Answer`].

@@ -74,6 +74,8 @@ pub(crate) enum Lie {
     Cut(usize),
     /// It breaks off in its second page, or half-way.
     Half,
+    /// The same, since what the server kept of it is gone.
+    Expired,
     /// Another answer.
     Refused(Answer),
 }
@@ -105,6 +107,10 @@ impl Lie {
         matches!(self, Self::Complete(_) | Self::Single(..))
     }
 
+    fn is_half(self) -> bool {
+        matches!(self, Self::Half | Self::Expired)
+    }
+
     /// Has `proxy` tell the lie from the next list on, of which `real` is the true one, and nothing after it: silence
     /// is part of the lie. The first rule counts how often it was told.
     pub(crate) fn tell(self, proxy: &Proxy, of: Collection, mode: Mode, real: &Value) -> Vec<RuleId> {
@@ -121,8 +127,7 @@ impl Lie {
             Mode::Streamed => streams(parts),
             Mode::Paged => parts.uri.path() == path && !watches(parts),
         });
-        let rule =
-            if matches!((self, mode), (Self::Half, Mode::Paged)) { rule.query("continue=") } else { rule };
+        let rule = if self.is_half() && mode == Mode::Paged { rule.query("continue=") } else { rule };
         rules.insert(0, proxy.add(rule));
         rules
     }
@@ -135,10 +140,15 @@ impl Lie {
             }
             Self::Cut(bytes) => Action::Truncate(bytes),
             Self::Half if mode == Mode::Paged => Action::failure(500, "InternalError"),
-            Self::Half => {
+            Self::Expired if mode == Mode::Paged => Action::failure(410, "Expired"),
+            Self::Half | Self::Expired => {
                 let text = listing(of, Shown::All, mode, real);
                 let lines = text.lines().count();
-                let half = text.lines().take(lines / 2).fold(String::new(), |text, line| text + line + "\n");
+                let mut half =
+                    text.lines().take(lines / 2).fold(String::new(), |text, line| text + line + "\n");
+                if matches!(self, Self::Expired) {
+                    half = format!("{half}{}\n", expired());
+                }
                 Action::answer(move |_| ok("application/json", half.clone()))
             }
             Self::Refused(answer) => Action::answer(move |_| reply(of, answer, "", mode)),
@@ -272,6 +282,12 @@ fn status(code: u16, reason: &str, details: &Value) -> Response<Bytes> {
     let mut reply = ok("application/json", body.to_string());
     *reply.status_mut() = http::StatusCode::from_u16(code).unwrap_or_default();
     reply
+}
+
+/// The event by which a watch says that the server serves no history any more.
+pub(crate) fn expired() -> Value {
+    json!({"type": "ERROR", "object": {"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Failure",
+        "message": "expired by the proxy", "reason": "Expired", "code": 410}})
 }
 
 /// An answer of code 200.

@@ -29,6 +29,7 @@ const FAULTS: &[(&str, Lie, Told)] = &[
     ),
     ("cut", Lie::Cut(300), &[("DirectoryReachable", "Unreachable")]),
     ("half", Lie::Half, &[("DirectoryReachable", "Unreachable")]),
+    ("expired", Lie::Expired, &[]),
     (
         "unauthorized",
         Lie::Refused(Answer::Status(401, "Unauthorized")),

@@ -1,12 +1,18 @@
 //! The same of Works: lists of them that are not what they seem, and their definition that goes.
 
+use std::time::Duration;
+
 use muster_tests::api::MERGE_PATCH;
+use muster_tests::wait::throughout;
 use serde_json::json;
 
 use super::lies::{Answer, Collection, Lie, Mode, Shown};
 use super::removal::{allow, definition, join_anew};
 use super::{Bench, Held, MADE, WORK, kept};
-use crate::works::{config_map, put_work, until_told, work, works};
+use crate::works::{config_map, made, put_work, until_told, work, works};
+
+/// Longer than a deletion waits for quiet, and for live reads.
+const WHILE: Duration = Duration::from_secs(6);
 
 /// What is told of Works.
 type Told = &'static str;
@@ -34,6 +40,7 @@ const LIES: &[(&str, Lie, Told)] = &[
     ),
     ("some bytes", Lie::Cut(300), "Pending"),
     ("one half", Lie::Half, "Pending"),
+    ("one half, and the rest is not kept any more", Lie::Expired, "Pending"),
     ("401", Lie::Refused(Answer::Status(401, "Unauthorized")), "Pending"),
     ("403", Lie::Refused(Answer::Status(403, "Forbidden")), "Forbidden"),
     ("404", Lie::Refused(Answer::NotServed), "Pending"),
@@ -70,7 +77,7 @@ fn lists_of_works_that_lie_take_nothing_away() {
     for (says, lie, told) in LIES {
         println!("a directory that says of its Works: {says}");
         // So few are one page.
-        if mode == Mode::Paged && matches!(lie, Lie::Half) {
+        if mode == Mode::Paged && matches!(lie, Lie::Half | Lie::Expired) {
             println!("left out: this version of Kubernetes streams no lists unless it is told to");
             continue;
         }
@@ -98,6 +105,54 @@ fn lists_of_works_that_lie_take_nothing_away() {
         bench.told(&[("WorksApplied", "Applied")]);
         bench.nothing_lost(&held);
     }
+}
+
+#[test]
+fn an_old_tombstone_is_not_that_of_the_work_that_bears_the_name_now() {
+    const AGAIN: &str = "again";
+    let bench = Bench::new(&[]);
+    let path = format!("{}/{AGAIN}", works());
+    let put = || {
+        let manifests = ["again-a", "again-b"].map(|name| config_map("default", name, "one"));
+        put_work(&bench.fleet, AGAIN, &json!(manifests));
+        until_told(&bench.fleet, &bench.agent, AGAIN, "Applied", "Applied");
+    };
+    put();
+    let api = bench.fleet.directory.api();
+    let mut all = work(&bench.fleet, AGAIN)["metadata"]["finalizers"].as_array().unwrap().clone();
+    all.push(json!("example.com/held"));
+    api.patch(&path, MERGE_PATCH, &json!({"metadata": {"finalizers": all}})).unwrap();
+    api.delete(&path).unwrap();
+    bench.wait("the agent to be done with it", || {
+        let left = work(&bench.fleet, AGAIN)["metadata"]["finalizers"].clone();
+        if left == json!(["example.com/held"]) { Ok(()) } else { Err(left.to_string()) }
+    });
+    let stale = api.get(&works()).unwrap();
+    api.patch(&path, MERGE_PATCH, &json!({"metadata": {"finalizers": null}})).unwrap();
+    put();
+    follows(&bench, "before");
+
+    let held = bench.held();
+    let mode = Mode::of(&bench.fleet.directory);
+    let mut rules = Lie::Complete(Shown::Stale).tell(&bench.proxy, Collection::Works, mode, &stale);
+    let strikes = rules[0];
+    rules.push(Collection::Works.forget(&bench.proxy));
+    bench.proxy.disconnect();
+    bench.hit(strikes, 1);
+    throughout("all there while the old list stands", WHILE, || {
+        let now = made(&bench.fleet);
+        if now == held.made { Ok(()) } else { Err(format!("{now:?}")) }
+    })
+    .unwrap();
+    bench.mends_what_works_made();
+    bench.nothing_lost(&held);
+    for rule in rules {
+        bench.proxy.remove(rule);
+    }
+    bench.proxy.disconnect();
+    follows(&bench, "after");
+    until_told(&bench.fleet, &bench.agent, AGAIN, "Applied", "Applied");
+    bench.nothing_lost(&held);
 }
 
 /// Lets the Work go that waits for the agent, as people do where that one may not say so. What it made stays.

@@ -13,6 +13,10 @@ use serde_json::{Value, json};
 use super::{DOCUMENTED, LEDGERS, POLICIES, count, made, objects};
 use crate::fleet::{CLUSTERS, DIRECTORY, ENROL, OWN, condition_of, install, put_secret, until, version};
 use crate::trail::{self, REPLICA_USER, directory_user, lines};
+use crate::works::{config_map, works};
+
+/// What a Work makes.
+const MAPS: [&str; 2] = ["own-a", "own-b"];
 
 /// All entries and policies, as they are.
 fn list(plane: &ControlPlane) -> BTreeMap<String, Value> {
@@ -29,6 +33,22 @@ fn until_made(plane: &ControlPlane, agent: &AgentProcess, number: usize) {
         let made = made(plane);
         if made.len() == number { Ok(()) } else { Err(format!("{:?}", made.keys())) }
     });
+}
+
+/// The one binding of the whole cluster.
+fn grant(plane: &ControlPlane) -> Value {
+    let made = made(plane);
+    let (_, grant) = made.into_iter().find(|(key, _)| key.starts_with("ClusterRoleBinding ")).unwrap();
+    grant
+}
+
+/// The UIDs of what the Work asks for.
+fn maps(plane: &ControlPlane) -> Result<Vec<String>, String> {
+    let uid = |name: &str| {
+        let map = plane.api().get(&format!("/api/v1/namespaces/default/configmaps/{name}"));
+        map.map(|map| version(&map).0).map_err(|error| error.to_string())
+    };
+    MAPS.into_iter().map(uid).collect()
 }
 
 #[test]
@@ -81,11 +101,6 @@ fn a_directory_governs_itself_and_leaves_itself() {
     told("PoliciesApplied", "Applied");
     until_made(&plane, &agent, 7);
     assert_eq!(count(&made(&plane))["RoleBinding"], 4);
-    let grant = |plane: &ControlPlane| {
-        let made = made(plane);
-        let (_, grant) = made.into_iter().find(|(key, _)| key.starts_with("ClusterRoleBinding ")).unwrap();
-        grant
-    };
     let before = grant(&plane);
     let binding = super::bench::path(&before);
     plane.api().patch(&binding, MERGE_PATCH, &json!({"subjects": null})).unwrap();
@@ -94,6 +109,12 @@ fn a_directory_governs_itself_and_leaves_itself() {
         if now["subjects"] == before["subjects"] { Ok(()) } else { Err(now.to_string()) }
     });
     assert_eq!(list(&plane), entries);
+    let manifests: Vec<Value> = MAPS.iter().map(|name| config_map("default", name, "one")).collect();
+    let work = json!({"apiVersion": "multicluster.x-k8s.io/v1alpha1", "kind": "Work", "metadata": {"name": "app"},
+        "spec": {"workload": {"manifests": manifests}}});
+    plane.api().create(&works(), &work).unwrap();
+    until(&agent, "what its own Work asks for", || maps(&plane).map(drop));
+    let kept = maps(&plane).unwrap();
 
     // Its list is edited as ever.
     let change = json!({"metadata": {"labels": {"changed": "by-hand"}}});
@@ -107,8 +128,12 @@ fn a_directory_governs_itself_and_leaves_itself() {
     until_made(&plane, &agent, 0);
     until(&agent, "no ledger", || {
         let ledgers = plane.api().get(LEDGERS).unwrap();
-        if ledgers["items"] == json!([]) { Ok(()) } else { Err(ledgers.to_string()) }
+        let mut names =
+            ledgers["items"].as_array().unwrap().iter().map(|ledger| ledger["metadata"]["name"].clone());
+        // That of the Work stays, with what it made.
+        if names.all(|name| name == "app") { Ok(()) } else { Err(ledgers.to_string()) }
     });
+    assert_eq!(maps(&plane), Ok(kept.clone()));
     let left = list(&plane);
     assert_eq!(left.keys().collect::<Vec<_>>(), ["web-api", "west"]);
     assert_eq!(version(&left["west"]), version(&west));
@@ -127,5 +152,13 @@ fn a_directory_governs_itself_and_leaves_itself() {
         .unwrap();
     until_made(&plane, &agent, 4);
     told("Deregistered", "Member");
+    told("WorksApplied", "Applied");
+    assert_eq!(maps(&plane), Ok(kept));
+    let writes = trail::writes(&plane, mark, REPLICA_USER);
+    assert!(
+        !writes.iter().any(|write| write.verb == "delete" && write.resource == "configmaps"),
+        "{}",
+        lines(&writes)
+    );
     assert!(of_the_list().is_empty(), "{}", lines(&of_the_list()));
 }

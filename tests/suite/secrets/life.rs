@@ -12,6 +12,7 @@ use super::{bad, follows, good, offer, put, says, two_connections};
 use crate::fleet::{Fleet, OWN, REPORT, SECRETS, quietly};
 use crate::policies::{DOCUMENTED, until_made};
 use crate::rotation::rotations;
+use crate::works::Kept;
 
 /// The report in the directory.
 const UPSTREAM: &str = "/apis/multicluster.coreos.com/v1/namespaces/muster-cluster-east/clusterreports/east";
@@ -23,6 +24,7 @@ fn a_session_outlives_its_secret() {
     offer(&fleet, &working);
     let agent = fleet.agent(&[]);
     fleet.in_step(&agent);
+    let kept = Kept::put(&fleet, &agent);
     let before = two_connections(&fleet, &agent);
     fleet.replica.api().delete(&format!("{SECRETS}/directory-sync")).unwrap();
     println!(
@@ -35,6 +37,7 @@ fn a_session_outlives_its_secret() {
     says(&fleet, &agent, "CredentialsValid", "Valid", &[]);
     assert_eq!(two_connections(&fleet, &agent), before, "no new session");
     assert_eq!(rotations(&agent, "ok"), 1);
+    kept.is_unharmed(&fleet, &agent);
 }
 
 #[test]

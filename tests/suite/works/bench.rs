@@ -8,46 +8,54 @@ use muster_tests::plane::{AuditEvent, AuditMark};
 use muster_tests::proxy::Proxy;
 use serde_json::Value;
 
-use super::{LEDGERS, works};
+use super::{LEDGERS, config_map, put_work, until_told, works};
 use crate::fleet::{Fleet, until};
 use crate::trail::{self, REPLICA_USER, directory_user};
 
 /// A fleet with an agent that has joined.
-pub(super) struct Bench {
-    pub(super) agent: AgentProcess,
+pub(crate) struct Bench {
+    pub(crate) agent: AgentProcess,
     /// Between the agent and the directory.
-    pub(super) directory: Proxy,
+    pub(crate) directory: Proxy,
     /// Between the agent and the replica.
-    pub(super) replica: Proxy,
-    pub(super) fleet: Fleet,
+    pub(crate) replica: Proxy,
+    pub(crate) fleet: Fleet,
 }
 
 impl Bench {
     /// A bench without a Work.
-    pub(super) fn new() -> Self {
+    pub(crate) fn new() -> Self {
+        let bench = Self::unjoined();
+        let fleet = &bench.fleet;
+        fleet.offer(&bench.directory.kubeconfig_for(&fleet.kubeconfig()).unwrap());
+        fleet.in_step(&bench.agent);
+        bench
+    }
+
+    /// The same, with an agent that has no credential for the directory.
+    pub(crate) fn unjoined() -> Self {
         let fleet = Fleet::new();
         let directory = Proxy::start(&fleet.directory).unwrap();
         let replica = Proxy::start(&fleet.replica).unwrap();
-        fleet.offer(&directory.kubeconfig_for(&fleet.kubeconfig()).unwrap());
         let agent = fleet.agent_over(&replica.kubeconfig_for(&fleet.replica_kubeconfig()).unwrap(), &[]);
         let bench = Self { agent, directory, replica, fleet };
-        bench.fleet.in_step(&bench.agent);
+        bench.fleet.reason(&bench.agent, "DirectoryReachable", "SecretMissing");
         bench
     }
 
     /// The replica, as its owner.
-    pub(super) fn api(&self) -> Api {
+    pub(crate) fn api(&self) -> Api {
         self.fleet.replica.api()
     }
 
     /// Lets everything through the proxies again.
-    pub(super) fn open(&self) {
+    pub(crate) fn open(&self) {
         self.directory.clear();
         self.replica.clear();
     }
 
     /// Waits for something.
-    pub(super) fn until(&self, what: &str, look: impl FnMut() -> Result<(), String>) {
+    pub(crate) fn until(&self, what: &str, look: impl FnMut() -> Result<(), String>) {
         until(&self.agent, what, look);
     }
 }
@@ -79,7 +87,7 @@ pub(crate) fn made(fleet: &Fleet) -> BTreeMap<String, String> {
 }
 
 /// What a ledger records as being there, in the same form.
-pub(super) fn settled(fleet: &Fleet, work: &str) -> Result<BTreeMap<String, String>, String> {
+pub(crate) fn settled(fleet: &Fleet, work: &str) -> Result<BTreeMap<String, String>, String> {
     let ledger = fleet.replica.api().get(&format!("{LEDGERS}/{work}")).map_err(|error| error.to_string())?;
     let applied = ledger["status"]["appliedResources"].as_array().cloned().unwrap_or_default();
     let text = |entry: &Value, field: &str| entry[field].as_str().unwrap_or_default().to_owned();
@@ -92,7 +100,7 @@ pub(super) fn settled(fleet: &Fleet, work: &str) -> Result<BTreeMap<String, Stri
 }
 
 /// Whether neither a Work nor its ledger is there; else what is.
-pub(super) fn is_gone(fleet: &Fleet, name: &str) -> Result<(), String> {
+pub(crate) fn is_gone(fleet: &Fleet, name: &str) -> Result<(), String> {
     let work = fleet.directory.api().get(&format!("{}/{name}", works()));
     let ledger = fleet.replica.api().get(&format!("{LEDGERS}/{name}"));
     let absent = |error: &ApiError| error.status().is_some_and(|status| status == 404);
@@ -120,7 +128,7 @@ pub(super) fn written_upstream(fleet: &Fleet, since: AuditMark) -> Vec<AuditEven
 }
 
 /// Those of them by which an object came or went, as `create configmaps default/a`, and how often.
-pub(super) fn turnover(fleet: &Fleet, since: AuditMark) -> BTreeMap<String, usize> {
+pub(crate) fn turnover(fleet: &Fleet, since: AuditMark) -> BTreeMap<String, usize> {
     let mut counts = BTreeMap::new();
     for event in written(fleet, since) {
         let verb = match (event.verb.as_str(), event.code) {
@@ -134,4 +142,35 @@ pub(super) fn turnover(fleet: &Fleet, since: AuditMark) -> BTreeMap<String, usiz
         }
     }
     counts
+}
+
+/// A Work that nobody changes, and what it made.
+pub(crate) struct Kept {
+    made: BTreeMap<String, String>,
+    mark: AuditMark,
+}
+
+impl Kept {
+    /// Makes the Work, and waits until it is applied.
+    pub(crate) fn put(fleet: &Fleet, agent: &AgentProcess) -> Self {
+        let names = ["kept-a", "kept-b", "kept-c"];
+        put_work(fleet, "kept", &names.iter().map(|name| config_map("default", name, "one")).collect());
+        until_told(fleet, agent, "kept", "Applied", "Applied");
+        Self { made: made(fleet), mark: trail::mark(&fleet.replica) }
+    }
+
+    /// Checks that nothing went that a Work made, since then.
+    pub(crate) fn nothing_went(&self, fleet: &Fleet, agent: &AgentProcess) {
+        let mut turnover = turnover(fleet, self.mark);
+        turnover.retain(|write, _| write.starts_with("delete "));
+        assert_eq!(turnover, BTreeMap::new(), "{}", agent.log());
+    }
+
+    /// Checks that what it made is there, the same, and that nothing came or went since but copies of new entries.
+    pub(crate) fn is_unharmed(&self, fleet: &Fleet, agent: &AgentProcess) {
+        assert_eq!(made(fleet), self.made, "{}", agent.log());
+        let mut turnover = turnover(fleet, self.mark);
+        turnover.retain(|write, _| !write.starts_with("create clusters "));
+        assert_eq!(turnover, BTreeMap::new(), "{}", agent.log());
+    }
 }

@@ -1,11 +1,13 @@
 //! Another writer that wants a field in another way: it is answered less and less often, named, and forgotten.
 
+use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use muster_tests::api::MERGE_PATCH;
 use muster_tests::wait::{DEADLINE, timed};
 use serde_json::json;
 
+use super::bench::turnover;
 use super::{config_map, of_manifest, put_work, until_told, work};
 use crate::fleet::{Fleet, REPORT, until};
 use crate::trail;
@@ -65,6 +67,7 @@ fn a_fight_is_braked_reported_with_the_name_of_the_other_and_over_when_they_stop
     });
     looked.unwrap_or_else(|late| panic!("{late}\n{}", agent.log()));
     assert_eq!(replica.get(PATH).unwrap()["data"]["key"], "ours");
+    assert_eq!(turnover(&fleet, mark), BTreeMap::new(), "nothing was made anew");
     let expected = json!({"total": 1, "applied": 1, "failing": 0, "held": 0});
     until(&agent, "the report counts the Work", || {
         let report = replica.get(REPORT).map_err(|error| error.to_string())?;

@@ -1,16 +1,19 @@
 //! The entry of the cluster is deleted and says that what Works made goes with it. What anybody keeps back stays.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use http::Method;
 use muster_tests::api::MERGE_PATCH;
+use muster_tests::plane::AuditMark;
 use muster_tests::proxy::{Action, Rule};
 use muster_tests::wait::throughout;
 use serde_json::json;
 
-use super::bench::{Bench, made};
+use super::bench::{Bench, made, turnover};
 use super::{LEDGERS, config_map, namespace, put_work, put_work_with, until_told};
 use crate::fleet::{CLUSTERS, OWN, REPORT, condition_of};
+use crate::trail;
 
 /// Where the objects lie that Works make here.
 const MAPS: &str = "/api/v1/namespaces/default/configmaps";
@@ -144,4 +147,46 @@ fn an_entry_made_anew_in_the_midst_keeps_the_rest() {
         if ["a", "b", "c", "idle"].iter().all(there) { Ok(()) } else { Err(format!("{now:?}")) }
     });
     until_told(&bench.fleet, &bench.agent, "app", "Applied", "Applied");
+}
+
+/// What came and went, but for the copies of entries: these go with the own one, and come with it.
+fn workloads(bench: &Bench, mark: AuditMark) -> BTreeMap<String, usize> {
+    let all = turnover(&bench.fleet, mark).into_iter();
+    all.filter(|(write, _)| !write.contains(" clusters ")).collect()
+}
+
+#[test]
+fn what_works_made_stays_with_an_entry_that_says_nothing_and_is_taken_up_by_the_next_one() {
+    let bench = bench();
+    let (before, mark) = (made(&bench.fleet), trail::mark(&bench.fleet.replica));
+    bench.fleet.directory.api().delete(&entry()).unwrap();
+    bench.fleet.reason(&bench.agent, "Deregistered", "EntryDeleted");
+    // What the directory asks for is nothing to it any more.
+    put_work(&bench.fleet, "app", &json!([config_map("default", "a", "two")]));
+    throughout("all there", Duration::from_secs(5), || {
+        let now = made(&bench.fleet);
+        if now == before { Ok(()) } else { Err(format!("{now:?}")) }
+    })
+    .unwrap();
+    assert_eq!(workloads(&bench, mark), BTreeMap::new());
+    assert_eq!(bench.api().get(&format!("{MAPS}/a")).unwrap()["data"]["key"], "one");
+
+    put_work(
+        &bench.fleet,
+        "app",
+        &json!([config_map("default", "a", "two"), config_map("default", "b", "one")]),
+    );
+    bench.fleet.entry(OWN, &json!({"cloud": "aws"}));
+    bench.fleet.reason(&bench.agent, "Deregistered", "Member");
+    // The namespace that it asked for before is of a kind that goes by a word alone.
+    until_told(&bench.fleet, &bench.agent, "app", "Applied", "Kept");
+    bench.until("what it asks for no more gone", || {
+        let now = made(&bench.fleet);
+        if now.contains_key("configmaps default/c") { Err(format!("{now:?}")) } else { Ok(()) }
+    });
+    let now = made(&bench.fleet);
+    assert!(now.iter().all(|(object, uid)| before[object] == *uid), "{now:?}");
+    assert_eq!(workloads(&bench, mark), [("delete configmaps default/c".to_owned(), 1)].into());
+    let kept = bench.api().get("/api/v1/namespaces/kept").unwrap();
+    assert!(kept["metadata"]["deletionTimestamp"].is_null(), "{kept}");
 }
