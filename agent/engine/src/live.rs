@@ -34,6 +34,8 @@ pub(crate) struct Live {
     pub(crate) seen: bool,
     /// When a live read was last to show that.
     pub(crate) looked: Option<Duration>,
+    /// Whether that live read met a replica that does not serve its kind: nobody can tell what became of it.
+    pub(crate) unserved: bool,
     /// What was found in a namespace that is to go, and when.
     pub(crate) inspected: Option<(Result<(), String>, Duration)>,
     /// The digest of the fields that the ledger records turned out to be out of date.

@@ -128,6 +128,14 @@ impl Works {
         let mark = mark(brief, wanted);
         let known = self.slots.get(target).is_some_and(|slot| slot.known.is_some());
         let observed = self.slots.get(target).and_then(|slot| slot.observed.clone());
+        if (known || observed.is_some()) && self.is_unserved(target) {
+            let kind = &target.resource;
+            return State::Unserved(format!(
+                "it waits for {} {} to be served again",
+                kind.full_name(),
+                kind.version
+            ));
+        }
         let Some(observed) = observed else {
             if known && self.is_unseen(target) {
                 return State::Unseen;
@@ -140,14 +148,6 @@ impl Works {
             }
             return self.next(wanted, &mark, now);
         };
-        if self.is_unserved(target) {
-            let kind = &target.resource;
-            return State::Unserved(format!(
-                "it waits for {} {} to be served again",
-                kind.full_name(),
-                kind.version
-            ));
-        }
         if observed.deleting {
             return State::Terminating;
         }

@@ -36,6 +36,9 @@ impl Works {
             }
             let Some(slot) = self.slots.get_mut(target) else { continue };
             let due = match &slot.observed {
+                None if slot.known.is_some() && slot.unserved => {
+                    *slot.looked.get_or_insert(now) + spread(every(true, blind), target)
+                }
                 Some(observed) => {
                     let soon = observed.deleting || self.readiness.contains_key(target);
                     slot.seen = true;
@@ -61,7 +64,7 @@ impl Works {
     pub(super) fn seen_live(&mut self, work: &str, target: &Target, outcome: &StepOutcome, now: Duration) {
         let known = |works: &Self| {
             let slot = works.slots.get(target);
-            slot.map(|slot| (slot.seen, slot.observed.clone(), slot.failure.is_some()))
+            slot.map(|slot| (slot.seen, slot.observed.clone(), slot.failure.is_some(), slot.unserved))
         };
         let before = known(self);
         let first = self.is_unread(target);
@@ -72,7 +75,7 @@ impl Works {
                     (slot.observed, slot.absent) = (None, true);
                 }
             }
-            // With its definition it is gone, or nobody can tell: it is applied anew once the kind is served.
+            // With its definition it is gone, or nobody can tell: it is looked at until the kind is served.
             StepOutcome::Failed(Failure::NotServed, _) => {
                 if let Some(slot) = self.slots.get_mut(target) {
                     slot.observed = None;
@@ -82,6 +85,11 @@ impl Works {
         }
         if let Some(slot) = self.slots.get_mut(target) {
             slot.looked = Some(now);
+            slot.unserved = match outcome {
+                StepOutcome::Present(_) | StepOutcome::Missing => false,
+                StepOutcome::Failed(Failure::NotServed, _) => true,
+                _ => slot.unserved,
+            };
             match outcome {
                 // Nobody told how it stands: it is asked again, in its time, and nothing is written before.
                 StepOutcome::Failed(failure, message) if *failure != Failure::NotServed => {

@@ -260,10 +260,12 @@ impl Works {
     }
 
     /// Whether the replica does not serve the kind of an object that was shown: nobody can tell what became of it. One
-    /// view that shows it well tells more than another that failed, and may not be wanted any more.
+    /// view that shows it well tells more than another that failed, and may not be wanted any more. Where no view shows
+    /// anything, the last look at the object tells.
     pub(super) fn is_unserved(&self, target: &Target) -> bool {
         let shows = |view: &View| view.listing.is_complete() && view.failure.is_none();
-        self.views_of(target).any(|view| view.unserved) && !self.views_of(target).any(shows)
+        let looked = || self.slots.get(target).is_some_and(|slot| slot.unserved) && self.is_blind(target);
+        (self.views_of(target).any(|view| view.unserved) || looked()) && !self.views_of(target).any(shows)
     }
 
     /// Whether no account may see what there is of a kind where an object is.

@@ -228,9 +228,13 @@ fn of_a_kind_that_is_not_served_any_more_nobody_says_that_it_is_applied() {
     world.send(Event::Objects { resource: widgets.clone(), namespace: None, change });
     world.tick(1);
     assert_eq!(reason(&world, 0), "Waiting");
-    // It was away for a moment: what is there is as it was.
-    world.served.insert(widgets.clone());
-    world.send(Event::Objects { resource: widgets, namespace: None, change: Change::Alive });
+    // The next process says the same.
+    world.restart(true);
+    world.tick(60);
+    assert_eq!([reason(&world, 0), reason(&world, 1)], ["Waiting", "Applied"]);
+    // It was away for a while: what is there is as it was.
+    world.served.insert(widgets);
+    world.restart(true);
     world.tick(60);
     assert_eq!(reason(&world, 0), "Applied");
     assert_eq!((uid(&world), world.written()), (before, Vec::new()));
@@ -256,8 +260,8 @@ fn a_definition_that_does_not_end_is_asked_about_ever_more_rarely() {
     assert_eq!(world.works["app"]["metadata"]["resourceVersion"], version, "the status says the same");
     assert!(world.there().contains(&"Widget web/one".to_owned()));
     // It is served again after all.
-    world.served.insert(widgets.clone());
-    world.send(Event::Objects { resource: widgets, namespace: None, change: Change::Alive });
+    world.served.insert(widgets);
+    world.restart(true);
     world.tick(120);
     assert!(!world.works.contains_key("app"));
     assert!(!world.there().contains(&"Widget web/one".to_owned()));

@@ -114,6 +114,26 @@ fn a_work_says_how_its_objects_are_seen() {
 }
 
 #[test]
+fn what_nobody_may_watch_stays_recorded_while_its_kind_is_not_served() {
+    let mut world = world(&[]);
+    let before = world.ledgers["app"].clone();
+    let kind = world.served.iter().find(|resource| resource.kind == "ConfigMap").unwrap().clone();
+    world.served.remove(&kind);
+    for restart in [false, true] {
+        if restart {
+            world.restart(true);
+        }
+        world.tick(LOOK);
+        assert_eq!(told(&world, 0).0, "Waiting", "after a restart: {restart}");
+        assert_eq!(world.written(), [""; 0]);
+    }
+    assert_eq!(world.ledgers["app"].ledger.applied, before.ledger.applied);
+    world.served.insert(kind);
+    world.tick(LOOK);
+    assert_eq!((told(&world, 0).0.as_str(), world.written()), ("Applied", Vec::new()));
+}
+
+#[test]
 fn a_right_that_comes_and_goes_writes_nothing_and_hides_nothing() {
     let mut world = world(&[]);
     for seen in [Some(&["web"][..]), None, Some(&["web"]), Some(&[]), None, Some(&[]), Some(&["default"])] {
