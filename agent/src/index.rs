@@ -25,6 +25,7 @@ use crate::act::Actor;
 use crate::heard::Heard;
 use crate::metrics::Metrics;
 use crate::objects::WantedKind;
+use crate::tenure::Tenure;
 use muster_kit::pulse::{BEAT, Pulse};
 
 /// Events taken in before people are told again.
@@ -70,10 +71,7 @@ pub struct Index {
     metrics: Metrics,
     pulse: Pulse,
     claim: watch::Receiver<Claim>,
-    /// The end of the last claim under which this process could write.
-    held: Option<Instant>,
-    /// Whether the replica does not even answer who may write.
-    adrift: bool,
+    tenure: Tenure,
     view: watch::Sender<View>,
     telling: Telling,
     /// What was said for the next process.
@@ -106,8 +104,7 @@ impl Index {
             metrics,
             pulse,
             claim,
-            held: None,
-            adrift: false,
+            tenure: Tenure::default(),
             view,
             telling,
             said: Heard::default(),
@@ -159,19 +156,10 @@ impl Index {
         }
     }
 
-    /// The claim under which this process writes was renewed, or ran out, perhaps for want of the replica. One that ran
-    /// out and is held again may have kept writes from being tried.
     fn claimed(&mut self) {
         let claim = self.claim.borrow_and_update().clone();
-        if claim == Claim::Adrift {
-            self.adrift = true;
-            self.take(Event::Adrift);
-        }
-        let Claim::Held { until } = claim else { return };
-        let lapsed = self.held.is_some_and(|held| held <= Instant::now());
-        self.held = Some(until);
-        if std::mem::take(&mut self.adrift) || lapsed {
-            self.take(Event::Admitted);
+        if let Some(event) = self.tenure.after(&claim, Instant::now()) {
+            self.take(event);
         }
     }
 

@@ -28,6 +28,7 @@ pub mod session;
 pub mod settings;
 pub mod standby;
 pub mod store;
+mod tenure;
 pub mod vaults;
 pub mod waking;
 pub mod watches;

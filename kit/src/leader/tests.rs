@@ -186,7 +186,7 @@ async fn a_lease_that_somebody_keeps_writing_is_tried_less_and_less_often() {
         tokio::time::sleep(Duration::from_secs(5)).await; // the time in which attempts are counted
         let tried = leases.with(|held| held.refused);
         println!("{tried} attempts in five seconds");
-        assert!(tried <= 12, "{tried}");
+        assert!((2..=12).contains(&tried), "{tried}");
     })
     .await;
 }
