@@ -253,7 +253,7 @@ impl Session {
         let facts = probe(&client, name).await?;
         let (memory, kept) = self.judge(&facts).await?;
         let rights = probe::rights(&client, &facts).await?;
-        if let Some(right) = self.needed(&rights).await.difference(&rights).next() {
+        if let Some(right) = self.needed(&rights, &facts).await.difference(&rights).next() {
             return Err(OfferError::Right { user: facts.user, right: *right });
         }
         // Last: a directory whose offer is refused is not the one that was joined.

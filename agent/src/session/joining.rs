@@ -5,9 +5,10 @@ use std::collections::BTreeSet;
 use muster_engine::Memory;
 use muster_engine::event::Session as Joined;
 use muster_engine::pin::{Pin, Refusal};
+use muster_kit::client::CallError;
 
 use super::Session;
-use super::probe::{self, Facts, NEEDED, Right};
+use super::probe::{self, Facts, NEEDED, ProbeError, Right};
 use super::refusal::OfferError;
 use crate::store::Kept;
 
@@ -32,14 +33,17 @@ impl Session {
         Ok((Memory { pin, ..memory }, kept))
     }
 
-    /// The rights that an offer must have: those of the session that works. A session that the directory does not
-    /// know any more is not worth protecting.
-    pub(super) async fn needed(&self, offered: &BTreeSet<Right>) -> BTreeSet<Right> {
-        match &self.working {
-            Some((_, open)) if !open.rights.is_subset(offered) && probe::is_known(&open.client).await => {
-                open.rights.clone()
-            }
-            _ => NEEDED.into(),
+    /// The rights that an offer must have: what the session that works had and has still. What was taken from that one
+    /// too is not worth asking for, and one that the directory does not know any more is not worth protecting.
+    pub(super) async fn needed(&self, offered: &BTreeSet<Right>, facts: &Facts) -> BTreeSet<Right> {
+        let Some((_, open)) = &self.working else { return NEEDED.into() };
+        if open.rights.is_subset(offered) {
+            return NEEDED.into();
+        }
+        match probe::rights(&open.client, facts).await {
+            Ok(still) => NEEDED.into_iter().chain(open.rights.intersection(&still).copied()).collect(),
+            Err(ProbeError::Call(CallError::Unauthorized { .. })) => NEEDED.into(),
+            Err(_) => open.rights.clone(),
         }
     }
 }

@@ -103,11 +103,9 @@ impl Session {
         let life = self.wiring.renewal.life;
         let renewed = self.kept().renew(&open.client, &open.user, material, life).await;
         let outcome = match renewed {
-            Ok(renewed) => self
-                .try_material(&renewed)
-                .await
-                .map(|open| (renewed, open))
-                .map_err(|error| (error.told(self.wiring.store.namespace()), WAIT_FOR_ANSWER)),
+            Ok(renewed) => self.try_material(&renewed).await.map(|open| (renewed, open)).map_err(|error| {
+                (error.told(self.wiring.store.namespace()), error.wait().unwrap_or(WAIT_FOR_ANSWER))
+            }),
             Err(error) => Err((error.to_string(), error.wait())),
         };
         let result = if outcome.is_ok() { "ok" } else { "failed" };

@@ -51,11 +51,21 @@ pub enum Right {
     RenewLease,
     /// Write the report.
     WriteReport,
+    /// Read one Work: without this none is known to be gone.
+    GetWorks,
+    /// List the Works of its execution namespace.
+    ListWorks,
+    /// Watch them.
+    WatchWorks,
+    /// Set its finalizer on them.
+    FinalizeWorks,
+    /// Write their status.
+    WriteWorkStatus,
 }
 
 /// Without these there is no mirror.
 pub const NEEDED: [Right; 3] = [Right::GetEntries, Right::ListEntries, Right::WatchEntries];
-const ALL: [Right; 8] = [
+const ALL: [Right; 13] = [
     Right::GetEntries,
     Right::ListEntries,
     Right::WatchEntries,
@@ -64,6 +74,11 @@ const ALL: [Right; 8] = [
     Right::WatchPolicies,
     Right::RenewLease,
     Right::WriteReport,
+    Right::GetWorks,
+    Right::ListWorks,
+    Right::WatchWorks,
+    Right::FinalizeWorks,
+    Right::WriteWorkStatus,
 ];
 
 impl Right {
@@ -77,10 +92,28 @@ impl Right {
             Self::GetPolicies => "get clusterpolicies.multicluster.coreos.com",
             Self::ListPolicies => "list clusterpolicies.multicluster.coreos.com",
             Self::WatchPolicies => "watch clusterpolicies.multicluster.coreos.com",
+            Self::GetWorks => "get works.multicluster.x-k8s.io in its execution namespace",
+            Self::ListWorks => "list works.multicluster.x-k8s.io in its execution namespace",
+            Self::WatchWorks => "watch works.multicluster.x-k8s.io in its execution namespace",
+            Self::FinalizeWorks => "patch works.multicluster.x-k8s.io in its execution namespace",
+            Self::WriteWorkStatus => {
+                "patch the status of works.multicluster.x-k8s.io in its execution namespace"
+            }
             Self::RenewLease => "update the lease of its execution namespace",
             Self::WriteReport => "update the status of the report in its execution namespace",
         }
     }
+}
+
+/// Where a right is asked for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Scope {
+    /// In the whole directory.
+    Cluster,
+    /// In the execution namespace.
+    Own,
+    /// On the object in it that bears the cluster's name.
+    OwnName,
 }
 
 /// Why a probe came to no end.
@@ -197,11 +230,6 @@ fn published(entry: Option<&Object>) -> Option<String> {
     frame.status?.execution_namespace.filter(|namespace| !namespace.is_empty())
 }
 
-/// Whether the directory still knows the credential of a client. Where it does not answer, it may.
-pub async fn is_known(client: &Client) -> bool {
-    !matches!(who_am_i(client).await, Err(ProbeError::Call(CallError::Unauthorized { .. })))
-}
-
 async fn who_am_i(client: &Client) -> Result<String, ProbeError> {
     #[derive(Deserialize)]
     struct Frame {
@@ -230,21 +258,26 @@ async fn who_am_i(client: &Client) -> Result<String, ProbeError> {
 pub async fn rights(client: &Client, facts: &Facts) -> Result<BTreeSet<Right>, ProbeError> {
     let Facts { cluster, execution_namespace: namespace, .. } = facts;
     let asked = join_all(ALL.map(async |right| {
-        let (verb, resource, subresource) = match right {
-            Right::GetEntries => ("get", &CLUSTERS, ""),
-            Right::ListEntries => ("list", &CLUSTERS, ""),
-            Right::WatchEntries => ("watch", &CLUSTERS, ""),
-            Right::GetPolicies => ("get", &POLICIES, ""),
-            Right::ListPolicies => ("list", &POLICIES, ""),
-            Right::WatchPolicies => ("watch", &POLICIES, ""),
-            Right::RenewLease => ("update", &LEASES, ""),
-            Right::WriteReport => ("update", &REPORTS, "status"),
+        let (verb, resource, subresource, scope) = match right {
+            Right::GetEntries => ("get", &CLUSTERS, "", Scope::Cluster),
+            Right::ListEntries => ("list", &CLUSTERS, "", Scope::Cluster),
+            Right::WatchEntries => ("watch", &CLUSTERS, "", Scope::Cluster),
+            Right::GetPolicies => ("get", &POLICIES, "", Scope::Cluster),
+            Right::ListPolicies => ("list", &POLICIES, "", Scope::Cluster),
+            Right::WatchPolicies => ("watch", &POLICIES, "", Scope::Cluster),
+            Right::GetWorks => ("get", &WORKS, "", Scope::Own),
+            Right::ListWorks => ("list", &WORKS, "", Scope::Own),
+            Right::WatchWorks => ("watch", &WORKS, "", Scope::Own),
+            Right::FinalizeWorks => ("patch", &WORKS, "", Scope::Own),
+            Right::WriteWorkStatus => ("patch", &WORKS, "status", Scope::Own),
+            Right::RenewLease => ("update", &LEASES, "", Scope::OwnName),
+            Right::WriteReport => ("update", &REPORTS, "status", Scope::OwnName),
         };
-        let name = if matches!(right, Right::RenewLease | Right::WriteReport) { cluster } else { "" };
         let attributes = json!({
             "verb": verb, "group": resource.group, "version": resource.version, "resource": resource.plural,
-            "subresource": subresource, "name": name,
-            "namespace": if name.is_empty() { "" } else { namespace },
+            "subresource": subresource,
+            "name": if scope == Scope::OwnName { cluster } else { "" },
+            "namespace": if scope == Scope::Cluster { "" } else { namespace },
         });
         Ok::<_, ProbeError>(allowed(client, &attributes).await?.then_some(right))
     }))

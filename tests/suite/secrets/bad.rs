@@ -190,6 +190,28 @@ fn fields(fleet: &Fleet, trap: &Trap) -> Vec<Bad> {
     ]
 }
 
+/// An account that may do in the directory what the agent may, but for Works.
+const REPORTER: &str = r#"
+apiVersion: rbac.authorization.k8s.io/v1
+kind: ClusterRoleBinding
+metadata: {name: reporter}
+roleRef: {apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: view-clusters}
+subjects: [{kind: ServiceAccount, name: reporter, namespace: muster-agents}]
+---
+apiVersion: rbac.authorization.k8s.io/v1
+kind: Role
+metadata: {name: reporter, namespace: muster-cluster-CLUSTER_NAME}
+rules:
+  - {apiGroups: [coordination.k8s.io], resources: [leases], verbs: [get, update]}
+  - {apiGroups: [multicluster.coreos.com], resources: [clusterreports, clusterreports/status], verbs: [get, update]}
+---
+apiVersion: rbac.authorization.k8s.io/v1
+kind: RoleBinding
+metadata: {name: reporter, namespace: muster-cluster-CLUSTER_NAME}
+roleRef: {apiGroup: rbac.authorization.k8s.io, kind: Role, name: reporter}
+subjects: [{kind: ServiceAccount, name: reporter, namespace: muster-agents}]
+"#;
+
 /// What is as it must be, and leads nowhere, elsewhere, or not far enough.
 fn others(fleet: &Fleet) -> Vec<Bad> {
     let directory = &fleet.directory;
@@ -207,6 +229,8 @@ fn others(fleet: &Fleet) -> Vec<Bad> {
             "--serviceaccount=muster-agents:viewer",
         ])
         .unwrap();
+    make("reporter");
+    directory.apply(&REPORTER.replace("CLUSTER_NAME", OWN)).unwrap();
     make("stranger");
     make("gone");
     let gone = token(directory, "muster-agents", "gone");
@@ -244,6 +268,7 @@ fn others(fleet: &Fleet) -> Vec<Bad> {
         bad("another cluster", &own(&west), MISMATCH, &["cluster west", "as east"]),
         // Without a session that has more, the lesser mode is what people may have wanted.
         named("fewer rights", "viewer", None, &["muster-agents:viewer", "update the lease"]),
+        named("no right to Works", "reporter", None, &["muster-agents:reporter", "get works"]),
         named("no rights", "stranger", Some("Forbidden"), &["muster-agents:stranger", "forbidden"]),
     ]
 }
