@@ -2,6 +2,7 @@
 //! come and once when it is on its way. The end is as without it, and nothing came or went twice.
 
 mod acts;
+mod sights;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
