@@ -162,7 +162,7 @@ impl Actor {
             Step::Unmark { target, uid } => self.unmark(by, &target, &uid).await,
             Step::Delete(_) if self.spares.load(Ordering::Relaxed) => StepOutcome::Failed(
                 Failure::Fenced,
-                "the directory was set back to an earlier state: nothing is deleted".into(),
+                "the directory was set back to an earlier state, or another agent speaks for this cluster: nothing is deleted".into(),
             ),
             Step::Delete(deletion) => self.delete(by, &deletion).await,
             Step::Record { ledger, before } => self.record(&ledger, before.as_ref()).await,

@@ -1,7 +1,10 @@
 //! The heartbeat: the Lease in the execution namespace, renewed at a quarter of its duration over a connection of its
 //! own. It says that the agent lives, reaches the directory and makes progress, and nothing else: it goes on while the
 //! replica's own API is down. What the directory acknowledged shows how far its time has come: a Lease that says that it was
-//! renewed before that is of a directory that was set back, and is not renewed until that is recorded.
+//! renewed before that is of a directory that was set back, and is not renewed until that is recorded. Who finds that another
+//! one renews it yields: it is the other one that speaks.
+
+mod rival;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -19,6 +22,7 @@ use muster_kit::leader::{Claim, Standing, judge};
 use muster_kit::lease::{LeaseError, Record, replaced};
 use tokio::sync::{mpsc, watch};
 
+use self::rival::{Rivalry, Whose};
 use crate::MANAGER;
 use crate::clock::Clock;
 use crate::failure::{failure, told};
@@ -42,8 +46,17 @@ enum BeatError {
     Call(#[from] CallError),
     #[error(transparent)]
     Lease(#[from] LeaseError),
-    #[error("{holder} renews the lease: another agent runs under this cluster's name")]
+    #[error(
+        "{holder} renews the lease: another agent runs under this cluster's name. This one writes nothing in the directory and \
+             follows nothing there, keeps what it made as it is, and deletes nothing, until it holds the lease again: stop one of the \
+             two, or give this cluster an entry and a credential of its own"
+    )]
     Other { holder: String },
+    #[error(
+        "the lease was renewed in this cluster's name when no process of this cluster is known to have done so: it is \
+             renewed from here unless another agent does so within {within:?}"
+    )]
+    Open { within: Duration },
     #[error("the agent makes no progress")]
     Stuck,
     #[error("the directory was set back")]
@@ -62,7 +75,7 @@ impl BeatError {
                 };
                 (failure, reason)
             }
-            Self::Other { .. } => (Failure::Conflict, HeartbeatAccepted::Conflict),
+            Self::Other { .. } | Self::Open { .. } => (Failure::Conflict, HeartbeatAccepted::Conflict),
             Self::Lease(_) => (Failure::Malformed, HeartbeatAccepted::Failed),
             Self::Stuck | Self::SetBack { .. } => (Failure::Fenced, HeartbeatAccepted::Failed),
         }
@@ -81,6 +94,7 @@ impl BeatError {
             Self::Call(error) => error.category(),
             Self::Lease(_) => "malformed",
             Self::Other { .. } => "other",
+            Self::Open { .. } => "open",
             Self::Stuck => "stuck",
             Self::SetBack { .. } => "set-back",
         }
@@ -95,6 +109,8 @@ pub struct Heart {
     pub namespace: String,
     /// Whether this process is to speak for the replica.
     pub claim: watch::Receiver<Claim>,
+    /// How long such a claim lasts. What was acknowledged is written down with each renewal of it.
+    pub claim_lasts: Duration,
     /// Whether the agent makes progress.
     pub pulse: Pulse,
     /// To the engine.
@@ -131,6 +147,12 @@ fn next(before: Option<Timestamp>, now: Timestamp) -> Timestamp {
     least.map_or(now, |least| least.max(now))
 }
 
+/// Whether who renewed the Lease is of the same replica: there one process acts at a time, of whatever install.
+fn is_of(holder: &str, identity: &str) -> bool {
+    let replica = |identity: &str| identity.split_once('/').map(|(replica, _)| replica.to_owned());
+    holder == identity || replica(holder).is_some_and(|of| Some(of) == replica(identity))
+}
+
 /// The Lease as it was last seen, and since when it has looked so.
 struct Seen {
     lease: Object,
@@ -149,6 +171,7 @@ impl Heart {
     /// Beats while there is a session, for ever.
     pub async fn beat(mut self, mut opened: watch::Receiver<Option<Arc<Open>>>) {
         let mut seen = None;
+        let mut rivalry = Rivalry::default();
         loop {
             if self.claim.wait_for(|claim| claim.is_unopposed(Instant::now())).await.is_err() {
                 return;
@@ -161,7 +184,7 @@ impl Heart {
                 }
                 continue;
             };
-            let outcome = self.renew(&open, &mut seen).await;
+            let outcome = self.renew(&open, &mut seen, &mut rivalry).await;
             let told = *self.clock.borrow();
             let clock = told.seen(open.beats.clock_ahead());
             if clock != told {
@@ -171,6 +194,9 @@ impl Heart {
             self.metrics.heartbeats.with_label_values(&[result]).inc();
             let wait = match (&outcome, &seen) {
                 (Ok(_), Some(Seen { record, .. })) => record.duration.max(SHORTEST) / 4,
+                (Err(BeatError::Other { .. } | BeatError::Open { .. }), Some(Seen { record, .. })) => {
+                    (record.duration.max(SHORTEST) / 4).min(LOOK)
+                }
                 _ => LOOK,
             };
             let heartbeat = match outcome {
@@ -180,7 +206,8 @@ impl Heart {
                     Heartbeat::SetBack { shown: *shown, acknowledged: *acknowledged }
                 }
                 Err(error) => {
-                    seen = seen.filter(|_| matches!(error, BeatError::Other { .. }));
+                    let another = matches!(error, BeatError::Other { .. } | BeatError::Open { .. });
+                    seen = seen.filter(|_| another);
                     let (failure, reason) = error.problem();
                     let message = error.told(&self.namespace);
                     Heartbeat::Failed { failure, problem: Problem { reason, message } }
@@ -213,26 +240,37 @@ impl Heart {
         }
     }
 
-    async fn renew(&self, open: &Open, seen: &mut Option<Seen>) -> Result<Beat, BeatError> {
+    async fn renew(
+        &self,
+        open: &Open,
+        seen: &mut Option<Seen>,
+        rivalry: &mut Rivalry,
+    ) -> Result<Beat, BeatError> {
         if !self.pulse.is_alive(Instant::now()) {
             return Err(BeatError::Stuck);
         }
         let client = open.beats.with_deadline(DEADLINE);
         let first = match seen.take() {
-            Some(seen) if seen.record.holder == self.identity => seen,
+            Some(seen) if seen.record.holder == self.identity && !rivalry.is_open() => seen,
             before => self.look(&client, open, before).await?,
         };
+        if let Some(why) = self.yields(&first, rivalry) {
+            *seen = Some(first);
+            return Err(why);
+        }
         open.gates[1].admit(&client).await?;
-        let lease = match self.put(&client, open, &first).await {
+        let lease = match self.put(&client, open, &first, rivalry.begins()).await {
             // Somebody wrote the Lease: look who, and renew what is there now.
             Err(BeatError::Call(CallError::Conflict { .. })) => {
                 let again = self.look(&client, open, None).await?;
-                if is_double(&self.identity, &first.record, &again.record) {
+                // The last process of this replica may have sent it a moment before it ended.
+                if !rivalry.begins() && is_double(&self.identity, &first.record, &again.record) {
                     let holder = again.record.holder.clone();
+                    rivalry.overtaken(&again.record, Instant::now());
                     *seen = Some(again);
                     return Err(BeatError::Other { holder });
                 }
-                let put = self.put(&client, open, &again).await;
+                let put = self.put(&client, open, &again, false).await;
                 if put.is_err() {
                     *seen = Some(again);
                 }
@@ -246,13 +284,30 @@ impl Heart {
         };
         let record = Record::of(&lease)?;
         let beat = beat(&open.joined.pin.directory, &lease)?;
+        rivalry.renewed();
         *seen = Some(Seen { lease, record, since: Instant::now() });
         Ok(beat)
+    }
+
+    /// Why the Lease is not to be renewed, as it is.
+    fn yields(&self, seen: &Seen, rivalry: &mut Rivalry) -> Option<BeatError> {
+        let record = &seen.record;
+        if !is_of(&record.holder, &self.identity) {
+            return None; // it is granted its time
+        }
+        let acknowledged = self.known.borrow().as_ref().and_then(|beat| beat.renewed);
+        match rivalry.judge(record, acknowledged, self.claim_lasts, Instant::now()) {
+            Whose::Ours => None,
+            Whose::Anothers => Some(BeatError::Other { holder: record.holder.clone() }),
+            Whose::Open => Some(BeatError::Open { within: record.duration / 4 }),
+        }
     }
 
     async fn look(&self, client: &Client, open: &Open, before: Option<Seen>) -> Result<Seen, BeatError> {
         let lease = client.get(&LEASES, Some(&open.execution_namespace), &open.joined.pin.cluster).await?;
         let record = Record::of(&lease)?;
+        let duration = if record.duration.is_zero() { UNSAID } else { record.duration };
+        let record = Record { duration, ..record };
         let acknowledged = self.known.borrow().clone();
         let shown = beat(&open.joined.pin.directory, &lease)?;
         if let Some(acknowledged) = acknowledged.filter(|acknowledged| shown.is_before(acknowledged)) {
@@ -264,9 +319,19 @@ impl Heart {
         Ok(Seen { lease, record, since })
     }
 
-    async fn put(&self, client: &Client, open: &Open, seen: &Seen) -> Result<Object, BeatError> {
+    /// `begins`: this process renews it for the first time, and goes on from the last one of the replica.
+    async fn put(
+        &self,
+        client: &Client,
+        open: &Open,
+        seen: &Seen,
+        begins: bool,
+    ) -> Result<Object, BeatError> {
         // Another holder is granted a full duration from when its last renewal was seen.
-        if let Standing::Other { .. } = judge(&seen.record, &self.identity, seen.since, Instant::now()) {
+        let goes_on = begins && is_of(&seen.record.holder, &self.identity);
+        if !goes_on
+            && let Standing::Other { .. } = judge(&seen.record, &self.identity, seen.since, Instant::now())
+        {
             return Err(BeatError::Other { holder: seen.record.holder.clone() });
         }
         let now = Timestamp::now();
@@ -274,7 +339,7 @@ impl Heart {
         let known = self.known.borrow().as_ref().and_then(|beat| beat.renewed);
         let record = Record {
             holder: self.identity.clone(),
-            duration: if seen.record.duration.is_zero() { UNSAID } else { seen.record.duration },
+            duration: seen.record.duration,
             acquired: if mine { seen.record.acquired } else { Some(now) },
             renewed: Some(next(seen.record.renewed.filter(|_| mine).max(known), now)),
             transitions: seen.record.transitions + i32::from(!mine && !seen.record.holder.is_empty()),
@@ -306,6 +371,14 @@ mod tests {
         assert_eq!(next(Some(at(999)), at(1000)), at(1000));
         assert_eq!(next(Some(at(1000)), at(1000)), at(1000) + Duration::from_micros(1));
         assert_eq!(next(Some(at(9999)), at(1000)), at(9999) + Duration::from_micros(1));
+    }
+
+    #[test]
+    fn whoever_is_of_the_same_replica_is_known_by_its_uid() {
+        assert!(is_of("r/one", "r/one") && is_of("r/other", "r/one"));
+        for other in ["", "r", "other/one", "one", "r2/one"] {
+            assert!(!is_of(other, "r/one"), "{other}");
+        }
     }
 
     #[test]

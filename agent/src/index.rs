@@ -48,6 +48,8 @@ pub struct View {
     pub credential_expires: Option<Timestamp>,
     /// Hand edits undone since the process started.
     pub corrected: u64,
+    /// Another one speaks for this cluster in the directory.
+    pub silent: bool,
 }
 
 /// Where others in this process are told what they need.
@@ -60,8 +62,8 @@ pub struct Telling {
     pub heard: watch::Sender<BTreeMap<String, String>>,
     /// The last heartbeat that the directory acknowledged.
     pub beat: watch::Sender<Option<Beat>>,
-    /// The number of the directory's era.
-    pub era: watch::Sender<u32>,
+    /// The number of the directory's era; `None` while it is not to be followed.
+    pub era: watch::Sender<Option<u32>>,
 }
 
 /// The engine and its surroundings.
@@ -202,7 +204,7 @@ impl Index {
             }
             differs
         });
-        self.telling.era.send_if_modified(|told| std::mem::replace(told, self.engine.era_number()) != *told);
+        self.telling.era.send_if_modified(|told| std::mem::replace(told, self.engine.follows()) != *told);
         self.telling.awaited.send_if_modified(|told| {
             let differs = !told.iter().copied().eq(self.engine.awaited());
             if differs {
@@ -219,6 +221,7 @@ impl Index {
             holds: self.engine.holds(),
             credential_expires: self.engine.credential_expires(),
             corrected: self.engine.corrected(),
+            silent: self.engine.is_silent(),
         };
         let gauge = |count: usize| i64::try_from(count).unwrap_or(i64::MAX);
         self.metrics.objects.with_label_values(&["entries"]).set(gauge(view.mirror.entries));
@@ -309,5 +312,5 @@ fn same(old: &View, new: &View) -> bool {
     old.conditions.iter().map(said).eq(new.conditions.iter().map(said))
         && (old.mirror, old.policies, old.works, old.credential_expires, old.corrected)
             == (new.mirror, new.policies, new.works, new.credential_expires, new.corrected)
-        && old.holds == new.holds
+        && (&old.holds, old.silent) == (&new.holds, new.silent)
 }

@@ -139,7 +139,7 @@ impl Reporter {
                 (_, None) => None,
             };
             drop(open); // held on, it would keep the connections of an old session open
-            if let Some(place) = &mut upstream {
+            if let Some(place) = upstream.as_mut().filter(|_| !view.silent) {
                 failed |= !place.write(&self.status).await;
             }
             if !self.wait(failed).await {

@@ -191,7 +191,7 @@ impl Agent {
         );
         let Some(beat) = self.recall(replica, &store, &events, &stop).await else { return };
         let (beats, acknowledged) = watch::channel(beat);
-        let (eras, era) = watch::channel(0);
+        let (eras, era) = watch::channel(None);
         let (watched, wanted) = watch::channel(BTreeMap::new());
         let (awaited, awaits) = watch::channel(BTreeSet::new());
         let (metrics, pulse) = (self.metrics.clone(), self.pulse.clone());
@@ -217,6 +217,7 @@ impl Agent {
             identity: format!("{}/{}", replica.id, replica.install),
             namespace: replica.namespace.clone(),
             claim: claim.clone(),
+            claim_lasts: self.settings.common.leader_lease,
             pulse: self.pulse.clone(),
             events: events.clone(),
             known: acknowledged,
@@ -253,10 +254,10 @@ impl Agent {
     }
 }
 
-/// Passes the links of the session on, each in the era of the directory in which it is used.
+/// Passes the links of the session on while the directory is to be followed, each in the era in which it is used.
 async fn in_era(
     mut session: watch::Receiver<Option<Link>>,
-    mut era: watch::Receiver<u32>,
+    mut era: watch::Receiver<Option<u32>>,
     links: watch::Sender<Option<Link>>,
     cancel: CancellationToken,
 ) {
@@ -264,7 +265,7 @@ async fn in_era(
         loop {
             let era_now = *era.borrow_and_update();
             let link = session.borrow_and_update().clone();
-            links.send_replace(link.map(|link| Link { era: era_now, ..link }));
+            links.send_replace(link.zip(era_now).map(|(link, era)| Link { era, ..link }));
             tokio::select! {
                 Ok(()) = session.changed() => {}
                 Ok(()) = era.changed() => {}

@@ -51,11 +51,20 @@ impl DirectoryProcess {
         directory: &ControlPlane,
         args: &[&str],
     ) -> Result<Self, AgentError> {
-        let refused = |error: &dyn std::fmt::Display| AgentError::Build(error.to_string());
-        let kubeconfig = directory
-            .service_account_kubeconfig("muster-system", "muster-directory", &TokenOptions::default())
-            .map_err(|error| refused(&error))?;
-        Self::run(binary, &kubeconfig, args)
+        Self::run(binary, &own_kubeconfig(directory)?, args, &[])
+    }
+
+    /// The same as [`Self::start`], in this environment.
+    ///
+    /// # Errors
+    ///
+    /// As for [`Self::start`].
+    pub fn start_in(
+        directory: &ControlPlane,
+        args: &[&str],
+        envs: &[(&str, &str)],
+    ) -> Result<Self, AgentError> {
+        Self::run(directory_binary()?, &own_kubeconfig(directory)?, args, envs)
     }
 
     /// The same over any kubeconfig.
@@ -64,19 +73,31 @@ impl DirectoryProcess {
     ///
     /// It cannot be built or started.
     pub fn start_over(kubeconfig: &str, args: &[&str]) -> Result<Self, AgentError> {
-        Self::run(directory_binary()?, kubeconfig, args)
+        Self::run(directory_binary()?, kubeconfig, args, &[])
     }
 
-    fn run(binary: PathBuf, kubeconfig: &str, args: &[&str]) -> Result<Self, AgentError> {
+    fn run(
+        binary: PathBuf,
+        kubeconfig: &str,
+        args: &[&str],
+        envs: &[(&str, &str)],
+    ) -> Result<Self, AgentError> {
         let folder = Scratch::new("controller")?;
         let path = folder.path().join("directory.kubeconfig");
         std::fs::write(&path, kubeconfig).map_err(|error| AgentError::Build(error.to_string()))?;
         let path = path.display().to_string();
         let mut all = vec!["--kubeconfig", path.as_str()];
         all.extend(args);
-        let process = AgentProcess::start_binary(binary, &all, &[])?;
+        let process = AgentProcess::start_binary(binary, &all, envs)?;
         Ok(Self { process, _folder: folder })
     }
+}
+
+/// A kubeconfig with a token of its account.
+fn own_kubeconfig(directory: &ControlPlane) -> Result<String, AgentError> {
+    let options = TokenOptions::default();
+    let kubeconfig = directory.service_account_kubeconfig("muster-system", "muster-directory", &options);
+    kubeconfig.map_err(|error| AgentError::Build(error.to_string()))
 }
 
 impl Deref for DirectoryProcess {

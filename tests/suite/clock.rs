@@ -1,15 +1,16 @@
-//! An agent whose clock is wrong.
+//! Clocks that are wrong, and jump: the agent's and the controller's.
 
 use std::time::Duration;
 
-use muster_tests::clock::shifted;
+use muster_tests::clock::Settable;
 use muster_tests::directory::DirectoryProcess;
 use muster_tests::wait::{DEADLINE, throughout, timed};
 use serde_json::{Value, json};
 
 use crate::fleet::{CLUSTERS, Fleet, REPORT, condition_of, until};
 use crate::renewal::bound;
-use crate::works::Kept;
+use crate::trail;
+use crate::works::{Kept, config_map, is_gone, put_work, until_told, works, written, written_upstream};
 
 /// Types, statuses and reasons of all conditions of the agent's own report but the one about the clock.
 fn conditions(fleet: &Fleet) -> Result<Vec<Value>, String> {
@@ -21,16 +22,22 @@ fn conditions(fleet: &Fleet) -> Result<Vec<Value>, String> {
     Ok(told)
 }
 
-/// A fleet in which the agent's clock is off by so much: all that it says and does.
-fn run(shift: i64, reason: &str, message: &str) -> Vec<Value> {
+/// How long the Lease lasts here.
+const LASTS: Duration = Duration::from_secs(4);
+
+/// A fleet in which the agent's clock is off by so much, and the controller's by as much the other way; both jump to where the
+/// other one was while they run. All that the agent says after that; `reasons`: what it says of its clock before and after.
+fn run(shift: i64, reasons: [&str; 2]) -> Vec<Value> {
     let fleet = Fleet::bare();
-    let controller = DirectoryProcess::start(&fleet.directory, &["--heartbeat-lease=8"]).unwrap();
+    let (clock, monitors) = (Settable::new(shift).unwrap(), Settable::new(-shift).unwrap());
+    let lasts = format!("--heartbeat-lease={}", LASTS.as_secs());
+    let envs = monitors.envs().unwrap();
+    let controller = DirectoryProcess::start_in(&fleet.directory, &[&lasts], &borrowed(&envs)).unwrap();
     fleet.entries();
+    let entry = || fleet.directory.api().get(&format!("{CLUSTERS}/east")).map_err(|error| error.to_string());
     let enrolled = |what: &str, condition: &str, reason: &str| {
         let looked = timed(what, DEADLINE * 2, || {
-            let entry =
-                fleet.directory.api().get(&format!("{CLUSTERS}/east")).map_err(|error| error.to_string())?;
-            let seen = condition_of(&entry, condition);
+            let seen = condition_of(&entry()?, condition);
             if seen.as_ref().is_some_and(|(seen, _)| seen == reason) {
                 Ok(())
             } else {
@@ -42,22 +49,41 @@ fn run(shift: i64, reason: &str, message: &str) -> Vec<Value> {
     enrolled("the entry enrolled", "Enrolled", "Enrolled");
     // A token that lives an hour, and is to be replaced.
     fleet.offer(&bound(&fleet));
-    let envs = shifted(shift).unwrap();
-    let envs: Vec<_> = envs.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
-    let agent = fleet.agent_in(&[], &envs);
+    let envs = clock.envs().unwrap();
+    let agent = fleet.agent_in(&[], &borrowed(&envs));
     enrolled("the cluster ready", "Ready", "Reporting");
     fleet.in_step(&agent);
     let kept = Kept::put(&fleet, &agent);
-    let told = fleet.reason(&agent, "ClockSkew", reason);
-    assert!(told.starts_with(message), "{told}");
-    // Longer than its Lease: it stays ready, and says nothing else.
-    throughout("ready", Duration::from_secs(12), || {
-        let entry =
-            fleet.directory.api().get(&format!("{CLUSTERS}/east")).map_err(|error| error.to_string())?;
-        let (reason, _) = condition_of(&entry, "Ready").unwrap_or_default();
-        if reason == "Reporting" { Ok(()) } else { Err(reason) }
-    })
-    .unwrap();
+    let says = |reason: &str| {
+        let told = fleet.reason(&agent, "ClockSkew", reason);
+        let wrong = reason != "InStep";
+        assert!(!wrong || told.starts_with("this machine's clock is "), "{told}");
+    };
+    says(reasons[0]);
+    // Longer than its Lease: it stays ready, and is renewed as often as ever.
+    let transitions = || entry().map(|entry| entry["status"]["conditions"].clone());
+    let before = transitions().unwrap();
+    let stays = || {
+        let mark = trail::mark(&fleet.directory);
+        let ready = throughout("ready", LASTS * 3 / 2, || {
+            let now = transitions()?;
+            if now == before { Ok(()) } else { Err(now.to_string()) }
+        });
+        ready.unwrap_or_else(|late| panic!("{late}\n{}", controller.log()));
+        let writes = trail::writes(&fleet.directory, mark, &trail::directory_user());
+        let beats = writes.iter().filter(|event| event.resource == "leases" && event.code == 200).count();
+        assert!(beats >= 4, "{beats} heartbeats in six quarters of a Lease\n{}", agent.log());
+    };
+    stays();
+    clock.set(-shift).unwrap();
+    monitors.set(shift).unwrap();
+    let marks = [&fleet.replica, &fleet.directory].map(|plane| trail::mark(plane));
+    stays();
+    says(reasons[1]);
+    assert!(written(&fleet, marks[0]).is_empty(), "{}", trail::lines(&written(&fleet, marks[0])));
+    let upstream = written_upstream(&fleet, marks[1]);
+    assert!(upstream.is_empty(), "{}", trail::lines(&upstream));
+
     let expires = fleet.replica.api().get(REPORT).unwrap()["status"]["credential"]["expires"].clone();
     assert!(expires.is_string(), "{expires}");
     let mut seen = Vec::new();
@@ -67,18 +93,27 @@ fn run(shift: i64, reason: &str, message: &str) -> Vec<Value> {
         if seen.contains(&applied) { Ok(()) } else { Err(format!("{seen:?}")) }
     });
     kept.is_unharmed(&fleet, &agent);
+    // What changes after the jump is followed, as ever.
+    put_work(&fleet, "late", &json!([config_map("default", "late", "one")]));
+    until_told(&fleet, &agent, "late", "Applied", "Applied");
+    fleet.directory.api().delete(&format!("{}/late", works())).unwrap();
+    until(&agent, "the Work gone", || is_gone(&fleet, "late"));
     seen
 }
 
+fn borrowed(envs: &[(String, String)]) -> Vec<(&str, &str)> {
+    envs.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect()
+}
+
 #[test]
-fn a_clock_that_is_wrong_by_an_hour_changes_one_condition_and_nothing_else() {
-    let right = run(0, "InStep", "");
-    let seen = std::thread::scope(|scope| {
-        let ahead = scope.spawn(|| run(3600, "Ahead", "this machine's clock is "));
-        let behind = run(-3600, "Behind", "this machine's clock is ");
-        [ahead.join().unwrap(), behind]
+fn clocks_that_are_wrong_by_an_hour_and_jump_change_one_condition_and_nothing_else() {
+    let [right, ahead, behind] = std::thread::scope(|scope| {
+        let right = scope.spawn(|| run(0, ["InStep"; 2]));
+        let ahead = scope.spawn(|| run(3600, ["Ahead", "Behind"]));
+        let behind = run(-3600, ["Behind", "Ahead"]);
+        [right.join().unwrap(), ahead.join().unwrap(), behind]
     });
-    for seen in seen {
+    for seen in [ahead, behind] {
         assert_eq!(seen, right);
     }
 }

@@ -36,7 +36,7 @@ mod versions;
 mod waking;
 mod writes;
 
-pub(crate) use self::bench::{Kept, is_gone, made, turnover};
+pub(crate) use self::bench::{Kept, is_gone, made, turnover, written, written_upstream};
 use muster_tests::agent::AgentProcess;
 use muster_tests::api::MERGE_PATCH;
 use serde_json::{Value, json};

@@ -4,6 +4,7 @@
 //! - `outcome`: what came of plans, live reads among them;
 //! - `due`: what is to be done now;
 //! - `era`: whether the directory was set back to an earlier state;
+//! - `spoken`: whether this process speaks for the cluster;
 //! - `joined`: the directory, and the session with it;
 //! - `own`: the replica's own entry, and whether it belongs to the directory still;
 //! - `held`: what waits for somebody's word;
@@ -18,6 +19,7 @@ mod leaving;
 mod outcome;
 mod own;
 mod report;
+mod spoken;
 mod views;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -42,6 +44,7 @@ use crate::refusal::Awaited;
 use crate::scope::Scope;
 use crate::state::State;
 use crate::time::Now;
+use crate::voice::Voice;
 use crate::works::{self, Works};
 
 use leaving::Leaving;
@@ -73,6 +76,8 @@ pub struct Engine {
     compared: bool,
     /// That it was set back to an earlier state, until that is kept durably.
     set_back: Option<SetBack>,
+    /// Whether it speaks for the cluster.
+    voice: Voice,
     leaving: Leaving,
     /// What the owner of the replica says; `None` until it was read, and nothing is written before.
     owner: Option<Owner>,
@@ -171,6 +176,7 @@ impl Engine {
             beat: None,
             compared: false,
             set_back: None,
+            voice: Voice::default(),
             leaving: Leaving::default(),
             owner: None,
             released: BTreeSet::new(),
@@ -209,6 +215,7 @@ impl Engine {
             }
             Event::Credential { problem, expires } => self.state.credential = Some((problem, expires)),
             Event::Directory { era, .. } if era != self.era_number() => {}
+            Event::Directory { .. } if self.is_silent() => {}
             Event::Directory { watch, change, .. } => self.directory_changed(watch, change, now, &mut plans),
             Event::Replica { watch, change } => self.replica_changed(watch, change, now),
             Event::Objects { resource, namespace, change } => {
@@ -327,7 +334,7 @@ impl Engine {
             labels,
             departure: self.departure.as_ref(),
             era: self.era(self.memory.as_ref()),
-            unsure: self.is_unsure(),
+            unsure: self.is_unsure() || self.is_silent(),
         }
     }
 

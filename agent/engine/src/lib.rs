@@ -64,6 +64,7 @@ mod state;
 pub mod target;
 pub mod time;
 pub mod values;
+pub mod voice;
 pub mod work;
 pub mod work_status;
 pub mod works;

@@ -57,6 +57,11 @@ impl State {
         self.reads.values().any(Health::ever)
     }
 
+    /// Whether the Lease was ever read in this session.
+    pub(crate) fn ever_beat(&self) -> bool {
+        self.beats.ever()
+    }
+
     pub(crate) fn read(&mut self, watch: DirectoryWatch) -> &mut Health {
         self.reads.entry(watch).or_default()
     }

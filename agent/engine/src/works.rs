@@ -121,6 +121,8 @@ pub struct Context {
     pub wall: jiff::Timestamp,
     /// Whether it is still to be seen if the directory was set back.
     pub unsure: bool,
+    /// Whether another one speaks for this cluster: no Work begins, and nothing goes.
+    pub silent: bool,
 }
 
 /// All Works, their ledgers and their objects.

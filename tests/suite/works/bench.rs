@@ -116,13 +116,13 @@ pub(crate) fn is_gone(fleet: &Fleet, name: &str) -> Result<(), String> {
 const BESIDE: [&str; 4] = ["leases", "clusterreports", "clusterreports/status", "events"];
 
 /// What the agent wrote in the replica for Works since a mark: objects and ledgers, done or refused.
-pub(super) fn written(fleet: &Fleet, since: AuditMark) -> Vec<AuditEvent> {
+pub(crate) fn written(fleet: &Fleet, since: AuditMark) -> Vec<AuditEvent> {
     let writes = trail::writes(&fleet.replica, since, REPLICA_USER);
     writes.into_iter().filter(|event| !BESIDE.contains(&event.resource.as_str())).collect()
 }
 
 /// The same in the directory: finalizers and status.
-pub(super) fn written_upstream(fleet: &Fleet, since: AuditMark) -> Vec<AuditEvent> {
+pub(crate) fn written_upstream(fleet: &Fleet, since: AuditMark) -> Vec<AuditEvent> {
     let writes = trail::writes(&fleet.directory, since, &directory_user());
     writes.into_iter().filter(|event| !BESIDE.contains(&event.resource.as_str())).collect()
 }

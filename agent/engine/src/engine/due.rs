@@ -82,7 +82,7 @@ impl Engine {
             labels: labels.as_ref(),
             departure: departure.as_ref(),
             era: self.era(self.memory.as_ref()),
-            unsure: self.is_unsure(),
+            unsure: self.is_unsure() || self.is_silent(),
         };
         for (work, step) in self.policies.due(context) {
             plans.push(self.plan(Source::Policies, step, Doing::Policies(work)));
@@ -95,8 +95,9 @@ impl Engine {
     }
 
     pub(super) fn works_context(&self, now: Now) -> crate::works::Context {
-        let (connected, unsure) = (self.session.is_some(), self.is_unsure());
-        crate::works::Context { now: now.mono, connected, wall: now.wall, unsure }
+        let (connected, silent) = (self.spoken().is_some(), self.is_silent());
+        let unsure = self.is_unsure() || silent;
+        crate::works::Context { now: now.mono, connected, wall: now.wall, unsure, silent }
     }
 
     fn works_due(&mut self, now: Now, plans: &mut Vec<Plan>) {
@@ -111,7 +112,7 @@ impl Engine {
 
     /// Whether what is in question may be asked: there is somebody who knows.
     fn may_ask(&self) -> bool {
-        self.session.is_some() && self.departure.is_none() && !self.is_set_back()
+        self.spoken().is_some() && self.departure.is_none() && !self.is_set_back()
     }
 
     /// What is in question is asked together.

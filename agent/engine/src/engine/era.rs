@@ -26,10 +26,11 @@ impl Engine {
         }
     }
 
-    /// The number of that era: in each the directory is listed anew.
+    /// The number of that era, as this process counts: in each the directory is listed anew, and so it is where another one
+    /// spoke meanwhile.
     #[must_use]
     pub fn era_number(&self) -> u32 {
-        self.era(self.memory.as_ref()).number
+        self.era(self.memory.as_ref()).number + self.voice.turns()
     }
 
     /// Whether the directory was set back, and nobody said yet what is to become of that.
@@ -48,17 +49,18 @@ impl Engine {
         self.beat.clone().filter(|beat| beat.directory == *directory)
     }
 
-    /// Whether nothing is deleted, whatever was found to go before: the directory was set back. What goes by the word of
-    /// the replica's owner is no matter of the directory's.
+    /// Whether nothing is deleted, whatever was found to go before: the directory was set back, or speaks with another one. What
+    /// goes by the word of the replica's owner is no matter of the directory's.
     #[must_use]
     pub fn spares(&self) -> bool {
-        self.is_set_back() && !self.departure.as_ref().is_some_and(by_owner)
+        (self.is_set_back() || self.is_silent()) && !self.departure.as_ref().is_some_and(by_owner)
     }
 
     /// Whether nothing is to be done: the replica left the directory, as that said, and it may never have said so by now.
     pub(super) fn rests(&self) -> bool {
         let by_entry = self.departure.as_ref().is_some_and(|departure| !by_owner(departure));
-        by_entry && (self.is_set_back() || self.is_unsure())
+        let meant_for_another = by_entry && self.is_silent();
+        meant_for_another || by_entry && (self.is_set_back() || self.is_unsure())
     }
 
     /// The last heartbeat that the directory acknowledged. An earlier one that its Lease shows is evidence that it was set
@@ -70,6 +72,7 @@ impl Engine {
 
     /// What became of a heartbeat.
     pub(super) fn beaten(&mut self, outcome: Heartbeat, now: Now) {
+        self.heed_voice(&outcome);
         // One that was not sent shows it all the same where the Lease was read, and one that is not there shows nothing ever:
         // it goes with an entry, and then nobody may ask for it.
         let compared = match &outcome {

@@ -30,6 +30,7 @@ impl Engine {
         session.pin = memory.pin.clone();
         self.leaving.began();
         self.compared = false;
+        self.voice.opened();
         self.works.session_began();
         self.belongs(memory, session.replica.clone(), session.nonce.clone());
         if *self.mirror.scope() == Scope::None {

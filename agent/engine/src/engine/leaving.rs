@@ -93,7 +93,11 @@ impl Engine {
         let directory = &self.memory.as_ref()?.pin.directory;
         let cleared = self.policies.is_cleared() && self.mirror.is_cleared(directory);
         let owner_leaves = self.owner.is_none_or(|owner| owner.leave);
-        let ended = self.is_set_back() || owner_leaves || self.own.is_there() || self.own.keeps(entry);
+        let ended = self.is_set_back()
+            || self.is_silent()
+            || owner_leaves
+            || self.own.is_there()
+            || self.own.keeps(entry);
         (self.may_apply() && cleared && !ended).then(|| entry.to_owned())
     }
 

@@ -97,9 +97,9 @@ impl Engine {
         }
     }
 
-    /// Whether the session is the one that something was asked in.
+    /// Whether the session is the one that something was asked in, and the answer is for this process.
     pub(super) fn is_pinned(&self, pin: &Pin) -> bool {
-        self.session.as_ref().is_some_and(|session| session.pin == *pin)
+        self.spoken().is_some_and(|session| session.pin == *pin)
     }
 
     fn found(

@@ -175,7 +175,7 @@ impl Engine {
     /// What is to be remembered of belonging to the directory, and what is to be asked before that.
     pub(super) fn own_due(&mut self, now: Now, plans: &mut Vec<Plan>) {
         self.remember_due(now, plans);
-        let Some(session) = &self.session else { return };
+        let Some(session) = self.spoken() else { return };
         let pin = session.pin.clone();
         let recorded = self.own.gone.as_ref().is_some_and(|gone| pin.entry.as_ref() == Some(&gone.uid));
         if self.departure.is_some()
@@ -216,7 +216,7 @@ impl Engine {
 
     /// When live reads are to confirm that the own entry went.
     fn own_asked(&self) -> Option<Duration> {
-        let pin = &self.session.as_ref()?.pin;
+        let pin = &self.spoken()?.pin;
         let recorded = self.own.gone.as_ref().is_some_and(|gone| pin.entry.as_ref() == Some(&gone.uid));
         if recorded && self.departure.is_none() && !self.is_set_back() { self.own.due() } else { None }
     }

@@ -35,7 +35,7 @@ impl Engine {
         let session = session.as_ref();
         let at = now.wall.into();
         let mut conditions = Vec::new();
-        let directory = directory_reachable(state, session);
+        let directory = directory_reachable(state, session, self.is_silent());
         let directory = self.set_back_told(directory);
         // A credential that was good when it was tried, and is no more.
         let rejected =
@@ -255,7 +255,11 @@ impl Engine {
     }
 }
 
-fn directory_reachable(state: &State, session: Option<&Session>) -> Option<Problem<DirectoryReachable>> {
+fn directory_reachable(
+    state: &State,
+    session: Option<&Session>,
+    is_silent: bool,
+) -> Option<Problem<DirectoryReachable>> {
     if let Some(problem) = &state.closed {
         return Some(problem.clone());
     }
@@ -263,7 +267,8 @@ fn directory_reachable(state: &State, session: Option<&Session>) -> Option<Probl
         return Some(problem);
     }
     let session = session?;
-    let read = state.ever_read();
+    // Who is silent follows nothing, and reads its Lease.
+    let read = state.ever_read() || state.ever_beat() && is_silent;
     read.then(|| Problem {
         reason: DirectoryReachable::Reachable,
         message: format!("directory {}, as {}", session.pin.directory, session.pin.cluster),

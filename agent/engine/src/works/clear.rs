@@ -73,7 +73,7 @@ impl Works {
     ) -> bool {
         let Some(bundle) = self.bundles.get(uid) else { return false };
         let recorded = Ending::recorded(brief).filter(|_| self.holds_good(bundle, brief));
-        let ending = recorded.or_else(|| self.proof(bundle).cloned());
+        let ending = recorded.or_else(|| self.proof(bundle).cloned()).filter(|_| !context.silent);
         let held = self.holds.keeps_end(uid);
         let whole = brief.phase != Phase::Deleting && (bundle.is_deleting() || bundle.lost.is_some());
         let mut unconfirmed = whole;

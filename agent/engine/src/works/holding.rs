@@ -66,6 +66,13 @@ impl Works {
         self.holds.sight.interrupted();
     }
 
+    /// Another one speaks for this cluster: what live reads showed was said to that one.
+    pub fn fall_silent(&mut self) {
+        self.interrupted();
+        self.doubt_leaving();
+        self.bundles.values_mut().for_each(|bundle| bundle.ending = None);
+    }
+
     /// When the directory's Works were last heard of, once what was found to go after a gap has been judged, and what waits
     /// of it is kept.
     #[must_use]

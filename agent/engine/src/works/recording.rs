@@ -37,7 +37,10 @@ impl Works {
         if waits || self.cedes(uid) && self.discard_due(uid, context, steps) {
             return;
         }
-        let idle = |bundle: &&Bundle| !bundle.keeper.is_busy() && !bundle.is_only_planned();
+        let begins = |bundle: &Bundle| bundle.keeper.kept().is_none() && bundle.keeper.recorded().is_none();
+        let idle = |bundle: &&Bundle| {
+            !(bundle.keeper.is_busy() || bundle.is_only_planned() || context.silent && begins(bundle))
+        };
         let Some(bundle) = self.bundles.get(uid).filter(idle) else { return };
         let Some(next) = self.ledger_next(bundle) else {
             if let Some(bundle) = self.bundles.get_mut(uid) {

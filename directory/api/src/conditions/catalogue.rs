@@ -383,10 +383,10 @@ conditions! {
             "The cluster was not enrolled: its execution namespace or its Lease is absent.",
             "In the directory, apply `enrol-by-hand.yaml` for this cluster.",
         ),
-        Conflict: "Another agent renews this cluster's Lease. This agent stops reporting, and goes on otherwise." => warning(
+        Conflict: "Another agent renews this cluster's Lease. This agent is silent: it keeps what it made as it is, and until it holds the Lease again it reports nothing, follows nothing, begins nothing and deletes nothing by the directory's word." => warning(
             Status::False,
             "Two clusters run under one name, for example after a virtual machine was cloned.",
-            "Give one of them its own name and entry, or stop it. The message has the identity of the other.",
+            "Give one of them its own name and entry, or stop it. The message has the identity of the other. Once the other one is stopped, this one speaks again after the duration of the Lease.",
         ),
         Failed: "The last heartbeat did not reach the directory." => warning(
             Status::False,

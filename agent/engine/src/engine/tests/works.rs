@@ -22,6 +22,7 @@ mod secrets;
 mod set_back;
 mod sharing;
 mod sight;
+mod silent;
 mod spoiling;
 mod unclear;
 mod versions;

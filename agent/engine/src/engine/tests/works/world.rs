@@ -322,6 +322,7 @@ impl WorkWorld {
         for step in plans.iter().flat_map(|plan| &plan.steps) {
             self.check_idle(step);
             self.check_unheld(step);
+            self.check_silent(step);
             match step {
                 Step::Delete(deletion) => {
                     self.check_unwanted(deletion.target(), true);

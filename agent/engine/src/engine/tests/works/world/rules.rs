@@ -166,6 +166,20 @@ impl WorkWorld {
         }
     }
 
+    /// While another one speaks for this cluster, nothing is asked of the directory or told there, and nothing goes.
+    pub(super) fn check_silent(&self, step: &Step) {
+        let speaks = matches!(
+            step,
+            Step::Finalize { .. }
+                | Step::Report { .. }
+                | Step::Examine(_)
+                | Step::Delete(_)
+                | Step::Unmark { .. }
+                | Step::Forget { .. }
+        );
+        assert!(!speaks || !self.engine.is_silent(), "{step:?}: another one speaks");
+    }
+
     /// What waits for somebody's word does not go, nor is it recorded that it does; but what a Work dropped goes with it.
     pub(super) fn check_unheld(&self, step: &Step) {
         let holds = self.engine.works.holds();

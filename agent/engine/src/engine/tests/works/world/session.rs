@@ -1,7 +1,9 @@
 //! Sessions with the directory: what is listed in them, and what live reads find.
 
+use muster_api::conditions::HeartbeatAccepted;
+
 use super::*;
-use crate::event::StepOutcome;
+use crate::event::{Heartbeat, Problem, StepOutcome};
 use crate::evidence::{Examination, Findings, Tide};
 
 /// An earlier state of the directory.
@@ -114,6 +116,12 @@ impl WorkWorld {
         let Some(heartbeat) = heartbeat(&mut self.lease, self.engine.beat(), at) else { return };
         self.restored &= self.engine.is_set_back();
         self.send(Event::Heartbeat(heartbeat));
+    }
+
+    /// Another one is found to renew the Lease.
+    pub(in super::super) fn fall_silent(&mut self) {
+        let problem = Problem { reason: HeartbeatAccepted::Conflict, message: "another".into() };
+        self.send(Event::Heartbeat(Heartbeat::Failed { failure: Failure::Conflict, problem }));
     }
 
     /// Live reads.
