@@ -52,6 +52,11 @@ impl State {
         self.reads.values().chain([&self.beats])
     }
 
+    /// Whether the directory does not know the credential of this session any more.
+    pub(crate) fn is_rejected(&self) -> bool {
+        self.reads().any(|health| matches!(health.news(), Some((Failure::Unauthorized, _))))
+    }
+
     /// Whether a watch of the directory ever succeeded in this session.
     pub(crate) fn ever_read(&self) -> bool {
         self.reads.values().any(Health::ever)

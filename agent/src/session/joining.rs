@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 
 use muster_engine::Memory;
 use muster_engine::event::Session as Joined;
-use muster_engine::pin::{Pin, Refusal};
 use muster_kit::client::CallError;
+use muster_engine::pin::Refusal;
 
 use super::Session;
 use super::probe::{self, Facts, NEEDED, ProbeError, Right};
@@ -23,14 +23,13 @@ impl Session {
     /// removed it, to join anew. Gives what is to be recorded before it is used, and what is.
     pub(super) async fn judge(&self, facts: &Facts) -> Result<(Memory, Option<Kept>), OfferError> {
         let kept = self.wiring.store.load().await?;
-        let recorded = kept.as_ref().map(|kept| &kept.memory.pin);
-        let pin = Pin::join(recorded, &facts.cluster, &facts.landmarks);
-        let pin = pin.map_err(|refusal| match refusal {
+        let recorded = kept.as_ref().map(|kept| &kept.memory);
+        let memory = Memory::join(recorded, &facts.cluster, &facts.landmarks);
+        let memory = memory.map_err(|refusal| match refusal {
             Refusal::Mismatch(mismatch) => OfferError::Mismatch(mismatch),
             Refusal::OtherCluster { joined, offered } => OfferError::OtherCluster { joined, offered },
         })?;
-        let memory = kept.as_ref().map(|kept| kept.memory.clone()).unwrap_or_default();
-        Ok((Memory { pin, ..memory }, kept))
+        Ok((memory, kept))
     }
 
     /// The rights that an offer must have: what the session that works had and has still. What was taken from that one

@@ -1,5 +1,7 @@
 //! The entry of the cluster is deleted and says that what Works made goes with it. What anybody keeps back stays.
 
+mod anew;
+
 use std::collections::BTreeMap;
 use std::time::Duration;
 

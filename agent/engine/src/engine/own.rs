@@ -227,7 +227,10 @@ impl Engine {
     /// one says by now that it stays.
     fn change_of(&self, memory: &Memory) -> Option<Memory> {
         let leave = self.owner.is_some_and(|owner| owner.leave);
-        let present = self.own.seen.as_ref().filter(|seen| self.session.is_some() && !seen.deleting);
+        // A watch may live on after its account: who comes back by an entry anew does so with a credential that is accepted.
+        let barred = memory.departed.is_some() && self.state.is_rejected();
+        let present =
+            self.own.seen.as_ref().filter(|seen| self.session.is_some() && !seen.deleting && !barred);
         let departed = match &memory.departed {
             _ if leave => Some(Departed::OwnerLeft),
             // Before it is heard what the owner says by now, that is not known.
