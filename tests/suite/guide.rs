@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use muster_tests::binaries::binaries;
+use muster_tests::cli::cli_binary;
 use muster_tests::scratch::Scratch;
 use muster_tests::wait::{DEADLINE, eventually};
 
@@ -43,6 +44,12 @@ impl Guide {
         let manifests = Path::new(env!("CARGO_MANIFEST_DIR")).join("../manifests");
         std::os::unix::fs::symlink(manifests, folder.path().join("manifests")).unwrap();
         Self { sections: sections(page), known, kubeconfig: String::new(), folder }
+    }
+
+    /// Only the section of this heading is to be played.
+    pub(crate) fn only(mut self, heading: &str) -> Self {
+        self.sections.retain(|(found, _)| found == heading);
+        self
     }
 
     /// Plays the next section, which must have this heading, and tells of each command that is done.
@@ -101,7 +108,10 @@ impl Guide {
     fn run(&self, command: &str) -> Result<String, String> {
         let kubectl = binaries()?.kubectl.clone();
         let paths = std::env::var_os("PATH").unwrap_or_default();
-        let paths = kubectl.parent().map(Path::to_owned).into_iter().chain(std::env::split_paths(&paths));
+        let tool = if command.contains("kubectl muster ") { Some(cli_binary()?) } else { None };
+        let programs = [Some(kubectl), tool].into_iter().flatten();
+        let folders = programs.filter_map(|program| program.parent().map(Path::to_owned));
+        let paths = folders.chain(std::env::split_paths(&paths));
         let output = Command::new("sh")
             .args(["-c", &format!("exec 2>&1\n{command}")])
             .current_dir(self.folder.path())
@@ -115,6 +125,11 @@ impl Guide {
         let said = String::from_utf8_lossy(&output.stdout).into_owned();
         if output.status.success() { Ok(said) } else { Err(format!("{command}: {}\n{said}", output.status)) }
     }
+}
+
+/// The headings of the sections of a page that have files or commands.
+pub(crate) fn headings(page: &str) -> Vec<String> {
+    sections(page).into_iter().map(|(heading, _)| heading).collect()
 }
 
 /// The sections of a page that have files or commands.

@@ -55,6 +55,8 @@ mod renewal;
 #[cfg(test)]
 mod rotation;
 #[cfg(test)]
+mod runbooks;
+#[cfg(test)]
 mod secrets;
 #[cfg(test)]
 mod settings;
