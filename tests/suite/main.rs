@@ -9,6 +9,8 @@ mod cli;
 #[cfg(test)]
 mod clock;
 #[cfg(test)]
+mod deletions;
+#[cfg(test)]
 mod directory;
 #[cfg(test)]
 mod facts;

@@ -6,17 +6,17 @@ use serde_json::{Value, json};
 use super::bench::{Bench, is_gone, made};
 use super::{config_map, of_manifest, put_work, until_told, work, works};
 use crate::cli::{done, muster};
-use crate::fleet::{CLUSTERS, OWN, REPORT, condition_of, quietly, version};
+use crate::fleet::{CLUSTERS, OWN, REPORT, condition_of, quietly, stop, version};
 
 const EVENTS: &str = "/api/v1/namespaces/muster-system/events";
 const LEASE: &str = "/apis/coordination.k8s.io/v1/namespaces/muster-system/leases/muster-agent";
 const MAPS: &str = "/api/v1/namespaces/default/configmaps";
 
-fn some(objects: std::ops::Range<usize>) -> Value {
+pub(crate) fn some(objects: std::ops::Range<usize>) -> Value {
     objects.map(|at| config_map("default", &format!("o{at:03}"), "one")).collect()
 }
 
-fn delete(bench: &Bench, name: &str) {
+pub(crate) fn delete(bench: &Bench, name: &str) {
     drop(bench.fleet.directory.api().delete(&format!("{}/{name}", works())).unwrap());
 }
 
@@ -30,7 +30,7 @@ fn say_here(bench: &Bench, key: &str, value: &str) {
 }
 
 /// The only hold, once the report has one of this reason.
-fn held(bench: &Bench, reason: &str) -> Value {
+pub(crate) fn held(bench: &Bench, reason: &str) -> Value {
     let message = bench.fleet.reason(&bench.agent, "Held", reason);
     let report = bench.api().get(REPORT).unwrap();
     let holds = report["status"]["holds"].as_array().unwrap();
@@ -40,15 +40,15 @@ fn held(bench: &Bench, reason: &str) -> Value {
     holds[0].clone()
 }
 
-fn id(hold: &Value) -> &str {
+pub(crate) fn id(hold: &Value) -> &str {
     hold["id"].as_str().unwrap()
 }
 
-fn free(bench: &Bench) {
+pub(crate) fn free(bench: &Bench) {
     bench.fleet.reason(&bench.agent, "Held", "NothingHeld");
 }
 
-fn gone(bench: &Bench, name: &str) {
+pub(crate) fn gone(bench: &Bench, name: &str) {
     bench.until(&format!("{name} gone"), || is_gone(&bench.fleet, name));
 }
 
@@ -62,7 +62,7 @@ fn noted(bench: &Bench) {
 }
 
 /// Many small Works, all applied.
-fn fleet(count: usize) -> Bench {
+pub(crate) fn fleet(count: usize) -> Bench {
     let bench = Bench::new();
     let name = |at: usize| format!("w{at:02}");
     for at in 0..count {
@@ -206,9 +206,9 @@ fn most_of_a_work_waits_and_what_it_asks_for_is_applied() {
 }
 
 /// No agent runs for a long time, and this Work is deleted meanwhile.
-fn delete_in_a_gap(bench: &mut Bench, name: &str) {
+pub(crate) fn delete_in_a_gap(bench: &mut Bench, name: &str) {
     noted(bench);
-    bench.agent.kill().unwrap();
+    stop(&mut bench.agent);
     let long_ago = json!({"metadata": {"annotations": {
         "multicluster.coreos.com/directory-heard": "2026-01-01T00:00:00Z"}}});
     bench.api().patch(LEASE, MERGE_PATCH, &long_ago).unwrap();

@@ -25,7 +25,7 @@ fn entry() -> String {
 }
 
 /// The entry is deleted, and says so of the workloads. Something of people's own holds it, as the controller would.
-fn leave(bench: &Bench) {
+pub(crate) fn leave(bench: &Bench) {
     let says = json!({
         "metadata": {"finalizers": ["example.com/held"]}, "spec": {"deregistration": "Delete"},
     });

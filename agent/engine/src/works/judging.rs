@@ -98,9 +98,18 @@ impl Works {
         let there = |(target, options): &(&Target, &Arc<Options>)| {
             is_deletable(target, options) && self.has_there(of, brief, target)
         };
-        let counted = wanted.chain(&brief.left).filter(there).count();
+        // What was judged and is on its way out is none of what the Work has.
+        let left = brief.left.iter().filter(|(target, _)| !self.is_going(&of.work.uid, target));
+        let counted = wanted.chain(left).filter(there).count();
         let before = of.had.filter(|_| self.has_unjudged(of, brief));
         before.map_or(counted, |before| before.min(counted))
+    }
+
+    /// Whether an object that a Work dropped is being deleted.
+    fn is_going(&self, uid: &str, target: &Target) -> bool {
+        let observed = self.slots.get(target).and_then(|slot| slot.observed.as_ref());
+        observed.is_some_and(|observed| observed.deleting)
+            || self.under_way.contains(target) && self.holds.may_drop(uid, target)
     }
 
     /// Whether something of a Work could go, by evidence, or may, and was not judged.

@@ -247,6 +247,22 @@ fn what_hangs_in_deletion_hides_nothing_of_what_is_dropped_after_it() {
 }
 
 #[test]
+fn what_is_being_deleted_is_none_of_what_a_work_has_when_it_drops_more() {
+    let mut world = large(24);
+    for at in 12..24 {
+        let target = config_named(&format!("o{at:03}"));
+        world.edit(&target, |value| value["metadata"]["finalizers"] = json!(["others.example.com/slow"]));
+    }
+    world.work("big", &some(0..12));
+    world.tick(20);
+    assert_eq!(world.engine.holds(), []);
+    world.forget();
+    world.work("big", &some(0..1));
+    world.tick(20);
+    assert_eq!((deleted(&world), only(&world).objects), (0, 11));
+}
+
+#[test]
 fn what_can_never_be_read_keeps_nothing_from_being_judged() {
     let mut world = large(30);
     world.may_watch(Some(&[]));
