@@ -109,6 +109,13 @@ pub fn add(status: &mut WorkStatus, more: &str) {
     }
 }
 
+/// What is said of readiness is said of this generation.
+pub fn date(status: &mut WorkStatus, generation: i64) {
+    let readiness = status.conditions.iter_mut().filter(|told| told.type_ == work::Available::TYPE);
+    readiness
+        .for_each(|told| told.observed_generation = Some(generation).filter(|generation| *generation > 0));
+}
+
 /// What is said of manifests that are not listed.
 fn note(healthy: usize, others: usize) -> Option<String> {
     match (healthy, others) {

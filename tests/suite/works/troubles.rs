@@ -26,7 +26,7 @@ const BURST: u64 = 6;
 
 /// With which cluster something is wrong.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Side {
+pub(super) enum Side {
     Directory,
     Replica,
 }
@@ -75,7 +75,7 @@ impl Side {
     }
 
     /// Waits until the other side is told that this one cannot be reached.
-    fn noticed(self, bench: &Bench) {
+    pub(super) fn noticed(self, bench: &Bench) {
         self.told(bench, "Unreachable");
     }
 

@@ -3,9 +3,10 @@
 use muster_tests::api::MERGE_PATCH;
 use serde_json::{Value, json};
 
-use super::bench::is_gone;
+use super::bench::{is_gone, turnover};
 use super::{config_map, manifest, put_work, until_told, widgets, works};
 use crate::fleet::{Fleet, until};
+use crate::trail;
 
 const GROUP: &str = "versions.example.com";
 const DEFINITION: &str =
@@ -42,6 +43,7 @@ fn what_was_made_in_a_version_that_is_not_served_any_more_goes_all_the_same() {
     let slow = widget("slow", &json!(["example.com/slow"]));
     let plain = |name: &str| widget(name, &json!([]));
     let config = config_map("default", "a", "one");
+    let mark = trail::mark(&fleet.replica);
     let all = json!([plain("dropped"), orphan(plain("stays")), slow, plain("kept"), config]);
     put_work(&fleet, "app", &all);
     until_told(&fleet, &agent, "app", "Applied", "Applied");
@@ -73,4 +75,11 @@ fn what_was_made_in_a_version_that_is_not_served_any_more_goes_all_the_same() {
     });
     replica.patch(&path("slow"), MERGE_PATCH, &json!({"metadata": {"finalizers": null}})).unwrap();
     until(&agent, "the Work gone", || is_gone(&fleet, "app"));
+    let once = |verb: &str, names: &[&str]| -> Vec<(String, usize)> {
+        let widgets = names.iter().map(|name| (format!("{verb} widgets default/{name}"), 1));
+        widgets.chain([(format!("{verb} configmaps default/a"), 1)]).collect()
+    };
+    let made = once("create", &["dropped", "kept", "slow", "stays"]);
+    let gone = once("delete", &["dropped", "kept", "slow"]);
+    assert_eq!(turnover(&fleet, mark), made.into_iter().chain(gone).collect());
 }

@@ -18,8 +18,8 @@ use crate::readiness::Readiness;
 use crate::refusal::Refusal;
 use crate::target::Target;
 use crate::time::salt;
-use crate::work::{Apply, Flaw, WorkError};
-use crate::work_status::{Aspect, ObjectState, add, compose, same};
+use crate::work::{Apply, Flaw, Named, WorkError};
+use crate::work_status::{Aspect, ObjectState, add, compose, date, same};
 
 /// How many Works a message names at most.
 const NAMED: usize = 5;
@@ -54,6 +54,12 @@ impl Works {
         let mut status = compose(seen.generation, &objects, overall.as_ref(), told, context.wall);
         if let Some(left) = left.filter(|_| !whole) {
             add(&mut status, &left);
+        }
+        // What is there is what was recorded, and says nothing of a generation that cannot be.
+        if let Some(brief) =
+            bundle.ledger().filter(|_| bundle.error.is_some() || bundle.record_failure().is_some())
+        {
+            date(&mut status, brief.generation);
         }
         if bundle.told.as_ref().is_some_and(|told| same(&status, told)) {
             return;
@@ -323,8 +329,13 @@ fn refused(flawed: &Flawed) -> ObjectState {
             (reason, flaw.to_string())
         }
         Why::UnknownKind => {
-            let why = "the replica does not serve this kind: install its definition, or correct apiVersion and kind";
-            (Reason::UnknownKind, why.to_owned())
+            let Named { group, version, kind, .. } = &flawed.named;
+            let slash = if group.is_empty() { "" } else { "/" };
+            let why = format!(
+                "the replica does not serve {kind} of {group}{slash}{version}: install its definition, or correct \
+                 apiVersion and kind"
+            );
+            (Reason::UnknownKind, why)
         }
         Why::Undiscovered(message) => (Reason::Retrying, message.clone()),
         Why::Unsupported(why) => (Reason::Unsupported, (*why).to_owned()),

@@ -236,6 +236,24 @@ fn where_values_cannot_be_kept_nothing_is_recorded_and_it_is_said() {
 }
 
 #[test]
+fn what_is_there_is_ready_for_the_generation_that_is_recorded_and_for_no_other() {
+    let mut world = in_step();
+    world.refused.insert("Values".into(), Failure::Forbidden);
+    world.work("app", &[secret_of("login", "canary-2"), config("a")]);
+    world.tick(15);
+    let work = &world.works["app"];
+    let told: Vec<_> = work["status"]["conditions"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|told| (told["reason"].as_str().unwrap(), told["observedGeneration"].as_i64().unwrap()))
+        .collect();
+    let now = work["metadata"]["generation"].as_i64().unwrap();
+    let expected = [("LedgerUnusable", now), ("Available", now - 1), ("Stopped", now), ("NotApplied", now)];
+    assert_eq!(told, expected);
+}
+
+#[test]
 fn a_secret_that_cannot_be_read_holds_nothing_else_up_and_is_not_repeated() {
     let mut wrong = secret("wrong");
     wrong["data"] = json!({"password": "canary-1 in the clear"});
