@@ -250,7 +250,7 @@ impl Session {
         };
         let client = Client::new(&endpoint, options())?;
         let name = self.wiring.cluster_name.as_deref().or(material.cluster_name.as_deref());
-        let facts = probe(&client, name).await?;
+        let facts = probe(&client, name).await.map_err(|error| OfferError::of(error, endpoint.server()))?;
         let (memory, kept) = self.judge(&facts).await?;
         let rights = probe::rights(&client, &facts).await?;
         if let Some(right) = self.needed(&rights, &facts).await.difference(&rights).next() {

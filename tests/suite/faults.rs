@@ -3,6 +3,7 @@
 //! meanwhile.
 
 mod access;
+mod address;
 pub(crate) mod identity;
 pub(crate) mod lies;
 mod lists;

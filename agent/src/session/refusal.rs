@@ -1,5 +1,6 @@
 //! Why an offer is not taken, what people are told of it, and when it is worth another attempt.
 
+use std::fmt::Display;
 use std::time::Duration;
 
 use muster_api::conditions::{CredentialsValid, DirectoryReachable};
@@ -26,6 +27,9 @@ pub(super) enum OfferError {
     Client(#[from] muster_kit::client::ClientError),
     #[error(transparent)]
     Probe(#[from] ProbeError),
+    /// It does not answer: the address may be the wrong one.
+    #[error("{error}; test from this cluster whether {server} is the directory: the kubeconfig says so")]
+    Unanswered { error: CallError, server: String },
     #[error(transparent)]
     Store(#[from] StoreError),
     #[error(
@@ -40,6 +44,16 @@ pub(super) enum OfferError {
 }
 
 impl OfferError {
+    /// What came of asking this server for the first time.
+    pub(super) fn of(error: ProbeError, server: impl Display) -> Self {
+        match error {
+            ProbeError::Call(error @ (CallError::Unreachable { .. } | CallError::Deadline { .. })) => {
+                Self::Unanswered { error, server: server.to_string() }
+            }
+            error => error.into(),
+        }
+    }
+
     /// What people are told. `namespace`: the agent's own.
     pub(super) fn told(&self, namespace: &str) -> String {
         match self {
@@ -60,6 +74,7 @@ impl OfferError {
                 DirectoryReachable::Forbidden
             }
             Self::Probe(_)
+            | Self::Unanswered { .. }
             | Self::Store(
                 StoreError::Call(_) | StoreError::Fenced | StoreError::Removed { .. } | StoreError::Other,
             )
