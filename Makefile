@@ -53,19 +53,21 @@ e2e: planes image
 	cargo test --quiet --locked --package muster-tests --test e2e
 endif
 
-.PHONY: fuzz fuzz-manifests fuzz-kubeconfig
+# What is fuzzed: each has a file in fuzz/src, what is to hold in fuzz/properties, and a folder in fuzz/seeds.
+FUZZED := admin kubeconfig manifests options watch
+.PHONY: fuzz $(FUZZED:%=fuzz-%)
 
 # What is fuzzed is instrumented by the stable compiler itself. With a target named, build scripts and macros are not.
 COVERAGE := -Cpasses=sancov-module $(addprefix -Cllvm-args=-sanitizer-coverage-,level=4 inline-8bit-counters pc-table trace-compares)
 FUZZ := target/fuzz
 SECONDS := 60
 
-## fuzz: feed the parsers of manifests and kubeconfigs what nobody would write, for SECONDS (60) each
+## fuzz: feed what the agent reads and whom it answers what nobody would write, for SECONDS (60) each, two at a time
 fuzz:
 	cd fuzz && RUSTFLAGS='$(COVERAGE)' CARGO_TARGET_DIR=../$(FUZZ) cargo build --release --locked --target $(STATIC_TARGET)
-	$(MAKE) --jobs=2 --output-sync fuzz-manifests fuzz-kubeconfig
+	$(MAKE) --jobs=2 --output-sync $(FUZZED:%=fuzz-%)
 
-fuzz-manifests fuzz-kubeconfig: fuzz-%:
+$(FUZZED:%=fuzz-%): fuzz-%:
 	@mkdir -p $(FUZZ)/corpus/$*
 	$(FUZZ)/$(STATIC_TARGET)/release/$* -max_total_time=$(SECONDS) -timeout=10 -rss_limit_mb=1024 -max_len=65536 \
 		-verbosity=0 -print_final_stats=1 -artifact_prefix=$(FUZZ)/ $(FUZZ)/corpus/$* fuzz/seeds/$*

@@ -190,7 +190,8 @@ pub(crate) async fn forward<W: Future<Output = ()>>(
     futures::join!(watching, forwarding);
 }
 
-pub(crate) fn change(event: WatchEvent, told: impl Fn(&CallError) -> String) -> Change {
+/// What a watch saw, as the engine takes it. `told`: what people are told of a failure.
+pub fn change(event: WatchEvent, told: impl Fn(&CallError) -> String) -> Change {
     match event {
         WatchEvent::Init => Change::ListBegan,
         WatchEvent::Listed(object) => Change::Listed(object),

@@ -12,11 +12,12 @@ use http::header::CONTENT_TYPE;
 use http::{HeaderValue, Method, Request, Response, StatusCode};
 use http_body_util::Full;
 use hyper::body::{Bytes, Incoming};
+use hyper::rt::{Read, Write};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use prometheus::{Encoder, Registry, TextEncoder};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
@@ -146,7 +147,7 @@ impl Admin {
             let Some(Some((accepted, place))) = cancel.run_until_cancelled(next).await else { return };
             match accepted {
                 Ok((stream, _)) => {
-                    let connection = connection(stream, served.clone());
+                    let connection = connection(TokioIo::new(stream), served.clone());
                     let cancel = cancel.clone();
                     tokio::spawn(async move {
                         let _place = place;
@@ -160,7 +161,8 @@ impl Admin {
     }
 }
 
-async fn connection(stream: TcpStream, served: Served) {
+/// Serves one connection, until it ends: a request of a few kilobytes, and its answer.
+pub async fn connection(stream: impl Read + Write + Unpin, served: Served) {
     let service = service_fn(move |request: Request<Incoming>| {
         std::future::ready(Ok::<_, Infallible>(answer(request.method(), request.uri().path(), &served)))
     });
@@ -171,7 +173,7 @@ async fn connection(stream: TcpStream, served: Served) {
         .half_close(true)
         .keep_alive(false)
         .max_buf_size(BUFFER)
-        .serve_connection(TokioIo::new(stream), service)
+        .serve_connection(stream, service)
         .await;
 }
 

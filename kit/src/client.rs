@@ -47,6 +47,8 @@ pub use kinds::ServedKind;
 pub use options::{CallObserver, ClientError, ClientOptions};
 pub use proxy::{Proxy, ProxyError};
 pub use read::ListQuery;
+#[cfg(any(test, feature = "testing"))]
+pub(crate) use read::page_of;
 use stack::Stack;
 pub(crate) use stream::{Lines, StreamEnd, WatchQuery};
 pub use write::Preconditions;

@@ -3,6 +3,8 @@
 
 pub(crate) mod backoff;
 mod line;
+#[cfg(any(test, feature = "testing"))]
+pub mod replay;
 mod run;
 
 #[cfg(test)]

@@ -9,7 +9,7 @@ const TABLE: &str = include_str!("../faults.md");
 const IDS: [(char, usize, usize); 4] = [('K', 72, 2), ('S', 12, 1), ('L', 5, 1), ('R', 60, 2)];
 
 /// Where the first word of a test's place leads.
-const PLACES: [(&str, &str); 10] = [
+const PLACES: [(&str, &str); 11] = [
     ("suite", "tests/suite"),
     ("e2e", "tests/e2e"),
     ("house", "tests/house"),
@@ -20,6 +20,7 @@ const PLACES: [(&str, &str); 10] = [
     ("api", "directory/api/src"),
     ("kit", "kit/src"),
     ("cli", "cli/src"),
+    ("fuzz", "fuzz/properties/src"),
 ];
 
 /// A row: its id, its verdict, and all that it says.

@@ -3,6 +3,7 @@ use std::time::Instant;
 
 use prometheus::IntCounter;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
 use tokio_util::sync::DropGuard;
 
 use super::*;

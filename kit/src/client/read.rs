@@ -81,6 +81,17 @@ impl Client {
     }
 }
 
+/// Reads a page that no server sent.
+#[cfg(any(test, feature = "testing"))]
+pub(crate) fn page_of(
+    resource: &Resource,
+    namespace: Option<&str>,
+    text: &str,
+    form: Form,
+) -> Result<Page, CallError> {
+    page(&Call::new("list", Method::GET, resource, namespace), text, form)
+}
+
 #[cfg(test)]
 mod tests {
     use muster_api::resource::SECRETS;

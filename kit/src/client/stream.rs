@@ -84,6 +84,13 @@ impl Client {
 }
 
 impl Lines {
+    /// The lines of an answer that no server sent.
+    #[cfg(any(test, feature = "testing"))]
+    pub(crate) fn replayed(body: Body, limit: usize, resource: &Resource) -> Self {
+        let attempt = Call::new("watch", Method::GET, resource, None).attempt();
+        Self { body, chunk: Bytes::new(), begun: Vec::new(), limit, attempt }
+    }
+
     /// What was attempted, for errors about lines.
     pub(crate) fn attempt(&self) -> &Attempt {
         &self.attempt

@@ -282,6 +282,22 @@ impl Run {
         }
     }
 
+    /// What comes of this stream, without the wait and the next attempt after it.
+    #[cfg(any(test, feature = "testing"))]
+    pub(super) async fn replay(
+        mut self,
+        link: &Link,
+        from: Option<&str>,
+        lines: Lines,
+        idle: Duration,
+    ) -> Option<CallError> {
+        self.resume = from.map(str::to_owned);
+        match self.follow(link, lines, idle).await {
+            Ok(()) | Err(Stop::Closed | Stop::NoStreaming) => None,
+            Err(Stop::Failed(error) | Stop::Void(error) | Stop::Expired(error)) => Some(error),
+        }
+    }
+
     async fn say(&self, link: &Link, event: WatchEvent) -> Result<(), Stop> {
         self.out.send(Watched { epoch: link.epoch, era: link.era, event }).await.map_err(|_| Stop::Closed)
     }
