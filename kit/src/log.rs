@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 use std::io;
+use std::panic::PanicHookInfo;
 use std::time::{Duration, Instant};
 
 use tracing::level_filters::LevelFilter;
@@ -27,12 +28,22 @@ pub enum Format {
 #[error("unable to set up logs: it was done before")]
 pub struct LogError;
 
-/// Logs to stderr from now on.
+/// Logs to stderr from now on, panics included.
 ///
 /// # Errors
 /// Where it was called before.
 pub fn init(format: Format, level: Level) -> Result<(), LogError> {
-    tracing::subscriber::set_global_default(subscriber(format, level, io::stderr)).map_err(|_| LogError)
+    tracing::subscriber::set_global_default(subscriber(format, level, io::stderr)).map_err(|_| LogError)?;
+    std::panic::set_hook(Box::new(panicked));
+    Ok(())
+}
+
+/// Logs where a panic was. What it says is told only where it is a text of the program: one that was put together may
+/// repeat what came from outside, and a Secret can be that.
+fn panicked(info: &PanicHookInfo<'_>) {
+    let place = info.location().map(ToString::to_string).unwrap_or_default();
+    let said = info.payload().downcast_ref::<&'static str>().copied();
+    tracing::error!(place, said = said.unwrap_or("what it says is not repeated"), "panic");
 }
 
 /// What is logged at a level. Muster's own crates are logged at it; libraries at WARN at most; kube's client not at all:
@@ -110,7 +121,7 @@ mod tests {
     use kube::core::{ApiResource, GroupVersionKind};
 
     use super::*;
-    use crate::client::Client;
+    use crate::client::{CallError, Client, ListQuery};
     use crate::testing::{Server, raw_reply, soon};
 
     const CANARY: &str = "hunter2-canary";
@@ -156,11 +167,50 @@ mod tests {
             .await;
             assert!(result.is_err());
         }
-        let own = async { server.next().await.answer(raw_reply(200, CANARY)) };
         let secrets = muster_api::resource::SECRETS;
-        let (result, ()) =
-            soon("a call", async { tokio::join!(client.get(&secrets, Some("n"), "s"), own) }).await;
-        tracing::warn!(error = %result.unwrap_err(), "own");
+        for answer in broken() {
+            let said = async { server.next().await.answer(answer) };
+            let (result, ()) =
+                soon("a call", async { tokio::join!(client.get(&secrets, Some("n"), "s"), said) }).await;
+            own(&result.unwrap_err());
+        }
+        for answer in broken() {
+            let said = async { server.next().await.answer(answer) };
+            let query = ListQuery::default();
+            let (result, ()) =
+                soon("a list", async { tokio::join!(client.list_page(&secrets, None, &query), said) }).await;
+            own(&result.unwrap_err());
+        }
+        for answer in broken() {
+            let said = async { server.next().await.answer(answer) };
+            let body = format!(r#"{{"metadata":{{"name":"s"}},"data":{{"a":"{CANARY}"}}}}"#);
+            let create = client.create(&secrets, Some("n"), "tests", body.into_bytes());
+            let (result, ()) = soon("a write", async { tokio::join!(create, said) }).await;
+            own(&result.unwrap_err());
+        }
+    }
+
+    fn own(error: &CallError) {
+        tracing::warn!(?error, text = %error, "own");
+    }
+
+    /// Answers that break off, are of another kind, or are none, each with the canary.
+    fn broken() -> Vec<crate::testing::Reply> {
+        let secret = format!(r#"{{"kind":"Secret","apiVersion":"v1","data":{{"a":"{CANARY}"}}"#);
+        let invalid = format!(r#"Secret \"s\" is invalid: data[a]: Invalid value: \"{CANARY}\""#);
+        vec![
+            raw_reply(200, CANARY),
+            raw_reply(200, secret.clone()),
+            raw_reply(200, format!("{secret},\"metadata\":7}}")),
+            raw_reply(200, format!(r#"["{CANARY}"]"#)),
+            raw_reply(200, format!(r#"{{"kind":"{CANARY}","apiVersion":"{CANARY}"}}"#)),
+            raw_reply(500, secret),
+            raw_reply(502, format!("<html>{CANARY}</html>")),
+            raw_reply(
+                422,
+                format!(r#"{{"kind":"Status","reason":"Invalid","code":422,"message":"{invalid}"}}"#),
+            ),
+        ]
     }
 
     #[tokio::test]
@@ -211,6 +261,25 @@ mod tests {
         let text = logged(Format::Json, Level::INFO);
         let line: serde_json::Value = serde_json::from_str(text.lines().next().unwrap()).unwrap();
         assert_eq!((&line["message"], &line["uid"]), (&"agent at info".into(), &"u-1".into()), "{text}");
+    }
+
+    #[test]
+    fn a_panic_is_told_by_its_place_and_repeats_nothing_that_came_from_outside() {
+        // The hook is the process's: that of other tests is put back, and each logs to the thread that panics alone.
+        let before = std::panic::take_hook();
+        let (sink, subscriber) = sink(Format::Json, Level::INFO);
+        std::panic::set_hook(Box::new(panicked));
+        tracing::subscriber::with_default(subscriber, || {
+            let read = || serde_json::from_str::<u8>(&format!("\"{CANARY}\"")).unwrap();
+            assert!(std::panic::catch_unwind(read).is_err());
+            assert!(std::panic::catch_unwind(|| panic!("a text of the program")).is_err());
+        });
+        std::panic::set_hook(before);
+        let text = sink.text();
+        let lines: Vec<&str> = text.lines().collect();
+        assert_eq!(lines.len(), 2, "{text}");
+        assert!(lines.iter().all(|line| line.contains("log.rs:")), "{text}");
+        assert!(!text.contains(CANARY) && lines[1].contains("a text of the program"), "{text}");
     }
 
     #[test]

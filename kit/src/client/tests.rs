@@ -1,4 +1,5 @@
 mod answers;
+mod tls;
 
 use std::sync::Mutex;
 use std::time::Instant;
