@@ -167,7 +167,11 @@ impl Index {
 
     fn carry_out(&mut self, plan: Plan) {
         let (id, actor) = (plan.id, Arc::clone(&self.actor));
-        let task = self.tasks.spawn(async move { (id, actor.carry_out(plan).await) });
+        self.begin(id, async move { actor.carry_out(plan).await });
+    }
+
+    fn begin(&mut self, id: PlanId, work: impl Future<Output = Vec<StepOutcome>> + Send + 'static) {
+        let task = self.tasks.spawn(async move { (id, work.await) });
         self.plans.insert(task.id(), id);
     }
 
@@ -314,3 +318,6 @@ fn same(old: &View, new: &View) -> bool {
             == (new.mirror, new.policies, new.works, new.credential_expires, new.corrected)
         && (&old.holds, old.silent) == (&new.holds, new.silent)
 }
+
+#[cfg(test)]
+mod tests;
