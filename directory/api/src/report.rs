@@ -56,6 +56,7 @@ pub struct ClusterReportStatus {
     /// The deletions that wait for somebody's word. To release one, annotate the Cluster entry in the directory with
     /// multicluster.coreos.com/release=ID.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[cfg_attr(feature = "schema", schemars(length(max = 64)))]
     pub holds: Vec<HoldReport>,
 }
 
@@ -186,7 +187,7 @@ pub struct HoldReport {
     pub since: Option<Time>,
     /// The Works of which something is to go, the first ten of them.
     #[serde(default)]
-    #[cfg_attr(feature = "schema", schemars(length(max = 10)))]
+    #[cfg_attr(feature = "schema", schemars(length(max = 10), inner(length(max = 253))))]
     pub works: Vec<String>,
     /// How many Works there are.
     #[serde(default)]

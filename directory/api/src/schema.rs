@@ -114,6 +114,14 @@ pub(crate) fn conditions(schema: &mut Schema) {
     schema.insert("x-kubernetes-list-map-keys".to_owned(), json!(["type"]));
 }
 
+/// Amounts by resource: as many as are told, each as short as a quantity is.
+pub(crate) fn amounts(schema: &mut Schema) {
+    schema.insert("maxProperties".to_owned(), json!(32));
+    if let Some(amount) = schema.get_mut("additionalProperties").and_then(Value::as_object_mut) {
+        amount.insert("maxLength".to_owned(), json!(64));
+    }
+}
+
 /// A list whose items have unique names.
 pub(crate) fn map_by_name(schema: &mut Schema) {
     schema.insert("x-kubernetes-list-type".to_owned(), json!("map"));

@@ -67,6 +67,25 @@ fn every_field_has_a_description() {
     println!("{fields} fields");
 }
 
+/// A report is what an agent says, and an agent may be anybody's: it cannot swell the directory.
+#[test]
+fn everything_in_a_report_has_a_bound() {
+    let mut bounded = 0;
+    for (path, node) in nodes(&schemas()["ClusterReport"]["properties"]["status"]) {
+        let has = |key: &str| node[key].as_u64().is_some();
+        let is_bounded = match node["type"].as_str() {
+            Some("string") => has("maxLength") || node["enum"].is_array() || node["format"] == "date-time",
+            Some("array") => has("maxItems"),
+            Some("object") => node.get("additionalProperties").is_none() || has("maxProperties"),
+            Some("integer" | "boolean") => true,
+            other => panic!("{path} is {other:?}"),
+        };
+        assert!(is_bounded, "{path}: {node}");
+        bounded += 1;
+    }
+    println!("{bounded} nodes");
+}
+
 /// A default would be written into mirrored copies, and null is no value of the standard's kinds.
 #[test]
 fn nothing_is_filled_in_and_nothing_is_null() {

@@ -37,11 +37,11 @@ pub struct ReplicaReport {
     /// What all its nodes have together, ready or not, by resource, such as cpu or memory. What they have none of is left
     /// out.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    #[cfg_attr(feature = "schema", schemars(extend("maxProperties" = 32)))]
+    #[cfg_attr(feature = "schema", schemars(transform = crate::schema::amounts))]
     pub capacity: BTreeMap<String, String>,
     /// What of that pods may use. What is in use is not told: it moves all the time.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    #[cfg_attr(feature = "schema", schemars(extend("maxProperties" = 32)))]
+    #[cfg_attr(feature = "schema", schemars(transform = crate::schema::amounts))]
     pub allocatable: BTreeMap<String, String>,
     /// The ranges of addresses that its nodes give to pods; those that adjoin are told as one. Absent where the network
     /// does not record them in nodes.
