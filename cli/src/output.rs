@@ -13,9 +13,10 @@ pub(crate) fn note(text: &str) {
 }
 
 /// A text of a server's as one line that a terminal only shows: agents and people write what is in it, and an escape
-/// sequence could make a terminal do more.
+/// sequence could make a terminal do more. Nor does it show in another order what stands around such a text.
 pub(crate) fn plain(text: &str) -> String {
-    text.trim_end().chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
+    let turns = |c| matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    text.trim_end().chars().map(|c| if c.is_control() || turns(c) { ' ' } else { c }).collect()
 }
 
 /// Prints a result on stdout, as it is.
@@ -117,6 +118,7 @@ mod tests {
     #[test]
     fn what_a_terminal_would_obey_is_not_shown_to_it() {
         assert_eq!(plain("a\u{1b}[2Jb\nc\r\u{9b}d\n"), "a [2Jb c  d");
+        assert_eq!(plain("a\u{202e}b\u{2066}c é שלום"), "a b c é שלום");
         let rows = [vec!["a\nb   True".to_owned(), "\u{1b}]0;x\u{7}".to_owned()]];
         assert_eq!(table(&["A", "B"], &rows), "A            B\na b   True    ]0;x\n");
     }
