@@ -85,6 +85,21 @@ pub fn is_shallow() -> bool {
     said.is_ok_and(|said| said.stdout.starts_with(b"true"))
 }
 
+/// The text of a file of `manifests/` in that state, from the history alone: nothing is built.
+///
+/// # Errors
+///
+/// The history lacks it, or git cannot be run.
+pub fn manifest_of_history(name: &str) -> Result<String, PreviousError> {
+    let failed = |said: String| PreviousError::Command { action: "read the previous state", said };
+    let output = git(&["show", &format!("{COMMIT}:manifests/{name}")]).output();
+    let output = output.map_err(|error| failed(format!("git: {error}")))?;
+    if !output.status.success() {
+        return Err(failed(String::from_utf8_lossy(&output.stderr).into_owned()));
+    }
+    String::from_utf8(output.stdout).map_err(|error| failed(error.to_string()))
+}
+
 /// The previous state, looked up once in a process. A first call may build it, which takes minutes.
 ///
 /// # Errors

@@ -3,11 +3,13 @@
 use std::time::Duration;
 
 use muster_tests::directory::DirectoryProcess;
+use muster_tests::plane::TokenOptions;
 use muster_tests::wait::{DEADLINE, timed};
 use rustix::process::Signal;
 
 use super::until;
-use crate::fleet::{CLUSTERS, Fleet, condition_of};
+use crate::fleet::{CLUSTERS, Fleet, OWN, condition_of};
+use crate::manifests::rights::{ANYONE, rights};
 use crate::renewal::{JOINING, bound};
 
 /// Waits until the entry of the replica has this reason for a condition.
@@ -95,11 +97,20 @@ fn a_token_to_join_with_is_refused_once_the_agent_has_one_of_its_own() {
     fleet.entries();
     reason(&fleet, &controller, "Enrolled", "Enrolled");
     let joining = bound(&fleet);
+    let kubeconfig: serde_json::Value = serde_saphyr::from_str(&joining).unwrap();
+    let api = fleet.directory.api_with(kubeconfig["users"][0]["user"]["token"].as_str().unwrap()).unwrap();
+    // It is the account of the cluster: it may do what that may, and makes no right.
+    let token =
+        fleet.directory.service_account_token("muster-agents", OWN, &TokenOptions::default()).unwrap();
+    let own = fleet.directory.api_with(&token).unwrap();
+    for namespace in ["muster-cluster-east", "muster-agents", "muster-system", "default"] {
+        let may = rights(&api, namespace);
+        assert_eq!(may, rights(&own, namespace), "{namespace}");
+        assert!(may.len() > ANYONE.len() && !may.iter().any(|right| right.contains("rbac.")), "{may:?}");
+    }
     fleet.offer(&joining);
     let agent = fleet.agent(&[]);
     reason(&fleet, &controller, "Ready", "Reporting");
-    let kubeconfig: serde_json::Value = serde_saphyr::from_str(&joining).unwrap();
-    let api = fleet.directory.api_with(kubeconfig["users"][0]["user"]["token"].as_str().unwrap()).unwrap();
     until(&controller, "the joining token refused", DEADLINE, || match api.get(CLUSTERS) {
         Err(error) if error.status().is_some_and(|status| status == 401) => Ok(()),
         other => Err(format!("{other:?}")),
