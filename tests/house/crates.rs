@@ -5,7 +5,7 @@ use std::{collections::BTreeSet, env, path::Path, process::Command};
 use serde_json::Value;
 
 /// What cargo says of the workspace and all that it is built from.
-fn metadata() -> Value {
+pub(crate) fn metadata() -> Value {
     let output = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
         .current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/.."))
         .args(["metadata", "--locked", "--offline", "--format-version", "1"])
@@ -15,11 +15,11 @@ fn metadata() -> Value {
     serde_json::from_slice(&output.stdout).unwrap()
 }
 
-fn array<'a>(value: &'a Value, key: &str) -> &'a [Value] {
+pub(crate) fn array<'a>(value: &'a Value, key: &str) -> &'a [Value] {
     value[key].as_array().unwrap()
 }
 
-fn text<'a>(value: &'a Value, key: &str) -> &'a str {
+pub(crate) fn text<'a>(value: &'a Value, key: &str) -> &'a str {
     value[key].as_str().unwrap()
 }
 
@@ -61,7 +61,7 @@ fn the_engine_has_neither_a_client_nor_a_runtime() {
 }
 
 /// All Rust sources under a folder.
-fn sources(folder: &Path, found: &mut Vec<std::path::PathBuf>) {
+pub(crate) fn sources(folder: &Path, found: &mut Vec<std::path::PathBuf>) {
     for entry in std::fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();
         if path.is_dir() {

@@ -7,6 +7,8 @@ mod alerts;
 #[cfg(test)]
 mod crates;
 #[cfg(test)]
+mod dependencies;
+#[cfg(test)]
 mod faults;
 #[cfg(test)]
 mod fuzz;
