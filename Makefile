@@ -81,11 +81,11 @@ bench: planes static
 
 .PHONY: faults guards soak
 
-## faults: kill the agent at each of its writes, have it asleep and alone for long, and switch each guard off; takes an hour
+## faults: kill the agent, and the controller, at each write, have it asleep and alone for long, and switch each guard off; takes an hour
 faults: planes
 	cargo build --locked $(PROGRAMS)
 	cargo test --locked --package muster-tests --test suite -- \
-		--ignored --nocapture --test-threads=1 plans:: leader::works:: works::hours::
+		--ignored --nocapture --test-threads=1 plans:: directory::crashes:: leader::works:: works::hours::
 	$(MAKE) guards
 
 ## guards: switch each guard against loss off, in a copy, and see that the test named for it misses it; GUARD=PART for some

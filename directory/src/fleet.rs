@@ -35,8 +35,7 @@ use std::time::Duration;
 
 use muster_api::Object;
 use muster_api::clock::Now;
-use muster_api::conditions::Reason;
-use muster_api::conditions::cluster::{ConditionType, Ready};
+use muster_api::conditions::cluster::ConditionType;
 
 use self::beat::Beat;
 use self::definition::{Definition, Word};
@@ -316,9 +315,7 @@ impl Fleet {
             let Some(beat) = self.beats.get(name).filter(|beat| beat.is_held() && !beat.lost) else {
                 continue;
             };
-            let ready = status::find(&member.entry.status, ConditionType::Ready);
-            let silent = [Ready::HeartbeatLost, Ready::KeptOut].map(Reason::as_str);
-            let told = ready.is_some_and(|condition| silent.contains(&condition.reason.as_str()));
+            let told = status::silence(&member.entry.status).is_some();
             if member.entry.deleting || told && !beat.moves {
                 continue;
             }

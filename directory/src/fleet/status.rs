@@ -19,6 +19,12 @@ pub(super) fn find(status: &ClusterStatus, kind: ConditionType) -> Option<&Condi
     status.conditions.iter().find(|condition| condition.type_ == kind.as_str())
 }
 
+/// The reason for which an entry says that its heartbeat ended, if it says so.
+pub(super) fn silence(status: &ClusterStatus) -> Option<Ready> {
+    let told = find(status, ConditionType::Ready)?;
+    [Ready::HeartbeatLost, Ready::KeptOut].into_iter().find(|reason| reason.as_str() == told.reason)
+}
+
 pub(super) fn put<R: Reason>(status: &mut ClusterStatus, reason: R, message: impl Into<String>, now: Now) {
     condition::set(&mut status.conditions, Condition::new(reason, message, now.wall.into()));
 }
@@ -100,12 +106,15 @@ impl Fleet {
         facts: Option<&'a Facts>,
     ) -> Verdict<'a> {
         let Some(beat) = beat.filter(|beat| beat.is_held()) else { return Verdict::AsBefore };
-        if beat.lost && matches!(member.entry.approval, Approval::Required | Approval::Denied) {
-            return Verdict::Not(Ready::KeptOut, String::new());
-        }
-        if beat.lost {
+        let kept_out = matches!(member.entry.approval, Approval::Required | Approval::Denied);
+        let reason = if kept_out { Ready::KeptOut } else { Ready::HeartbeatLost };
+        // One that was silent when the controller began is not judged again before it moves, and may be let in or kept out.
+        let is_still_silent = !beat.moves && silence(&member.entry.status).is_some_and(|told| told != reason);
+        if beat.lost || is_still_silent {
             let seconds = beat.duration().as_secs();
-            return Verdict::Not(Ready::HeartbeatLost, format!("the Lease did not move for {seconds} s"));
+            let message =
+                if kept_out { String::new() } else { format!("the Lease did not move for {seconds} s") };
+            return Verdict::Not(reason, message);
         }
         if !beat.moves {
             return Verdict::AsBefore;

@@ -24,7 +24,7 @@ pub(super) fn parts(name: &str) -> Vec<String> {
 }
 
 /// What of an object people wrote.
-fn content(object: &Value) -> Value {
+pub(super) fn content(object: &Value) -> Value {
     let mut labels = object["metadata"]["labels"].clone();
     labels.as_object_mut().map(|labels| labels.remove("kubernetes.io/metadata.name"));
     let mut spec = object["spec"].clone();

@@ -141,3 +141,19 @@ fn one_that_is_kept_out_is_not_lost_and_one_that_falls_silent_is() {
         assert_eq!(tally[&["Ready", "Unknown", "NeverReported"]], 0);
     }
 }
+
+#[test]
+fn a_controller_that_begins_anew_tells_why_one_is_silent_that_was_let_in_or_kept_out_meanwhile() {
+    let mut world = entered("approved", false);
+    world.report("east", ID);
+    world.beat("east", ID);
+    world.pass(60);
+    assert_eq!(world.reason("east", "Ready"), "HeartbeatLost");
+    for (value, reason) in [("denied", "KeptOut"), ("approved", "HeartbeatLost")] {
+        world.stop();
+        say(&mut world, value);
+        world.restart();
+        world.pass(1);
+        assert_eq!(world.reason("east", "Ready"), reason);
+    }
+}
