@@ -19,6 +19,8 @@ use crate::trail;
 use crate::works::APPLIER;
 use crate::works::crashes::gate::{Gate, Moment};
 
+/// For how long nobody writes anything after the last run, in all plans and in a sample of them.
+const QUIET: [Duration; 2] = [Duration::from_secs(60), Duration::from_secs(15)];
 /// For how long all is still where it is at rest: longer than the quiet window before deletions, and live reads after it.
 const STILL: Duration = Duration::from_secs(4);
 /// What is written for other reasons, and as often as time says.
@@ -30,8 +32,11 @@ const SAMPLE: usize = 8;
 
 /// Whether a request is to change something for what people asked.
 fn is_write(parts: &Parts) -> bool {
-    let tried = parts.uri.query().unwrap_or_default().contains("dryRun");
-    parts.method != Method::GET && !tried && !BESIDE.iter().any(|part| parts.uri.path().contains(part))
+    is_change(&parts.method, parts.uri.path(), parts.uri.query().unwrap_or_default())
+}
+
+fn is_change(method: &Method, path: &str, query: &str) -> bool {
+    method != Method::GET && !query.contains("dryRun") && !BESIDE.iter().any(|part| path.contains(part))
 }
 
 /// What came and went since then for what has this tag, and how often.
@@ -86,7 +91,7 @@ impl Run<'_> {
     fn reference(&mut self) -> Reference {
         let mark = trail::mark(&self.stage.bench.fleet.replica);
         let gate = self.gate(Moment::Answered, usize::MAX);
-        self.act.perform(self.stage);
+        self.stage.perform(self.act);
         self.act.rests(self.stage);
         let mut state = BTreeSet::new();
         eventually("all still", DEADLINE, || {
@@ -110,7 +115,7 @@ impl Run<'_> {
     fn killed(&mut self, moment: Moment, last: usize, reference: &Rc<Reference>) -> (bool, Ended) {
         let mark = trail::mark(&self.stage.bench.fleet.replica);
         let gate = self.gate(moment, last);
-        self.act.perform(self.stage);
+        self.stage.perform(self.act);
         let looked = eventually("the end or the kill", DEADLINE * 2, || {
             if gate.has_killed() { Ok(()) } else { self.is_as(reference) }
         });
@@ -166,6 +171,8 @@ struct Theatre {
     ended: Vec<Ended>,
     /// How many runs it has seen.
     runs: usize,
+    /// How many deletions were sent in all.
+    deletions: usize,
     number: usize,
 }
 
@@ -188,13 +195,26 @@ impl Theatre {
 
     /// The stage is left. What came to its end on it is so still, also after the time that a deletion takes.
     fn close(&mut self) {
+        self.leave(STILL);
+    }
+
+    /// The same, and for this time nobody writes anything.
+    fn leave(&mut self, quiet: Duration) {
         let Some(mut stage) = self.stage.take() else { return };
-        let before = stage.everything();
-        throughout("nothing happens any more", STILL, || {
-            let now = stage.everything();
-            if now == before { Ok(()) } else { Err(format!("{now:?} and {before:?}")) }
+        let (before, written) = (stage.everything(), stage.written());
+        throughout("nothing happens any more", quiet, || {
+            let (now, writes) = (stage.everything(), stage.written());
+            if now != before {
+                return Err(format!("{now:?} and {before:?}"));
+            }
+            if writes.len() == written.len() {
+                Ok(())
+            } else {
+                Err(format!("{:?}", &writes[written.len()..]))
+            }
         })
         .unwrap_or_else(|late| panic!("{late}\n{}", stage.bench.agent.log()));
+        self.deletions += stage.each_deletion_was_read_live();
         for ended in std::mem::take(&mut self.ended) {
             ended.is_so(&mut stage);
         }
@@ -230,7 +250,9 @@ fn plans(acts: &[Act], is_sampled: bool) {
             }
         }
     }
-    theatre.close();
+    theatre.leave(QUIET[usize::from(is_sampled)]);
+    println!("{} deletions, each after live reads", theatre.deletions);
+    assert!(theatre.deletions > 0);
     saw(&format!("{writes} writes, {made} of {all} crash plans, {kills} kills at a write"), began.elapsed());
     assert!(made * 10 >= all, "a sample of {made} of {all}");
     // At the last write nobody is killed who waits for the next one.

@@ -6,6 +6,7 @@ pub(crate) mod bench;
 pub(crate) mod burst;
 mod changes;
 mod cloned;
+pub(crate) mod confirmed;
 pub(crate) mod crashes;
 mod defining;
 mod down;

@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 
 use muster_engine::Memory;
 use muster_engine::event::Session as Joined;
-use muster_kit::client::CallError;
 use muster_engine::pin::Refusal;
+use muster_kit::client::CallError;
 
 use super::Session;
 use super::probe::{self, Facts, NEEDED, ProbeError, Right};

@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use crate::fleet::{CLUSTERS, OWN, REPORT, condition_of};
 use crate::policies::{POLICIES, drop_policy, put_policy};
 use crate::works::bench::{Bench, settled};
+use crate::works::confirmed::{Word, last};
 use crate::works::{LEDGERS, config_map, put_work, until_told, works};
 
 /// What is done. The order is that of the story.
@@ -61,13 +62,14 @@ const NAMESPACES: usize = 4;
 pub(super) struct Stage {
     pub(super) bench: Bench,
     tag: String,
+    words: Vec<Word>,
 }
 
 impl Stage {
     /// A stage for an act.
     pub(super) fn new(act: Act) -> Self {
         let bench = if act == Act::Enrol { Bench::unjoined() } else { Bench::new() };
-        Self { bench, tag: String::new() }
+        Self { bench, tag: String::new(), words: Vec::new() }
     }
 
     /// The next run.
@@ -98,9 +100,28 @@ impl Stage {
         all
     }
 
+    /// People do something.
+    pub(super) fn perform(&mut self, act: Act) {
+        self.words.push(Word::now(act.about(self)));
+        act.perform(self);
+    }
+
+    /// Checks that before each deletion on this stage the directory was asked whether what it is for is so.
+    pub(super) fn each_deletion_was_read_live(&self) -> usize {
+        self.bench.each_deletion_was_read_live(|_, before| last(&self.words, None, before))
+    }
+
     /// The same with the tag of no run.
     pub(super) fn untagged(&self, text: &str) -> String {
         text.replace(&self.tag, "TAG")
+    }
+
+    /// What the agent wrote in either cluster for what people asked, or tried to.
+    pub(super) fn written(&self) -> Vec<String> {
+        let requests = [self.bench.directory.requests(), self.bench.replica.requests()].concat();
+        let writes =
+            requests.into_iter().filter(|seen| super::is_change(&seen.method, &seen.path, &seen.query));
+        writes.map(|seen| format!("{} {}", seen.method, seen.path)).collect()
     }
 
     /// Kills the agent, and starts another process.
@@ -240,6 +261,17 @@ impl Act {
         )
     }
 
+    /// What of the directory it is about.
+    fn about(self, stage: &Stage) -> String {
+        match self {
+            Self::Enrol | Self::Leave => format!("{CLUSTERS}/{OWN}"),
+            Self::MakePolicy | Self::EditPolicy | Self::RemovePolicy => {
+                format!("{POLICIES}/{}", stage.named("policy"))
+            }
+            _ => format!("{}/{}", works(), stage.named("work")),
+        }
+    }
+
     /// What is there before it.
     pub(super) fn prepare(self, stage: &Stage) {
         match self {
@@ -268,7 +300,7 @@ impl Act {
     }
 
     /// What people do.
-    pub(super) fn perform(self, stage: &Stage) {
+    fn perform(self, stage: &Stage) {
         let fleet = &stage.bench.fleet;
         match self {
             Self::Enrol => {

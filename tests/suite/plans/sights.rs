@@ -12,7 +12,7 @@ use muster_tests::proxy::{Action, Proxy, Rule};
 use muster_tests::wait::{DEADLINE, eventually, saw};
 use serde_json::Value;
 
-use super::acts::ACTS;
+use super::acts::{ACTS, Act};
 use super::{Ended, Reference, Run, Theatre};
 use crate::faults::lies::{Collection, Lie, Mode, Shown, streams};
 use crate::random::Random;
@@ -126,7 +126,7 @@ impl Run<'_> {
         let seen = view.narrow(&self.stage.bench, shown);
         view.proxy(&self.stage.bench).disconnect();
         quiet(&self.stage.bench);
-        self.act.perform(self.stage);
+        self.stage.perform(self.act);
         let kept_back = || seen.load(Ordering::SeqCst) > shown;
         let looked = eventually("an event kept back, or the end", DEADLINE * 2, || {
             if kept_back() { Ok(()) } else { self.is_as(reference) }
@@ -143,7 +143,7 @@ impl Run<'_> {
     fn lagging(&mut self, reference: &Rc<Reference>) -> Ended {
         let before = lists(&self.stage.bench);
         let mark = trail::mark(&self.stage.bench.fleet.replica);
-        self.act.perform(self.stage);
+        self.stage.perform(self.act);
         let looked = eventually("the end", DEADLINE * 2, || self.is_as(reference));
         looked.unwrap_or_else(|late| panic!("{}: {late}\n{}", self.what, self.stage.bench.agent.log()));
         let mode = Mode::of(&self.stage.bench.fleet.directory);
@@ -184,7 +184,9 @@ fn plans(is_sampled: bool) {
         let reference = Rc::new(reference);
         let unseen =
             views.iter().flat_map(|(view, events)| (0..*events).map(move |shown| Some((*view, shown))));
-        for plan in unseen.chain([None]) {
+        // A policy has no finalizer: a directory that shows it still has it followed until it shows that it is gone.
+        let lagging = (act != Act::RemovePolicy).then_some(None);
+        for plan in unseen.chain(lagging) {
             all += 1;
             if is_sampled && all % SAMPLE != first % SAMPLE {
                 continue;

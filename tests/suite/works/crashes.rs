@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 
 use self::gate::{Gate, Moment};
 use super::bench::{Bench, is_gone, made, settled, turnover};
+use super::confirmed::{Word, last};
 use super::{config_map, manifest, of_manifest, put_work, until_told, work, works};
 use crate::fleet::version;
 use crate::random::Random;
@@ -98,6 +99,8 @@ struct Tally {
     writes: BTreeMap<Act, usize>,
     /// How often the agent was killed.
     kills: usize,
+    /// All that people did.
+    words: Vec<Word>,
 }
 
 /// One act, in which the agent is killed at its writes of these numbers, one process after the other, if it comes to that.
@@ -108,6 +111,7 @@ fn perform(bench: &mut Bench, name: &str, act: Act, moment: Moment, lasts: &[usi
     let over = tally.writes.contains_key(&act);
     let lasts = if over { &[usize::MAX] } else { lasts };
     let mut gate = Gate::new(bench, moment, lasts[0]);
+    tally.words.push(Word::now(format!("{}/{name}", works())));
     match act {
         Act::Make | Act::Change => drop(put_work(&bench.fleet, name, &json!(manifests(name, act)))),
         Act::Delete => drop(bench.fleet.directory.api().delete(&format!("{}/{name}", works())).unwrap()),
@@ -146,6 +150,13 @@ fn perform(bench: &mut Bench, name: &str, act: Act, moment: Moment, lasts: &[usi
     assert_eq!(others, 0, "{what}: {turnover:#?}");
 }
 
+/// Checks that before each deletion the directory was asked whether its Work asks for it. One Work is acted on at a time.
+fn each_deletion_was_read_live(bench: &Bench, tally: &Tally) {
+    let deletions = bench.each_deletion_was_read_live(|_, before| last(&tally.words, None, before));
+    println!("{deletions} deletions, each after live reads");
+    assert!(deletions > 0);
+}
+
 fn lives(moment: Moment) {
     let mut bench = Bench::new();
     let started = Instant::now();
@@ -162,6 +173,7 @@ fn lives(moment: Moment) {
         let now = bench.api().get(THEIRS).unwrap();
         assert_eq!(version(&now), version(&theirs), "{now:#}");
     }
+    each_deletion_was_read_live(&bench, &tally);
     saw(&format!("{} kills, {last} lives, writes {:?}", tally.kills, tally.writes), started.elapsed());
 }
 
@@ -193,6 +205,7 @@ fn a_process_that_is_killed_again_while_it_recovers_leaves_nothing_undone_or_don
             tally.writes.clear();
         }
     }
+    each_deletion_was_read_live(&bench, &tally);
     assert!(tally.kills > TWICE * ACTS.len(), "nobody was killed again");
     saw(&format!("{} kills", tally.kills), started.elapsed());
 }

@@ -9,6 +9,7 @@ use muster_tests::wait::{DEADLINE, timed};
 use serde_json::{Value, json};
 
 use super::bench::{Bench, is_gone, made, turnover};
+use super::confirmed::{Word, last};
 use super::{config_map, put_work, told, until_told, works};
 use crate::fleet::until;
 use crate::trail;
@@ -29,6 +30,8 @@ pub(super) struct Rounds {
     mark: Option<AuditMark>,
     came: BTreeSet<String>,
     went: BTreeSet<String>,
+    /// All that people did by which something went.
+    words: Vec<Word>,
 }
 
 impl Rounds {
@@ -40,7 +43,7 @@ impl Rounds {
         put_work(&bench.fleet, STEADY, &manifests);
         until_told(&bench.fleet, &bench.agent, STEADY, "Applied", "Applied");
         let (came, went) = (BTreeSet::new(), BTreeSet::new());
-        Self { bench, there, number: 0, before: BTreeMap::new(), mark: None, came, went }
+        Self { bench, there, number: 0, before: BTreeMap::new(), mark: None, came, went, words: Vec::new() }
     }
 
     fn named(&self, short: &str) -> String {
@@ -70,6 +73,9 @@ impl Rounds {
     pub(super) fn ask(&mut self) {
         let map = |name: &str, value: &str| config_map("default", name, value);
         let [a, b, c, d] = ["a", "b", "c", "d"].map(|short| self.named(short));
+        for work in ["grown", "gone"] {
+            self.words.push(Word::now(format!("{}/{}", works(), self.named(work))));
+        }
         put_work(
             &self.bench.fleet,
             &self.named("grown"),
@@ -130,6 +136,11 @@ impl Rounds {
         // A server that is killed does not log all that it did.
         let unasked = turnover.iter().find(|(write, times)| !asked.contains(*write) || **times > 1);
         assert!(unasked.is_none(), "{what}: {unasked:?}\n{}", self.bench.agent.log());
+        self.bench.each_deletion_was_read_live(|path, before| {
+            let (short, number) = path.rsplit('/').next()?.split_once('-')?;
+            let work = if short == "c" { "grown" } else { "gone" };
+            last(&self.words, Some(&format!("{}/{work}-{number}", works())), before)
+        });
     }
 
     fn is_done(&self) -> Result<(), String> {
