@@ -1,7 +1,7 @@
 //! The server for probes and metrics: `/livez`, `/readyz` and `/metrics`, over plain HTTP/1, without a login. What it
 //! serves holds no names of objects.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::convert::Infallible;
 use std::io;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -18,13 +18,13 @@ use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use prometheus::{Encoder, Registry, TextEncoder};
 use tokio::net::TcpListener;
-use tokio::sync::Semaphore;
+use tokio::task::AbortHandle;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
 /// Port where none is given.
 const PORT: u16 = 8080;
-/// Most connections at a time; more wait.
+/// Most connections at a time.
 const CONNECTIONS: usize = 32;
 /// Time for the headers of a request: port scanners must not hold connections.
 const HEADER_TIME: Duration = Duration::from_secs(2);
@@ -136,23 +136,26 @@ impl Admin {
         self.listener.local_addr()
     }
 
-    /// Serves until `cancel`.
+    /// Serves until `cancel`. Where more connect than are served at a time, the one goes that has been there longest: who
+    /// asks for something at once is answered at once, however many sit there and say nothing.
     pub async fn serve(self, served: Served, cancel: CancellationToken) {
-        let places = Arc::new(Semaphore::new(CONNECTIONS));
+        let mut open: VecDeque<AbortHandle> = VecDeque::new();
         loop {
-            let next = async {
-                let place = Arc::clone(&places).acquire_owned().await.ok()?;
-                Some((self.listener.accept().await, place))
-            };
-            let Some(Some((accepted, place))) = cancel.run_until_cancelled(next).await else { return };
+            let Some(accepted) = cancel.run_until_cancelled(self.listener.accept()).await else { return };
             match accepted {
                 Ok((stream, _)) => {
+                    open.retain(|connection| !connection.is_finished());
+                    if open.len() >= CONNECTIONS
+                        && let Some(longest) = open.pop_front()
+                    {
+                        longest.abort();
+                    }
                     let connection = connection(TokioIo::new(stream), served.clone());
                     let cancel = cancel.clone();
-                    tokio::spawn(async move {
-                        let _place = place;
+                    let task = tokio::spawn(async move {
                         let _ = cancel.run_until_cancelled(timeout(WHOLE_TIME, connection)).await;
                     });
+                    open.push_back(task.abort_handle());
                 }
                 // Out of file descriptors, most likely: give the others time to close theirs.
                 Err(_) => tokio::time::sleep(Duration::from_millis(100)).await,
