@@ -1,6 +1,11 @@
 //! The admin server: liveness, readiness, metrics.
 
 use std::collections::BTreeSet;
+use std::io::Write as _;
+use std::net::TcpStream;
+use std::panic::AssertUnwindSafe;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
 
 use muster_api::metrics::{Described, Metric, MetricType};
 use muster_tests::agent::{AgentProcess, Metrics};
@@ -8,7 +13,9 @@ use muster_tests::api::MERGE_PATCH;
 use serde_json::json;
 
 use crate::fleet::{CLUSTERS, Fleet, REPORT, until};
-use crate::works::{config_map, put_work};
+use crate::rotation::{LONGEST_PAUSE, beats};
+use crate::works::bench::Bench;
+use crate::works::{config_map, put_work, until_told};
 
 #[test]
 fn it_lives_at_once_and_is_ready_with_its_replica() {
@@ -113,4 +120,63 @@ fn complete(metrics: &Metrics) {
             assert!(!labels.contains(object), "{series} names {object}");
         }
     }
+}
+
+/// Connections that are open at a time, and say one byte in a second.
+const SLOW: usize = 200;
+/// Works that come meanwhile.
+const LOAD: usize = 30;
+/// What a probe waits for an answer.
+const PROBE: Duration = Duration::from_secs(5);
+
+/// Keeps connections open that never come to the end of a request, and opens another one for each that is closed.
+fn drip(address: &str, stop: &AtomicBool) -> usize {
+    let (mut open, mut closed) = (Vec::new(), 0);
+    while !stop.load(Ordering::Relaxed) {
+        open.retain_mut(|stream: &mut TcpStream| stream.write_all(b"G").is_ok());
+        while open.len() < SLOW {
+            match TcpStream::connect(address) {
+                Ok(stream) => open.push(stream),
+                Err(_) => break,
+            }
+            closed += 1;
+        }
+        std::thread::sleep(Duration::from_secs(1)); // the pace of the attack
+    }
+    closed - SLOW
+}
+
+#[test]
+fn many_slow_connections_hold_up_neither_probes_nor_works_nor_heartbeats() {
+    let bench = Bench::new();
+    let (stop, began, address) = (AtomicBool::new(false), Instant::now(), bench.agent.listen());
+    let (closed, slowest) = std::thread::scope(|scope| {
+        let attack = scope.spawn(|| drip(&address, &stop));
+        let outcome = std::panic::catch_unwind(AssertUnwindSafe(|| {
+            for number in 0..LOAD {
+                let name = format!("w{number}");
+                put_work(&bench.fleet, &name, &json!([config_map("default", &name, "one")]));
+            }
+            let mut slowest = Duration::ZERO;
+            while began.elapsed() < Duration::from_secs(15) {
+                for path in ["/livez", "/readyz", "/metrics"] {
+                    let asked = Instant::now();
+                    assert_eq!(bench.agent.admin(path).unwrap().0, 200, "{path}");
+                    slowest = slowest.max(asked.elapsed());
+                }
+            }
+            for number in 0..LOAD {
+                until_told(&bench.fleet, &bench.agent, &format!("w{number}"), "Applied", "Applied");
+            }
+            slowest
+        }));
+        stop.store(true, Ordering::Relaxed);
+        let slowest = outcome.unwrap_or_else(|panicked| std::panic::resume_unwind(panicked));
+        (attack.join().unwrap(), slowest)
+    });
+    let beats = beats(&bench.directory.requests(), &[began, Instant::now()]);
+    let longest = beats.windows(2).map(|pair| pair[1] - pair[0]).max().unwrap();
+    println!("{closed} were shown out; probes took {slowest:?} at most, {longest:?} between two heartbeats");
+    assert!(slowest < PROBE, "{slowest:?}");
+    assert!(longest <= LONGEST_PAUSE, "{longest:?}");
 }

@@ -25,6 +25,8 @@ mod footprint;
 #[cfg(test)]
 mod guide;
 #[cfg(test)]
+mod herd;
+#[cfg(test)]
 mod hosted;
 #[cfg(test)]
 mod install;

@@ -131,14 +131,34 @@ async fn act(
             Ok(altered(reply, |inner| Altered::Lines { inner, change, rest: Vec::new() }))
         }
         Action::Rewrite(rewrite) => {
-            parts.headers.remove(header::ACCEPT_ENCODING);
-            let (mut head, body) = upstream.send(parts, body).await?.into_parts();
-            strip(&mut head.headers);
-            head.headers.remove(header::CONTENT_LENGTH);
-            let text = body.collect().await?.to_bytes();
+            let (head, text) = read(upstream, parts, body).await?;
             Ok(Response::from_parts(head, whole(rewrite(parts, text))))
         }
+        Action::Rename(here, there) => {
+            let renamed = |text: &[u8], from: &str, to: &str| -> Bytes {
+                String::from_utf8_lossy(text).replace(from, to).into()
+            };
+            parts.uri = parts.uri.to_string().replace(&here, &there).parse()?;
+            parts.headers.remove(header::CONTENT_LENGTH);
+            let asked = renamed(&body.collect().await?.to_bytes(), &here, &there);
+            let asked = Full::new(asked).map_err(|never| match never {}).boxed_unsync();
+            let (head, text) = read(upstream, parts, asked).await?;
+            Ok(Response::from_parts(head, whole(renamed(&text, &there, &here))))
+        }
     }
+}
+
+/// The whole answer, in the clear.
+async fn read(
+    upstream: &Upstream,
+    parts: &mut Parts,
+    body: UnsyncBoxBody<Bytes, Reset>,
+) -> Result<(http::response::Parts, Bytes), Reset> {
+    parts.headers.remove(header::ACCEPT_ENCODING);
+    let (mut head, body) = upstream.send(parts, body).await?.into_parts();
+    strip(&mut head.headers);
+    head.headers.remove(header::CONTENT_LENGTH);
+    Ok((head, body.collect().await?.to_bytes()))
 }
 
 /// An answer as it is, frame by frame.

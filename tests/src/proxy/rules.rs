@@ -38,6 +38,8 @@ pub enum Action {
     Lines(Change),
     /// The whole answer is read, and its body replaced. Not for watches.
     Rewrite(Rewrite),
+    /// One text in the path, the query and the body is another one for the server, and back in the answer. Not for watches.
+    Rename(String, String),
     /// It is answered by a function, and does not reach the server.
     Answer(Answer),
     /// What a function says, request by request.

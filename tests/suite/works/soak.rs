@@ -12,6 +12,7 @@ use rustix::process::Signal;
 use serde_json::{Value, json};
 
 use super::bench::{Bench, made, turnover};
+use super::confirmed::{Word, last};
 use super::{LEDGERS, config_map, put_work, told, works};
 use crate::fleet::{CLUSTERS, OWN, REPORT};
 use crate::random::Random;
@@ -93,6 +94,8 @@ struct Soak {
     uids: BTreeMap<String, String>,
     fault: Option<(Fault, Instant)>,
     faults: usize,
+    /// All that people did to Works.
+    words: Vec<Word>,
     /// Memory of the process at the looks, in KiB.
     memory: Vec<u64>,
 }
@@ -109,6 +112,7 @@ impl Soak {
             uids: BTreeMap::new(),
             fault: None,
             faults: 0,
+            words: Vec::new(),
             memory: Vec::new(),
         }
     }
@@ -142,6 +146,7 @@ impl Soak {
         }
         let manifests: Value =
             now.iter().map(|(object, value)| config_map("default", object, value)).collect();
+        self.words.push(Word::now(format!("{}/{name}", works())));
         put_work(&self.bench.fleet, &name, &manifests);
         self.asked.works.insert(name, now);
     }
@@ -151,7 +156,9 @@ impl Soak {
         for object in objects.keys() {
             self.asked.expect("delete", object);
         }
-        self.bench.fleet.directory.api().delete(&format!("{}/{name}", works())).unwrap();
+        let path = format!("{}/{name}", works());
+        self.words.push(Word::now(path.clone()));
+        self.bench.fleet.directory.api().delete(&path).unwrap();
     }
 
     /// Somebody edits an object by hand, or deletes it.
@@ -262,6 +269,14 @@ impl Soak {
         self.asked.turnover.clear();
     }
 
+    fn each_deletion_was_read_live(&self) -> usize {
+        self.bench.each_deletion_was_read_live(|path, before| {
+            let object = path.rsplit('/').next()?;
+            let about = format!("{}/{}", works(), object.split('-').next()?);
+            last(&self.words, Some(&about), before)
+        })
+    }
+
     fn step(&mut self) {
         match self.random.up_to(20) {
             1..=10 => self.put(),
@@ -324,6 +339,7 @@ fn soak(duration: Duration) {
         }
     }
     soak.rest();
+    println!("{} deletions, each after live reads", soak.each_deletion_was_read_live());
     let (edits, faults) = (soak.asked.number, soak.faults);
     println!(
         "{edits} edits of Works and {faults} faults in {:?}; memory in KiB {:?}",
