@@ -52,7 +52,9 @@ impl Facts {
             is(ConditionType::Deregistered, Status::True),
             is(ConditionType::ReplicaReachable, Status::False),
         );
-        let version = |text: Option<String>| text.filter(|text| text.len() <= LONGEST_VERSION);
+        // People read it in tables of the entries: what is no version is not taken over.
+        let plain = |text: &String| text.bytes().all(|byte| byte.is_ascii_graphic());
+        let version = |text: Option<String>| text.filter(|text| text.len() <= LONGEST_VERSION && plain(text));
         let (replica, agent) = (status.replica.unwrap_or_default(), status.agent.unwrap_or_default());
         let credential = status.credential.unwrap_or_default();
         Self {
