@@ -222,7 +222,9 @@ impl Heart {
                     "another process renews the heartbeat: silent until the replica says who acts"
                 );
                 seen = None;
-                if self.claim.wait_for(|claim| *claim != Claim::Adrift).await.is_err() {
+                if self.events.send(Event::Heartbeat(heartbeat)).await.is_err()
+                    || self.claim.wait_for(|claim| *claim != Claim::Adrift).await.is_err()
+                {
                     return;
                 }
                 continue;

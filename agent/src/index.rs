@@ -48,7 +48,7 @@ pub struct View {
     pub credential_expires: Option<Timestamp>,
     /// Hand edits undone since the process started.
     pub corrected: u64,
-    /// Another one speaks for this cluster in the directory.
+    /// Nothing is said in the directory: another one speaks for this cluster there, or that is still to be seen.
     pub silent: bool,
 }
 
@@ -225,7 +225,7 @@ impl Index {
             holds: self.engine.holds(),
             credential_expires: self.engine.credential_expires(),
             corrected: self.engine.corrected(),
-            silent: self.engine.is_silent(),
+            silent: self.engine.follows().is_none(),
         };
         let gauge = |count: usize| i64::try_from(count).unwrap_or(i64::MAX);
         self.metrics.objects.with_label_values(&["entries"]).set(gauge(view.mirror.entries));

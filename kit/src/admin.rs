@@ -19,13 +19,15 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use prometheus::{Encoder, Registry, TextEncoder};
 use tokio::net::TcpListener;
 use tokio::task::AbortHandle;
-use tokio::time::timeout;
+use tokio::time::{Instant, sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
 
 /// Port where none is given.
 const PORT: u16 = 8080;
 /// Most connections at a time.
-const CONNECTIONS: usize = 32;
+const CONNECTIONS: usize = 64;
+/// Time that each connection has before it makes room for others: long for who asks at once, short for who waits.
+const GRACE: Duration = Duration::from_millis(100);
 /// Time for the headers of a request: port scanners must not hold connections.
 const HEADER_TIME: Duration = Duration::from_secs(2);
 /// Time for a request and its answer: nor must slow readers.
@@ -139,15 +141,16 @@ impl Admin {
     /// Serves until `cancel`. Where more connect than are served at a time, the one goes that has been there longest: who
     /// asks for something at once is answered at once, however many sit there and say nothing.
     pub async fn serve(self, served: Served, cancel: CancellationToken) {
-        let mut open: VecDeque<AbortHandle> = VecDeque::new();
+        let mut open: VecDeque<(Instant, AbortHandle)> = VecDeque::new();
         loop {
             let Some(accepted) = cancel.run_until_cancelled(self.listener.accept()).await else { return };
             match accepted {
                 Ok((stream, _)) => {
-                    open.retain(|connection| !connection.is_finished());
+                    open.retain(|(_, connection)| !connection.is_finished());
                     if open.len() >= CONNECTIONS
-                        && let Some(longest) = open.pop_front()
+                        && let Some((since, longest)) = open.pop_front()
                     {
+                        cancel.run_until_cancelled(sleep_until(since + GRACE)).await;
                         longest.abort();
                     }
                     let connection = connection(TokioIo::new(stream), served.clone());
@@ -155,7 +158,7 @@ impl Admin {
                     let task = tokio::spawn(async move {
                         let _ = cancel.run_until_cancelled(timeout(WHOLE_TIME, connection)).await;
                     });
-                    open.push_back(task.abort_handle());
+                    open.push_back((Instant::now(), task.abort_handle()));
                 }
                 // Out of file descriptors, most likely: give the others time to close theirs.
                 Err(_) => tokio::time::sleep(Duration::from_millis(100)).await,

@@ -63,7 +63,7 @@ fn run(shift: i64, reasons: [&str; 2]) -> Vec<Value> {
     // Longer than its Lease: it stays ready, and is renewed as often as ever.
     let transitions = || entry().map(|entry| entry["status"]["conditions"].clone());
     let before = transitions().unwrap();
-    let stays = || {
+    let renews_as_ever = || {
         let mark = trail::mark(&fleet.directory);
         let ready = throughout("ready", LASTS * 3 / 2, || {
             let now = transitions()?;
@@ -74,11 +74,11 @@ fn run(shift: i64, reasons: [&str; 2]) -> Vec<Value> {
         let beats = writes.iter().filter(|event| event.resource == "leases" && event.code == 200).count();
         assert!(beats >= 4, "{beats} heartbeats in six quarters of a Lease\n{}", agent.log());
     };
-    stays();
+    renews_as_ever();
     clock.set(-shift).unwrap();
     monitors.set(shift).unwrap();
     let marks = [&fleet.replica, &fleet.directory].map(|plane| trail::mark(plane));
-    stays();
+    renews_as_ever();
     says(reasons[1]);
     assert!(written(&fleet, marks[0]).is_empty(), "{}", trail::lines(&written(&fleet, marks[0])));
     let upstream = written_upstream(&fleet, marks[1]);

@@ -175,7 +175,7 @@ fn two_works_and_ten_objects_after_a_gap_go_at_once_and_all_works_or_one_object_
     for name in ["w00", "w01"] {
         delete(&bench, name);
     }
-    at_once(&bench, 0, goes, || is_gone(&bench.fleet, "w00").and(is_gone(&bench.fleet, "w01")));
+    at_once(&bench, 0, goes, || is_gone(&bench.fleet, "w00").and_then(|()| is_gone(&bench.fleet, "w01")));
     let three = ["a", "b", "c"];
     for name in three {
         put(&bench, name, &maps(name, 1));

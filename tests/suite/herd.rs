@@ -38,10 +38,11 @@ struct Member {
 }
 
 struct Herd {
-    fleet: Fleet,
+    // first: who still acts when the clusters are given back makes anew what is cleared there
+    members: Vec<Member>,
     /// Between all of them and the directory.
     directory: Proxy,
-    members: Vec<Member>,
+    fleet: Fleet,
 }
 
 impl Member {
@@ -87,7 +88,7 @@ impl Herd {
             fleet.replica.api().create("/api/v1/namespaces", &namespace).unwrap();
         }
         let members = names.iter().map(|name| Member::start(&fleet, &directory, name)).collect();
-        let herd = Self { fleet, directory, members };
+        let herd = Self { members, directory, fleet };
         herd.ask("one");
         herd.in_step("one", DEADLINE * 3);
         herd

@@ -22,7 +22,6 @@ pub(crate) mod holding;
 mod hours;
 mod judged;
 pub(crate) mod leaving;
-mod masses;
 mod mending;
 mod odd;
 mod options;

@@ -78,6 +78,11 @@ impl State {
         self.beats = Health::default();
     }
 
+    /// The directory is not followed any more: what its watches last said is no news.
+    pub(crate) fn unfollowed(&mut self) {
+        self.reads.clear();
+    }
+
     /// A session ended: no heartbeat is sent any more, whatever became of the last.
     pub(crate) fn close(&mut self, problem: Problem<DirectoryReachable>) {
         if self.heartbeat.is_some() {

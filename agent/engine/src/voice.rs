@@ -24,14 +24,19 @@ impl Voice {
         self.tried = false;
     }
 
-    /// This became of a heartbeat. Returns whether it speaks now and did not before, or the other way round. A heartbeat that
-    /// failed otherwise says nothing of who renews the Lease.
+    /// This became of a heartbeat. Returns whether it speaks now and did not before, or the other way round. Where there is no
+    /// Lease, or it may not be renewed from here, nobody can tell who speaks. A heartbeat that failed otherwise says nothing of
+    /// that.
     pub fn beaten(&mut self, outcome: &Heartbeat) -> bool {
         self.tried = true;
         let silent = match outcome {
             Heartbeat::Renewed(_) => false,
-            Heartbeat::Failed { problem: Problem { reason: HeartbeatAccepted::Conflict, .. }, .. } => true,
-            Heartbeat::SetBack { .. } | Heartbeat::Failed { .. } => self.silent,
+            Heartbeat::Failed { problem: Problem { reason, .. }, .. } => match reason {
+                HeartbeatAccepted::Conflict => true,
+                HeartbeatAccepted::Missing | HeartbeatAccepted::Forbidden => false,
+                _ => self.silent,
+            },
+            Heartbeat::SetBack { .. } => self.silent,
         };
         let turned = silent != self.silent;
         self.silent = silent;
@@ -91,6 +96,18 @@ mod tests {
         }
         assert!(voice.beaten(&renewed()) && !voice.is_silent() && voice.follows());
         assert_eq!(voice.turns(), 2);
+    }
+
+    #[test]
+    fn who_cannot_tell_any_more_speaks_again() {
+        for (failure, reason) in [
+            (Failure::Absent, HeartbeatAccepted::Missing),
+            (Failure::Forbidden, HeartbeatAccepted::Forbidden),
+        ] {
+            let mut voice = Voice::default();
+            assert!(voice.beaten(&conflict()));
+            assert!(voice.beaten(&failed(failure, reason)) && !voice.is_silent(), "{reason:?}");
+        }
     }
 
     #[test]

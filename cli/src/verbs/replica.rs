@@ -65,8 +65,8 @@ pub(super) async fn say(target: &Target, flags: &Replica, word: Word) -> Result<
         ),
         Word::Resume => "resumed: the agent puts right what differs".to_owned(),
         Word::Leave => format!(
-            "the agent removes its copies and what policies granted, and keeps namespaces and what Works made, without \
-             its marks. To see it done: {}. To come back: {}",
+            "the agent removes its copies and what policies granted, and keeps namespaces and what Works made. To see it \
+             done: {}. To come back: {}",
             context.run(&format!("-n {namespace} get mcr {}", names::AGENT)),
             context.run(&format!("-n {namespace} annotate mcr {} {key}-", names::AGENT)),
         ),
@@ -129,9 +129,8 @@ pub(super) async fn repin(target: &Target, flags: &Replica) -> Result<(), Failur
     }
     note(&format!(
         "configmap/{name} deleted from {namespace}: the agent forgets the directory of identity {was}, and joins the one \
-         that its kubeconfig leads to. In the same cluster, copies of entries that are not there any more go; another one's Works \
-         take over what those of their names made, and the rest stays. An agent that still reads the one it joined does so \
-         at its next start"
+         that its kubeconfig leads to. Copies of entries that are not there any more go where it is the same cluster; what was made for \
+         another one stays, and so do objects of Works. An agent that still reads the one it joined does so at its next start"
     ));
     super::written(flags.writing, &there)
 }

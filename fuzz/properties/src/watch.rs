@@ -65,12 +65,12 @@ fn surroundings() -> &'static (Runtime, Client) {
     static ONCE: OnceLock<(Runtime, Client)> = OnceLock::new();
     ONCE.get_or_init(|| {
         let runtime = Builder::new_current_thread().enable_time().build().expect("a runtime");
-        let _inside = runtime.enter();
+        let inside = runtime.enter();
         let server = "https://127.0.0.1:1".parse().expect("an address");
         let endpoint = Endpoint::new(server, vec![Authority::new().der()], None, Credential::None);
         let client = Client::new(&endpoint.expect("an endpoint"), ClientOptions::default());
         let client = client.expect("a client");
-        drop(_inside);
+        drop(inside);
         (runtime, client)
     })
 }
@@ -105,7 +105,7 @@ pub fn holds(bytes: &[u8]) -> bool {
                     world.tell(Event::Replica { watch: *watch, change: change(event, CallError::to_string) });
                 }
                 Watch::Ledgers => {
-                    mapping.map(event).map(Event::Ledgers).into_iter().for_each(|event| world.tell(event))
+                    mapping.map(event).map(Event::Ledgers).into_iter().for_each(|event| world.tell(event));
                 }
                 Watch::Objects => {
                     let change = change(event, CallError::to_string);

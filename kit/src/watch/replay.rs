@@ -21,11 +21,11 @@ pub async fn stream(
     limit: usize,
 ) -> Vec<WatchEvent> {
     let (out, mut said) = mpsc::channel(16);
-    let links = Link::fixed(client.clone());
-    let link = links.borrow().clone();
+    let route = Link::fixed(client.clone());
+    let link = route.borrow().clone();
     let lines = Lines::replayed(Body::from(body), limit, &target.resource);
-    let run = Run::new(target.clone(), links, out, WatchOptions::default());
-    let running = async {
+    let run = Run::new(target.clone(), route, out, WatchOptions::default());
+    let played = async {
         let failed = match link {
             Some(link) => run.replay(&link, from, lines, PATIENCE).await,
             None => None,
@@ -39,7 +39,7 @@ pub async fn stream(
         }
         events
     };
-    let (failed, mut events) = futures::join!(running, reading);
+    let (failed, mut events) = futures::join!(played, reading);
     events.extend(failed);
     events
 }

@@ -1,16 +1,15 @@
-//! The directory was restored, moved or lost, or does not know a credential any more.
+//! The directory was restored or moved, or does not know a credential any more.
 
 use std::collections::BTreeMap;
 
-use muster_tests::directory::DirectoryProcess;
 use muster_tests::proxy::Proxy;
-use serde_json::{Value, json};
+use serde_json::json;
 
-use super::{Lasting, play, play_in, written};
+use super::{Lasting, play, play_in};
 use crate::fleet::{OWN, quietly};
 use crate::trail;
 use crate::works::bench::{Bench, made, turnover};
-use crate::works::{config_map, put_work, until_told, works};
+use crate::works::{config_map, put_work, until_told};
 
 const LEASE: &str = "/apis/coordination.k8s.io/v1/namespaces/muster-cluster-east/leases/east";
 const ACCOUNT: &str = "/api/v1/namespaces/muster-agents/serviceaccounts/east";
@@ -60,33 +59,6 @@ fn a_directory_is_met_again_at_another_address() {
         |_| {},
     );
     bench.fleet.in_step(&bench.agent);
-    kept.is_unharmed(&bench);
-}
-
-#[test]
-fn the_works_of_a_new_directory_take_over_what_those_of_the_lost_one_made() {
-    let bench = Bench::new();
-    let kept = Lasting::put(&bench);
-    let lost: Value = bench.fleet.directory.api().get(&format!("{}/kept", works())).unwrap();
-    let list = |items: Value| json!({"apiVersion": "v1", "kind": "List", "items": items}).to_string();
-    let entry = |name: &str| {
-        json!({"apiVersion": "multicluster.coreos.com/v1", "kind": "Cluster", "metadata": {"name": name},
-            "spec": {"KubernetesAPIEndpoints": {"ServerEndpoints": []}}})
-    };
-    let entries = written(&bench.fleet, "directory.yaml", &list(json!([entry(OWN), entry("west")])));
-    let work = json!({"apiVersion": lost["apiVersion"], "kind": "Work", "spec": lost["spec"],
-        "metadata": {"name": "kept", "namespace": lost["metadata"]["namespace"]}});
-    let all = written(&bench.fleet, "works.yaml", &list(json!([work])));
-    bench.fleet.directory.replace_with_new_cluster().unwrap();
-    let mut controller = None;
-    let known = [("-f directory.yaml", format!("-f {}", entries.display()).into()), ("works.yaml", all)];
-    play(&bench, "The directory is lost for good", &known, |done| {
-        if done.contains("manifests/directory.yaml") {
-            controller = Some(DirectoryProcess::start(&bench.fleet.directory, &[]).unwrap());
-        }
-    });
-    let anew = until_told(&bench.fleet, &bench.agent, "kept", "Applied", "Applied");
-    assert_ne!(anew["metadata"]["uid"], lost["metadata"]["uid"]);
     kept.is_unharmed(&bench);
 }
 

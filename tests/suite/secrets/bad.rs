@@ -191,7 +191,7 @@ fn fields(fleet: &Fleet, trap: &Trap) -> Vec<Bad> {
 }
 
 /// An account that may do in the directory what the agent may, but for Works.
-const REPORTER: &str = r#"
+const REPORTER: &str = r"
 apiVersion: rbac.authorization.k8s.io/v1
 kind: ClusterRoleBinding
 metadata: {name: reporter}
@@ -210,7 +210,7 @@ kind: RoleBinding
 metadata: {name: reporter, namespace: muster-cluster-CLUSTER_NAME}
 roleRef: {apiGroup: rbac.authorization.k8s.io, kind: Role, name: reporter}
 subjects: [{kind: ServiceAccount, name: reporter, namespace: muster-agents}]
-"#;
+";
 
 /// What is as it must be, and leads nowhere, elsewhere, or not far enough.
 fn others(fleet: &Fleet) -> Vec<Bad> {

@@ -70,7 +70,7 @@ const EDITED: usize = 10;
 impl Kept {
     fn new(bench: &Bench) -> Self {
         let works: Vec<String> =
-            (0..STATUS.len() + SPEC.len() + UNREADABLE.len() + 1).map(|at| format!("work{at}")).collect();
+            (0..=STATUS.len() + SPEC.len() + UNREADABLE.len()).map(|at| format!("work{at}")).collect();
         for name in &works {
             let maps: Value =
                 (0..EDITED).map(|at| config_map("default", &format!("{name}-{at}"), "one")).collect();

@@ -10,6 +10,7 @@ use crate::fleet::{CLUSTERS, OWN, REPORT, condition_of, quietly, stop, version};
 
 const EVENTS: &str = "/api/v1/namespaces/muster-system/events";
 const LEASE: &str = "/apis/coordination.k8s.io/v1/namespaces/muster-system/leases/muster-agent";
+const UPSTREAM: &str = "/apis/multicluster.coreos.com/v1/namespaces/muster-cluster-east/clusterreports/east";
 const MAPS: &str = "/api/v1/namespaces/default/configmaps";
 
 pub(crate) fn some(objects: std::ops::Range<usize>) -> Value {
@@ -115,6 +116,11 @@ fn many_works_wait_and_a_word_lets_them_go() {
         if version(&now).0 == version(&before).0 { Err(now.to_string()) } else { Ok(()) }
     });
     assert_eq!(held(&bench, "ManyWorks"), hold);
+    // The copy in the cluster is written first.
+    quietly("the directory to be told of it, too", || {
+        let report = bench.fleet.directory.api().get(UPSTREAM).map_err(|error| error.to_string())?;
+        if report["status"]["holds"][0] == hold { Ok(()) } else { Err(report["status"]["holds"].to_string()) }
+    });
 
     // A word on one Work is for that one; another id is for nobody.
     let refused = muster(&bench.fleet.directory, &["release", "0123456789abcdef"]);

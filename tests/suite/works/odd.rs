@@ -37,7 +37,7 @@ fn with(name: &str, fields: Value) -> Value {
     manifest("v1", "ConfigMap", "default", name, fields)
 }
 
-fn list(kind: &str, items: Value) -> Value {
+fn list(kind: &str, items: &Value) -> Value {
     json!({"apiVersion": "v1", "kind": kind, "items": items})
 }
 
@@ -55,7 +55,7 @@ fn all() -> Vec<Odd> {
         bare.as_object_mut().unwrap().remove(field);
     }
     let several = Odd {
-        manifest: list("List", json!([map("listed-a"), nameless("x"), map("listed-b"), map("first")])),
+        manifest: list("List", &json!([map("listed-a"), nameless("x"), map("listed-b"), map("first")])),
         told: vec![
             ("listed-a", "Applied", ""),
             ("", "InvalidManifest", "metadata.name is missing"),
@@ -66,10 +66,10 @@ fn all() -> Vec<Odd> {
     vec![
         odd(map("first"), "first", "Applied", ""),
         several,
-        Odd { manifest: list("List", json!([])), told: Vec::new() },
-        odd(list("List", json!([list("List", json!([map("x")]))])), "", "InvalidManifest", "holds a list"),
-        odd(list("ConfigMapList", json!([bare])), "bare", "Applied", ""),
-        odd(list("List", json!("all of them")), "", "InvalidManifest", "items"),
+        Odd { manifest: list("List", &json!([])), told: Vec::new() },
+        odd(list("List", &json!([list("List", &json!([map("x")]))])), "", "InvalidManifest", "holds a list"),
+        odd(list("ConfigMapList", &json!([bare])), "bare", "Applied", ""),
+        odd(list("List", &json!("all of them")), "", "InvalidManifest", "items"),
         odd(json!({}), "", "InvalidManifest", "is empty"),
         odd(
             json!({"apiVersion": "v1", "kind": "ConfigMap", "status": {"ready": true}}),

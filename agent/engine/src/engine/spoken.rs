@@ -29,6 +29,7 @@ impl Engine {
         }
         self.leaving.began();
         if self.is_silent() {
+            self.state.unfollowed();
             self.own.unheard();
             self.works.fall_silent();
         } else {

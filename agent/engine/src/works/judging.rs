@@ -77,7 +77,7 @@ impl Works {
         self.holds.looked(uid);
         if asks {
             let had = self.bundles.get(uid).and_then(|bundle| bundle.had);
-            let had = had.unwrap_or_else(|| had_before(brief));
+            let had = had.unwrap_or_else(|| self.had_before(uid, brief));
             self.holds.ask_drop(uid, Drop { objects, unknown: open, had });
         }
     }
@@ -103,6 +103,15 @@ impl Works {
         let counted = wanted.chain(left).filter(there).count();
         let before = of.had.filter(|_| self.has_unjudged(of, brief));
         before.map_or(counted, |before| before.min(counted))
+    }
+
+    /// How many objects a Work had, as far as its record shows what was there, without what is on its way out.
+    fn had_before(&self, uid: &str, brief: &Brief) -> usize {
+        let is_there = |target: &&Target| {
+            brief.applied.as_ref().is_some_and(|applied| applied.contains_key(*target))
+                && !(brief.left.contains_key(*target) && self.is_going(uid, target))
+        };
+        brief.targets().filter(is_there).count()
     }
 
     /// Whether an object that a Work dropped is being deleted.
@@ -283,12 +292,6 @@ impl Works {
         };
         ending.left.iter().filter(goes).count()
     }
-}
-
-/// How many objects a Work had, as far as its record shows what was there.
-fn had_before(brief: &Brief) -> usize {
-    let applied = brief.applied.as_ref();
-    brief.targets().filter(|target| applied.is_some_and(|applied| applied.contains_key(*target))).count()
 }
 
 /// Whether an object that is not wanted any more would be deleted.

@@ -5,7 +5,7 @@ use tokio::net::TcpListener;
 
 use super::*;
 
-/// The beginning of a handshake of an earlier version: a ServerHello with a cipher of that time, and nothing after it.
+/// The beginning of a handshake of an earlier version: a `ServerHello` with a cipher of that time, and nothing after it.
 fn server_hello(minor: u8) -> Vec<u8> {
     // Version, random, no session, TLS_ECDHE_RSA_WITH_AES_128_CBC_SHA, no compression.
     let mut hello = vec![3, minor];
