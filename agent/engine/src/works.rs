@@ -249,7 +249,6 @@ impl Works {
         }
         if news {
             bundle.upstream.hurry();
-            bundle.keeper.renew();
             if bundle.is_unread() {
                 self.incomplete.insert(meta.uid.clone());
             }

@@ -222,14 +222,20 @@ impl Bundle {
         }
         (self.lost, self.missing) = (None, false);
         self.told = told(object);
-        let before = self.seen.replace(seen);
-        let seen = self.seen.as_ref();
-        let asks = |seen: &Seen| (seen.generation, seen.options.clone());
-        if before.as_ref().map(asks) == seen.map(asks) {
-            return before.as_ref() != seen;
+        let before = self.seen.as_ref();
+        let news = before != Some(&seen);
+        // Not for what the agent itself wrote about it: where that tells of a ledger that cannot be written, each failure
+        // would be the reason for the next attempt.
+        if !before.is_some_and(|before| before.asks_the_same(&seen)) {
+            self.keeper.renew();
         }
-        self.read(object);
-        true
+        let says = |seen: &Seen| (seen.generation, seen.options.clone());
+        let reads = before.map(says) != Some(says(&seen));
+        self.seen = Some(seen);
+        if reads {
+            self.read(object);
+        }
+        news
     }
 
     /// Reads what the Work says.

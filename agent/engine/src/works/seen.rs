@@ -43,6 +43,14 @@ impl Seen {
         }
     }
 
+    /// Whether it asks for the same as another state of the Work, which may differ in what others write about it, such as
+    /// its status.
+    pub(super) fn asks_the_same(&self, other: &Self) -> bool {
+        let asked =
+            |seen: &Self| (seen.generation, seen.deleting, seen.finalizers.clone(), seen.options.clone());
+        asked(self) == asked(other)
+    }
+
     /// The value of an annotation of Muster's group.
     pub(super) fn option(&self, name: &str) -> Option<&str> {
         self.options.get(name).map(String::as_str)

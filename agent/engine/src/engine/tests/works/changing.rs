@@ -171,6 +171,19 @@ fn what_cannot_be_recorded_is_not_written() {
 }
 
 #[test]
+fn a_ledger_is_not_written_for_what_is_told_of_its_last_failure() {
+    let mut world = WorkWorld::in_step(&[("app", &[config("a")])]);
+    world.refused.insert("AppliedWork".into(), Failure::Unavailable); // in other words each time
+    world.work("app", &[config_of("a", "2")]);
+    world.tick(60);
+    let attempts = world.written().len();
+    assert!((3..=12).contains(&attempts), "{attempts}");
+    assert!(world.works["app"]["status"].to_string().contains("as of line"), "{}", world.works["app"]);
+    world.work("app", &[config_of("a", "3")]);
+    assert_eq!(world.written(), ["failed record app"], "what it says now is tried at once");
+}
+
+#[test]
 fn a_ledger_that_somebody_changes_or_removes_is_put_back_and_nothing_follows_from_it() {
     type Edit = fn(&mut WorkWorld);
     let edits: [(&str, Edit); 4] = [

@@ -328,7 +328,7 @@ impl WorkWorld {
         let name = ledger.maker.name.clone();
         if let Some(failure) = self.refused.get("AppliedWork").copied() {
             self.log.push(format!("failed record {name}"));
-            return failed(failure);
+            return StepOutcome::Failed(failure, format!("no, as of line {}", self.log.len()));
         }
         let kept = self.ledgers.get(&name);
         if kept.map(|kept| (kept.uid.clone(), kept.version.clone())) != before {
