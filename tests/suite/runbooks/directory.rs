@@ -6,7 +6,7 @@ use muster_tests::proxy::Proxy;
 use serde_json::json;
 
 use super::{Lasting, play, play_in};
-use crate::fleet::{OWN, quietly};
+use crate::fleet::{OWN, quietly, until};
 use crate::trail;
 use crate::works::bench::{Bench, made, turnover};
 use crate::works::{config_map, put_work, until_told};
@@ -71,4 +71,47 @@ fn a_cluster_whose_credential_is_dead_gets_another_one() {
     play(&bench, "The credential of a cluster is dead", &[], |_| {});
     bench.fleet.in_step(&bench.agent);
     kept.is_unharmed(&bench);
+}
+
+#[test]
+fn what_a_lost_directory_asked_for_is_taken_over_by_the_next_one_or_let_go() {
+    let mut bench = Bench::new();
+    Lasting::put(&bench);
+    put_work(&bench.fleet, "alone", &json!([config_map("default", "alone", "one")]));
+    until_told(&bench.fleet, &bench.agent, "alone", "Applied", "Applied");
+    bench.fleet.in_step(&bench.agent);
+    let before = made(&bench.fleet);
+    let mark = trail::mark(&bench.fleet.replica);
+    bench.fleet.directory.kill().unwrap();
+    let address = (bench.directory.url(), bench.directory.ca_pem().to_owned());
+    let Bench { agent, fleet, .. } = &mut bench;
+    play_in(fleet, (address.0, &address.1), "The directory is lost for good", &[], |done| {
+        if done.contains("DirectoryReachable") {
+            fleet.directory.replace_with_new_cluster().unwrap();
+            fleet.install_directory();
+            fleet.enrol(OWN);
+            fleet.entries();
+            let maps = ["kept-a", "kept-b"].map(|name| config_map("default", name, "two"));
+            put_work(fleet, "kept", &json!(maps));
+        } else if done.contains("repin") {
+            fleet.revive(agent);
+        }
+    });
+    fleet.in_step(agent);
+    let has = |name: &str| {
+        let object = fleet.replica.api().get(&format!("/api/v1/namespaces/default/configmaps/{name}")).unwrap();
+        (object["metadata"]["uid"].as_str().unwrap().to_owned(), object["data"]["key"].clone())
+    };
+    for (name, value) in [("kept-a", "two"), ("kept-b", "two"), ("kept-c", "one"), ("alone", "one")] {
+        assert_eq!(has(name), (before[&format!("configmaps default/{name}")].clone(), json!(value)));
+    }
+    let mut marked = before;
+    marked.remove("configmaps default/kept-c");
+    until(agent, "what nobody asks for let go", || {
+        let now = made(fleet);
+        if now == marked { Ok(()) } else { Err(format!("{now:?}")) }
+    });
+    let mut turnover = turnover(fleet, mark);
+    turnover.retain(|write, _| !write.contains(" muster-system/"));
+    assert_eq!(turnover, BTreeMap::new(), "{}", agent.log());
 }

@@ -194,7 +194,11 @@ impl Works {
         let elsewhere =
             |brief: &Arc<Brief>| (&brief.directory, &brief.replica) != (&home.directory, &home.replica);
         if bundle.ledger().is_some_and(elsewhere) && bundle.keeper.recorded().is_none_or(elsewhere) {
-            return; // another directory's, or another replica's of which this one is a copy: left alone
+            // Another directory's, or another replica's of which this one is a copy: left alone, but by who takes it over.
+            if self.cedes(uid) && !self.discard_due(uid, context, steps) {
+                self.stir_heir(uid);
+            }
+            return;
         }
         if bundle.ending.as_ref().is_some_and(|(_, since)| *since + FRESH < context.now) {
             bundle.ending = None;

@@ -2,7 +2,7 @@
 //! record of the one before it, in one write, and with it what both ask for. What the earlier one alone asked for goes
 //! before that, where its deletion was seen; where it was not, it stays until somebody says what is to become of it.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::Works;
@@ -41,9 +41,12 @@ impl Works {
     /// Whether a ledger can be taken over: the directory answered that its Work is not the one of its name any more, and
     /// what was to go before that is gone.
     fn hands_over(&self, bundle: &Bundle, heir: &Bundle) -> bool {
-        let Some(brief) = bundle.believed().filter(|brief| self.is_ours(brief)) else { return false };
+        let Some(brief) = bundle.believed() else { return false };
         if bundle.lost.is_none() || bundle.under_way > 0 || bundle.keeper.is_busy() {
             return false;
+        }
+        if !self.is_ours(brief) {
+            return self.is_of_another_directory(brief);
         }
         let idle = bundle.is_altered() || bundle.is_suspended(); // nothing is done for it any more
         match brief.phase {
@@ -63,6 +66,14 @@ impl Works {
         }
     }
 
+    /// Whether a ledger is of this replica, and of a directory that it had joined before it was told to join this one. Nobody
+    /// there has a say any more, and the Work of its name here is another one.
+    fn is_of_another_directory(&self, brief: &Brief) -> bool {
+        self.home
+            .as_ref()
+            .is_some_and(|home| home.replica == brief.replica && home.directory != brief.directory)
+    }
+
     /// What the ledger of the Work before this one is to say, in one write: what this one asks for, and what the other one
     /// leaves beside that. It is held before: what it takes over is there already. One that is being deleted asks for nothing,
     /// and somebody can say by it what is to become of the rest.
@@ -77,15 +88,20 @@ impl Works {
             brief.wanted.clear();
             items.clear();
         }
-        // That it may be deleted, the new one has to say itself.
+        let record = before.believed()?;
+        // That it may be deleted, the new one has to say itself. What a lost directory alone asked for is let go: whoever
+        // wrote the new one need not know of it.
         let allow_deletion = brief.options.allow_deletion;
-        let left = self.rest(before, before.believed()?, &brief).into_iter();
-        let left: BTreeMap<_, _> = left
-            .map(|(target, options)| {
-                (target, Arc::new(Options { allow_deletion, ..Options::clone(&options) }))
-            })
-            .collect();
-        Some((Brief { left, ..brief }, items))
+        let lost = self.is_of_another_directory(record);
+        let now = |options: &Options| match lost {
+            true => Options { deletion: Deletion::Orphan, allow_deletion: false, ..options.clone() },
+            false => Options { allow_deletion, ..options.clone() },
+        };
+        let left = self.rest(before, record, &brief).into_iter();
+        let left = left.map(|(target, options)| (target, Arc::new(now(&options)))).collect();
+        // The objects bear it, and not all of them may be known by their UID.
+        let nonce = record.nonce.clone();
+        Some((Brief { left, nonce, ..brief }, items))
     }
 
     /// Whether nothing but the values beside it keeps a ledger from being taken over. They bear the UID of its Work, and
@@ -117,6 +133,27 @@ impl Works {
         let before = self.predecessor(bundle).filter(|_| compiled).map(|before| before.work.uid.clone());
         for uid in heir.into_iter().chain(before) {
             self.turns.push(&uid);
+        }
+    }
+
+    /// What lies beside the ledger of a directory that was lost goes before a Work of this one takes it over.
+    pub(super) fn stir_lost(&mut self, uid: &str) {
+        let Some(bundle) = self.bundles.get(uid) else { return };
+        let lost = |before: &&Bundle| {
+            let foreign = before.believed().is_some_and(|brief| self.is_of_another_directory(brief));
+            foreign && !before.safe.is_gone() && self.takes_over(bundle, before)
+        };
+        if let Some(before) = self.predecessor(bundle).filter(lost) {
+            let before = before.work.uid.clone();
+            self.turns.push(&before);
+        }
+    }
+
+    /// Nothing lies beside it any more, and it can be taken over.
+    pub(super) fn stir_heir(&mut self, uid: &str) {
+        let Some(bundle) = self.bundles.get(uid) else { return };
+        if let Some(heir) = self.heir(bundle).map(|heir| heir.work.uid.clone()) {
+            self.turns.push(&heir);
         }
     }
 

@@ -33,6 +33,7 @@ enum Next {
 
 impl Works {
     pub(super) fn ledger_due(&mut self, uid: &str, context: Context, steps: &mut Steps) {
+        self.stir_lost(uid);
         let waits = self.values_due(uid, context, steps);
         if waits || self.cedes(uid) && self.discard_due(uid, context, steps) {
             return;
@@ -160,7 +161,7 @@ impl Works {
         }
         let Demand { brief: asked, items } = bundle.demand.as_ref()?;
         let left = self.remains(bundle, asked);
-        let wanted = Brief { left, applied: None, ..Brief::clone(asked) };
+        let wanted = Brief { left, applied: None, nonce: brief.nonce.clone(), ..Brief::clone(asked) };
         // What is gone by now is not worth a write of its own.
         let gone = |target: &Target| asked.wants(target).is_none() && !wanted.left.contains_key(target);
         let gone: Vec<_> = brief.left.iter().filter(|(target, _)| gone(target)).collect();
@@ -188,7 +189,8 @@ impl Works {
         };
         if !goes {
             let Demand { brief, items } = bundle.demand.as_ref()?;
-            let brief = Brief { left: self.remains(bundle, brief), ..Brief::clone(brief) };
+            let nonce = recorded.unwrap_or(brief).nonce.clone();
+            let brief = Brief { left: self.remains(bundle, brief), nonce, ..Brief::clone(brief) };
             return Some(Next::Record(brief.into(), items.clone()));
         }
         // All that it asks for, or asked for, may be there. That it goes has still to be shown.
@@ -213,7 +215,8 @@ impl Works {
             let items = bundle.bodies_of(recorded)?; // what is left of it has them still
             return Some(Next::Record(Brief::clone(recorded).into(), items));
         };
-        let brief = Brief { left: self.remains(bundle, brief), applied: None, ..Brief::clone(brief) };
+        let nonce = recorded.nonce.clone();
+        let brief = Brief { left: self.remains(bundle, brief), applied: None, nonce, ..Brief::clone(brief) };
         Some(Next::Record(brief.into(), items.clone()))
     }
 

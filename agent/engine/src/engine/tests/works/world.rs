@@ -70,6 +70,8 @@ pub(super) struct WorkWorld {
     /// Definitions make their kinds served at once.
     pub(super) establishes: bool,
     pub(super) memory: Option<Memory>,
+    /// The nonce of new ledgers: another one after each joining anew.
+    pub(super) nonce: &'static str,
     /// What the last process heard of the directory, as the Lease in the replica has it.
     pub(super) heard: Option<Timestamp>,
     /// The Works that it let go, as the Lease has it.
@@ -179,6 +181,7 @@ impl WorkWorld {
             crash: None,
             dead: false,
             confirmed: false,
+            nonce: "n",
             proved: rules::Proved::default(),
             wrote: BTreeMap::new(),
             log: Vec::new(),
@@ -247,7 +250,7 @@ impl WorkWorld {
             self.send(Event::Recalled {
                 memory,
                 replica: "r".into(),
-                nonce: "n".into(),
+                nonce: self.nonce.into(),
                 heard: self.heard,
                 passed: Passed::read(&self.passed),
             });

@@ -67,7 +67,7 @@ pub(in super::super) fn maker(object: &Value) -> Option<String> {
     let text = object["metadata"]["annotations"][marks::MADE_FOR].as_str()?;
     let mut parts = text.split('/');
     let (_, uid, nonce) = (parts.next()?, parts.next()?, parts.next()?);
-    (nonce == "n").then(|| uid.to_owned())
+    ["n", "anew"].contains(&nonce).then(|| uid.to_owned())
 }
 
 impl WorkWorld {

@@ -56,7 +56,7 @@ impl WorkWorld {
         self.send(Event::Opened(Session {
             pin,
             replica: "r".into(),
-            nonce: "n".into(),
+            nonce: self.nonce.into(),
             departed,
             holds,
             set_back,
