@@ -18,6 +18,7 @@
 mod bundle;
 mod clear;
 mod due;
+mod heritage;
 mod kept;
 mod outcome;
 mod told;
@@ -281,6 +282,7 @@ impl Policies {
         self.asked = wanted.keys().filter(|target| Kind::of(&target.resource) != Some(Kind::Copy)).count();
         let concerned: BTreeSet<Target> = self.users.keys().chain(users.keys()).cloned().collect();
         (self.wanted, self.clashes, self.users, self.nonces) = (wanted, clashes, users, nonces);
+        self.inherit();
         for target in &concerned {
             self.note(target);
         }

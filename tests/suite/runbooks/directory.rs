@@ -7,6 +7,7 @@ use serde_json::json;
 
 use super::{Lasting, play, play_in};
 use crate::fleet::{OWN, quietly, until};
+use crate::policies::put_policy;
 use crate::trail;
 use crate::works::bench::{Bench, made, turnover};
 use crate::works::{config_map, put_work, until_told};
@@ -80,6 +81,10 @@ fn what_a_lost_directory_asked_for_is_taken_over_by_the_next_one_or_let_go() {
     put_work(&bench.fleet, "alone", &json!([config_map("default", "alone", "one")]));
     until_told(&bench.fleet, &bench.agent, "alone", "Applied", "Applied");
     bench.fleet.in_step(&bench.agent);
+    let viewers = json!({"selector": {"cloud": "aws"},
+        "authorization": {"clusterBindings": [{"clusterRole": "view", "groups": ["viewers"]}]}});
+    put_policy(&bench.fleet, "viewers", &viewers);
+    bench.fleet.reason(&bench.agent, "PoliciesApplied", "Applied");
     let before = made(&bench.fleet);
     let mark = trail::mark(&bench.fleet.replica);
     bench.fleet.directory.kill().unwrap();
@@ -93,13 +98,16 @@ fn what_a_lost_directory_asked_for_is_taken_over_by_the_next_one_or_let_go() {
             fleet.entries();
             let maps = ["kept-a", "kept-b"].map(|name| config_map("default", name, "two"));
             put_work(fleet, "kept", &json!(maps));
+            put_policy(fleet, "viewers", &viewers);
         } else if done.contains("repin") {
             fleet.revive(agent);
         }
     });
     fleet.in_step(agent);
+    fleet.reason(agent, "PoliciesApplied", "Applied");
     let has = |name: &str| {
-        let object = fleet.replica.api().get(&format!("/api/v1/namespaces/default/configmaps/{name}")).unwrap();
+        let object =
+            fleet.replica.api().get(&format!("/api/v1/namespaces/default/configmaps/{name}")).unwrap();
         (object["metadata"]["uid"].as_str().unwrap().to_owned(), object["data"]["key"].clone())
     };
     for (name, value) in [("kept-a", "two"), ("kept-b", "two"), ("kept-c", "one"), ("alone", "one")] {

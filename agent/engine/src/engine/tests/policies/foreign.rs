@@ -141,3 +141,43 @@ fn a_released_namespace_is_used_by_a_later_policy_and_not_owned_again() {
         assert_eq!(world.there(), ["Namespace web"]);
     }
 }
+
+/// The directory was lost for good, and the replica's owner joined another one.
+#[test]
+fn what_a_policy_of_a_lost_directory_made_is_that_of_one_of_its_name_here_and_the_rest_stays() {
+    for done_first in [false, true] {
+        let lost = [("p", grant("web", &["view", "edit"])), ("q", grant("other", &["view"]))];
+        let mut world = PolicyWorld::in_step(&lost);
+        world.done_first = done_first;
+        let kept = ["RoleBinding web/p-view", "RoleBinding web/p-edit", "RoleBinding other/q-view"];
+        let uids = |world: &PolicyWorld| {
+            kept.map(|name| world.objects[&world.find(name)]["metadata"]["uid"].clone())
+        };
+        let before = uids(&world);
+        world.dead = true;
+        for policy in ["p", "q"].map(|name| world.uid(name)) {
+            world.edit_ledger(&policy, |kept| kept.ledger.directory = "lost".into());
+        }
+        world.policies.clear();
+        world.policy("p", &grant("web", &["view"]));
+        world.policy("next", &grant("web", &["admin"]));
+        world.nonce = "anew".into();
+        world.forget();
+        world.start(true);
+        world.tick(60);
+        assert_eq!(uids(&world), before, "{:#?}", world.log);
+        assert_eq!(world.gone(), [""; 0], "{:#?}", world.log);
+        assert_eq!(world.reason("PoliciesApplied"), "Applied", "{:?}", world.condition("PoliciesApplied"));
+        let text =
+            |name: &str| world.objects[&world.find(name)]["metadata"]["annotations"][MADE_FOR].to_string();
+        assert!(text("RoleBinding web/p-view").contains("/anew/"));
+        assert!(text("RoleBinding web/p-edit").contains("/n/"), "nobody asks for it");
+        world.restart(true);
+        world.tick(60);
+        assert_eq!(world.written(), [""; 0]);
+        world.delete_policy("p");
+        world.tick(60);
+        assert_eq!(world.gone(), ["delete RoleBinding web/p-view"], "it is this one's now");
+        assert!(world.there().contains(&"RoleBinding web/p-edit".to_owned()));
+    }
+}

@@ -324,7 +324,8 @@ fn what_was_made_for_a_directory_that_was_lost_is_taken_over_or_let_go_and_nothi
     let secret = json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "login", "namespace": "web"},
         "stringData": {"password": "one"}});
     for (phase, allowed) in [(Phase::Applying, false), (Phase::Applying, true), (Phase::Deleting, true)] {
-        let first = [config("a"), with(config("b"), "allow-deletion", "true"), secret.clone(), namespace("team")];
+        let first =
+            [config("a"), with(config("b"), "allow-deletion", "true"), secret.clone(), namespace("team")];
         let mut world = WorkWorld::in_step(&[("app", &first), ("other", &[config("o")])]);
         let names =
             ["ConfigMap web/a", "ConfigMap web/b", "ConfigMap web/o", "Namespace team", "Secret web/login"];
@@ -403,14 +404,22 @@ fn a_process_that_ends_at_any_write_of_a_handover_from_a_lost_directory_leaves_i
             }
             world.tick(60);
             assert_eq!(uids(&world, &all), before, "{crash:?} {step}");
-            assert!(world.log.iter().all(|line| !line.starts_with("delete")), "{crash:?} {step}: {:#?}", world.log);
+            assert!(
+                world.log.iter().all(|line| !line.starts_with("delete")),
+                "{crash:?} {step}: {:#?}",
+                world.log
+            );
             for name in ["ConfigMap web/a", "ConfigMap web/d"] {
                 let object = &world.objects[&world.find(name)];
                 assert!(object["data"].to_string().contains('2'), "{crash:?} {step}: {name} {object}");
             }
             let b = &world.objects[&world.find("ConfigMap web/b")]["metadata"];
             assert!(b["annotations"][muster_api::marks::MADE_FOR].is_null(), "{crash:?} {step}: {b}");
-            assert!(told(&world, "app").starts_with("\"Applied\""), "{crash:?} {step}: {}", told(&world, "app"));
+            assert!(
+                told(&world, "app").starts_with("\"Applied\""),
+                "{crash:?} {step}: {}",
+                told(&world, "app")
+            );
             world.check_rest();
             world.forget();
             world.start(true);
