@@ -17,6 +17,7 @@ use muster_engine::Failure;
 use muster_engine::era::Beat;
 use muster_engine::event::Event;
 use muster_engine::event::{Heartbeat, Problem};
+use muster_engine::time::backoff;
 use muster_kit::client::{CallError, Client};
 use muster_kit::leader::{Claim, Standing, judge};
 use muster_kit::lease::{LeaseError, Record, replaced};
@@ -36,7 +37,7 @@ const DEADLINE: Duration = Duration::from_secs(10);
 const UNSAID: Duration = Duration::from_secs(40);
 /// A Lease is never renewed more often than if it lasted this long.
 const SHORTEST: Duration = Duration::from_secs(4);
-/// How often a Lease that is missing or forbidden is looked for.
+/// Longest time until a Lease is tried again that is missing or forbidden, or whose server does not answer.
 const LOOK: Duration = Duration::from_secs(10);
 
 /// Why a heartbeat was not taken.
@@ -197,7 +198,8 @@ impl Heart {
                 (Err(BeatError::Other { .. } | BeatError::Open { .. }), Some(Seen { record, .. })) => {
                     (record.duration.max(SHORTEST) / 4).min(LOOK)
                 }
-                _ => LOOK,
+                // Whatever keeps one from being taken may concern a whole fleet, from one moment on.
+                _ => backoff(1, LOOK, LOOK, muster_kit::random::salt()),
             };
             let heartbeat = match outcome {
                 Ok(beat) => Heartbeat::Renewed(beat),

@@ -23,6 +23,8 @@ pub struct Removals {
     doubts: u32,
     paused_until: Duration,
     examination: Option<PlanId>,
+    /// The replica's own: what concerns a whole fleet at once is not asked by all of it at once.
+    salt: u64,
 }
 
 #[derive(Debug)]
@@ -32,6 +34,11 @@ struct Question {
 }
 
 impl Removals {
+    /// Waits are spread by this from here on.
+    pub fn spread(&mut self, salt: u64) {
+        self.salt = salt;
+    }
+
     /// A name is in question, or is so no more.
     pub fn set(&mut self, name: &str, in_question: bool, now: Duration) {
         if !in_question {
@@ -91,9 +98,10 @@ impl Removals {
     /// An examination of these names ended; those that stay in question are asked again after a while.
     pub fn end(&mut self, names: &[String], now: Duration) {
         self.examination = None;
-        for (salt, name) in (0..).zip(names) {
+        for (place, name) in (0..).zip(names) {
             if let Some(question) = self.questions.get_mut(name) {
                 question.asked = question.asked.saturating_add(1);
+                let salt = self.salt.wrapping_add(place);
                 question.not_before = now + backoff(question.asked, FIRST_WAIT, LONGEST_WAIT, salt);
             }
         }
@@ -102,7 +110,7 @@ impl Removals {
     /// The directory is in doubt: nothing is examined for a while, longer each time.
     pub fn pause(&mut self, now: Duration) {
         self.doubts = self.doubts.saturating_add(1);
-        self.paused_until = now + backoff(self.doubts, FIRST_WAIT, LONGEST_WAIT, 0);
+        self.paused_until = now + backoff(self.doubts, FIRST_WAIT, LONGEST_WAIT, self.salt);
     }
 
     /// All names are to be examined as soon as they may be: the state of the directory changed.
@@ -162,6 +170,23 @@ mod tests {
         assert!((20..=50).contains(&asked), "{asked} examinations in ten minutes");
         removals.hurry();
         assert!(!removals.ready(at(600)).is_empty());
+    }
+
+    #[test]
+    fn no_two_replicas_ask_at_the_same_times() {
+        let again = |salt| {
+            let mut removals = Removals::default();
+            removals.spread(salt);
+            removals.set("a", true, at(0));
+            removals.end(&["a".into()], at(2));
+            let alone = removals.due();
+            removals.pause(at(2));
+            (alone, removals.paused_until)
+        };
+        let ten: Vec<_> = (0..10).map(|replica| again(crate::time::salt(replica))).collect();
+        let alone: std::collections::BTreeSet<_> = ten.iter().map(|(alone, _)| alone).collect();
+        let paused: std::collections::BTreeSet<_> = ten.iter().map(|(_, paused)| paused).collect();
+        assert!(alone.len() > 5 && paused.len() > 5, "{ten:?}");
     }
 
     #[test]

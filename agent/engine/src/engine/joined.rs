@@ -6,6 +6,7 @@ use crate::evidence::Departure;
 use crate::ledger::Home;
 use crate::memory::Memory;
 use crate::scope::Scope;
+use crate::time::salt;
 
 impl Engine {
     pub(super) fn opened(&mut self, mut session: Session) {
@@ -45,9 +46,18 @@ impl Engine {
         let directory = memory.pin.directory.clone();
         self.directory = (directory != replica).then(|| directory.clone());
         self.nonce.clone_from(&nonce);
+        let salt = salt(&replica);
+        for removals in [&mut self.mirror.removals, &mut self.policies.removals, &mut self.works.removals] {
+            removals.spread(salt);
+        }
         self.home = Some(Home { directory, replica, nonce, era: self.era(Some(&memory)) });
         self.settle_in();
         self.remember(memory);
+    }
+
+    /// The replica's own, for waits that a whole fleet begins at once.
+    pub(super) fn salt(&self) -> u64 {
+        salt(self.home.as_ref().map(|home| &home.replica))
     }
 
     /// Where ledgers belong, and in which era, is told to those who keep some.

@@ -73,14 +73,14 @@ impl Leaving {
         *self = Self { under_way: self.under_way.map(|_| Asked::Before), ..Self::default() };
     }
 
-    fn heard(&mut self, word: Option<Word>, now: Duration) {
+    fn heard(&mut self, word: Option<Word>, now: Duration, salt: u64) {
         self.word = word.map(|word| (word, now));
         self.confirmed &= word != Some(Word::Doubted);
         if word == Some(Word::Stands) {
             (self.asked, self.due) = (0, now + AGAIN);
         } else {
             self.asked = self.asked.saturating_add(1);
-            self.due = now + backoff(self.asked, FIRST_WAIT, LONGEST_WAIT, 0);
+            self.due = now + backoff(self.asked, FIRST_WAIT, LONGEST_WAIT, salt);
         }
     }
 }
@@ -182,11 +182,11 @@ impl Engine {
         }
         let findings = match outcome {
             StepOutcome::Found(findings) if asked == Some(Asked::Now) && self.is_pinned(pin) => findings,
-            _ => return self.leaving.heard(None, now.mono),
+            _ => return self.leaving.heard(None, now.mono, self.salt()),
         };
         let judged = findings.judge_departure(pin, Deregistration::Delete);
         self.state.doubt = judged.as_ref().err().map(ToString::to_string);
-        self.leaving.heard(Word::of(findings, pin, &judged), now.mono);
+        self.leaving.heard(Word::of(findings, pin, &judged), now.mono, self.salt());
         self.works.stir_all();
         if let Some(own) = findings.shows_keep(pin) {
             self.own.goes(own, now.mono); // that it says so is heard, however old this is by now

@@ -70,7 +70,7 @@ impl Engine {
                 self.mirror.touch(entries);
             }
             Doing::ExamineOwn { pin } => {
-                self.own.unconfirmed(now.mono);
+                self.own.unconfirmed(now.mono, self.salt());
                 if let StepOutcome::Found(findings) = outcome
                     && self.is_pinned(&pin)
                     && !self.is_set_back()

@@ -148,11 +148,11 @@ impl Own {
     }
 
     /// Live reads ended, and did not confirm it.
-    pub(super) fn unconfirmed(&mut self, now: Duration) {
+    pub(super) fn unconfirmed(&mut self, now: Duration, salt: u64) {
         if let Some(gone) = &mut self.gone {
             gone.under_way = false;
             gone.asked = gone.asked.saturating_add(1);
-            gone.due = now + backoff(gone.asked, FIRST_WAIT, LONGEST_WAIT, 0);
+            gone.due = now + backoff(gone.asked, FIRST_WAIT, LONGEST_WAIT, salt);
         }
     }
 }

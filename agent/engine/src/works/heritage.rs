@@ -93,9 +93,9 @@ impl Works {
         // wrote the new one need not know of it.
         let allow_deletion = brief.options.allow_deletion;
         let lost = self.is_of_another_directory(record);
-        let now = |options: &Options| match lost {
-            true => Options { deletion: Deletion::Orphan, allow_deletion: false, ..options.clone() },
-            false => Options { allow_deletion, ..options.clone() },
+        let now = |options: &Options| {
+            let deletion = if lost { Deletion::Orphan } else { options.deletion };
+            Options { deletion, allow_deletion, ..options.clone() }
         };
         let left = self.rest(before, record, &brief).into_iter();
         let left = left.map(|(target, options)| (target, Arc::new(now(&options)))).collect();
