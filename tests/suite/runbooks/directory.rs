@@ -6,36 +6,24 @@ use muster_tests::proxy::Proxy;
 use serde_json::json;
 
 use super::{Lasting, play, play_in};
-use crate::fleet::{OWN, quietly, until};
+use crate::fleet::{OWN, until};
 use crate::policies::put_policy;
 use crate::trail;
 use crate::works::bench::{Bench, made, turnover};
 use crate::works::{config_map, put_work, until_told};
 
-const LEASE: &str = "/apis/coordination.k8s.io/v1/namespaces/muster-cluster-east/leases/east";
 const ACCOUNT: &str = "/api/v1/namespaces/muster-agents/serviceaccounts/east";
-
-/// Waits for a heartbeat.
-fn beat(bench: &Bench) {
-    let renewed =
-        || bench.fleet.directory.api().get(LEASE).map(|lease| lease["spec"]["renewTime"].to_string());
-    let before = renewed().unwrap();
-    quietly("a heartbeat", || match renewed() {
-        Ok(now) if now != before => Ok(()),
-        other => Err(format!("{other:?}")),
-    });
-}
 
 #[test]
 fn a_directory_that_was_restored_is_followed_after_a_word() {
     let bench = Bench::new();
     Lasting::put(&bench);
     let mark = trail::mark(&bench.fleet.replica);
-    beat(&bench);
+    bench.beat();
     let backup = bench.fleet.directory.backup().unwrap();
     put_work(&bench.fleet, "later", &json!([config_map("default", "later", "one")]));
     until_told(&bench.fleet, &bench.agent, "later", "Applied", "Applied");
-    beat(&bench);
+    bench.beat();
     let before = made(&bench.fleet);
     bench.fleet.directory.restore(&backup).unwrap();
     play(&bench, "The directory was restored from a backup", &[], |_| {});

@@ -9,8 +9,11 @@ use muster_tests::proxy::Proxy;
 use serde_json::Value;
 
 use super::{LEDGERS, config_map, put_work, until_told, works};
-use crate::fleet::{Fleet, until};
+use crate::fleet::{Fleet, quietly, until};
 use crate::trail::{self, REPLICA_USER, directory_user};
+
+/// The own Lease in the directory.
+pub(crate) const LEASE: &str = "/apis/coordination.k8s.io/v1/namespaces/muster-cluster-east/leases/east";
 
 /// A fleet with an agent that has joined.
 pub(crate) struct Bench {
@@ -52,6 +55,17 @@ impl Bench {
     pub(crate) fn open(&self) {
         self.directory.clear();
         self.replica.clear();
+    }
+
+    /// Waits for a heartbeat that comes after this moment.
+    pub(crate) fn beat(&self) {
+        let renewed =
+            || self.fleet.directory.api().get(LEASE).map(|lease| lease["spec"]["renewTime"].to_string());
+        let before = renewed().unwrap();
+        quietly("a heartbeat", || match renewed() {
+            Ok(now) if now != before => Ok(()),
+            other => Err(format!("{other:?}")),
+        });
     }
 
     /// Waits for something.

@@ -7,12 +7,11 @@ use muster_tests::plane::{AuditEvent, Backup, ControlPlane, PlaneError};
 use muster_tests::wait::saw;
 use serde_json::{Value, json};
 
-use super::bench::{Bench, made};
+use super::bench::{Bench, LEASE, made};
 use super::{config_map, put_work, until_told};
 use crate::cli::done;
 use crate::fleet::{OWN, REPORT, quietly};
 
-const LEASE: &str = "/apis/coordination.k8s.io/v1/namespaces/muster-cluster-east/leases/east";
 /// The Lease by which one process acts.
 const LEADER: &str = "/apis/coordination.k8s.io/v1/namespaces/muster-system/leases/muster-agent";
 const STATE: &str = "/api/v1/namespaces/muster-system/configmaps/muster-agent-state";
@@ -43,17 +42,6 @@ fn granted(bench: &Bench, namespace: &str, count: usize) {
         let bindings = bench.api().get(&path).map_err(|error| error.to_string())?;
         let found = bindings["items"].as_array().map_or(0, Vec::len);
         if found == count { Ok(()) } else { Err(bindings.to_string()) }
-    });
-}
-
-/// Waits for a heartbeat that comes after this moment.
-fn beat(bench: &Bench) {
-    let renewed =
-        || bench.fleet.directory.api().get(LEASE).map(|lease| lease["spec"]["renewTime"].to_string());
-    let before = renewed().unwrap();
-    quietly("a heartbeat", || match renewed() {
-        Ok(now) if now != before => Ok(()),
-        other => Err(format!("{other:?}")),
     });
 }
 
@@ -135,7 +123,7 @@ fn set_back(Restore { put_back, before, after }: Restore) {
     for work in ["grown", "same"] {
         until_told(&bench.fleet, &bench.agent, work, "Applied", "Applied");
     }
-    beat(&bench);
+    bench.beat();
     let backup = bench.fleet.directory.backup().unwrap();
 
     bench.fleet.in_step(&bench.agent);
@@ -148,7 +136,7 @@ fn set_back(Restore { put_back, before, after }: Restore) {
     }
     granted(&bench, "team", 1);
     quietly("the copy", || bench.fleet.copy("later").map_err(|error| error.to_string()));
-    beat(&bench);
+    bench.beat();
     let before_it = made(&bench.fleet);
     let mark = bench.fleet.replica.audit_mark().unwrap();
     before(&mut bench);
@@ -164,7 +152,7 @@ fn set_back(Restore { put_back, before, after }: Restore) {
     assert_eq!(hold["reason"], "RolledBack", "{report:#}");
     let id = hold["id"].as_str().unwrap();
     assert!(message.contains(&format!("multicluster.coreos.com/release={id}")), "{message}");
-    beat(&bench);
+    bench.beat();
     // What is there is kept right.
     bench.api().delete("/api/v1/namespaces/default/configmaps/b").unwrap();
     bench.until("what somebody deleted is back", || {

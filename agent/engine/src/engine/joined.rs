@@ -46,7 +46,7 @@ impl Engine {
         let directory = memory.pin.directory.clone();
         self.directory = (directory != replica).then(|| directory.clone());
         self.nonce.clone_from(&nonce);
-        let salt = salt(&replica);
+        let salt = salt((&replica, &memory.pin.cluster));
         for removals in [&mut self.mirror.removals, &mut self.policies.removals, &mut self.works.removals] {
             removals.spread(salt);
         }
@@ -57,7 +57,8 @@ impl Engine {
 
     /// The replica's own, for waits that a whole fleet begins at once.
     pub(super) fn salt(&self) -> u64 {
-        salt(self.home.as_ref().map(|home| &home.replica))
+        let home = self.home.as_ref().map(|home| &home.replica);
+        salt((home, self.memory.as_ref().map(|memory| &memory.pin.cluster)))
     }
 
     /// Where ledgers belong, and in which era, is told to those who keep some.
