@@ -2,6 +2,8 @@
 
 use super::*;
 use crate::engine::tests::works::world::config_named;
+use crate::event::DirectoryWatch;
+use crate::{Change, Event, Failure};
 
 /// What is said to the one that speaks.
 const SAID: [(&str, Act); 4] = [
@@ -63,6 +65,21 @@ fn who_speaks_again_follows_what_was_said_meanwhile() {
             _ => 3,
         };
         assert_eq!(there, expected, "{what}: {:#?}", world.log);
+    }
+}
+
+/// Nothing is read any more, so nothing that failed before is said to fail still.
+#[test]
+fn what_a_watch_last_said_is_no_news_to_who_is_silent() {
+    for silent in [false, true] {
+        let mut world = in_step();
+        let change = Change::Failed(Failure::Forbidden, "no right to list them".into());
+        world.send(Event::Directory { era: world.era, watch: DirectoryWatch::Entries, change });
+        if silent {
+            world.fall_silent();
+        }
+        world.tick(5);
+        assert_eq!(world.condition("DirectoryReachable").0 == "Forbidden", !silent, "{silent}");
     }
 }
 
