@@ -85,7 +85,7 @@ bench: planes static
 faults: planes
 	cargo build --locked $(PROGRAMS)
 	cargo test --locked --package muster-tests --test suite -- \
-		--ignored --nocapture --test-threads=1 plans:: directory::crashes:: leader::works:: works::hours::
+		--ignored --nocapture --test-threads=1 plans:: directory::crashes:: leader::works:: works::hours:: herd::
 	$(MAKE) guards
 
 ## guards: switch each guard against loss off, in a copy, and see that the test named for it misses it; GUARD=PART for some

@@ -9,6 +9,7 @@ use futures::FutureExt as _;
 use futures::future::select;
 use muster_api::names::{AGENT, LEADER_LEASE, SYSTEM_NAMESPACE};
 use muster_engine::era::Beat;
+use muster_engine::pin::Pin;
 use muster_engine::{Engine, Event, Scope};
 use muster_kit::admin::{Admin, Readiness, Served};
 use muster_kit::events::Emitter;
@@ -133,15 +134,15 @@ impl Agent {
     }
 
     /// Tells the engine what is kept of an earlier life, before anything else: what it wants while the directory is away
-    /// depends on it. Waits until it can be read. Gives the last heartbeat that the directory acknowledged, where that is known.
-    /// `None`: there is nothing to act for any more.
+    /// depends on it. Waits until it can be read. Gives the last heartbeat that the directory acknowledged, and what is recorded
+    /// of the directory, where they are known. `None`: there is nothing to act for any more.
     async fn recall(
         &self,
         replica: &Replica,
         store: &Store,
         events: &mpsc::Sender<Event>,
         stop: &CancellationToken,
-    ) -> Option<Option<Beat>> {
+    ) -> Option<(Option<Beat>, Option<Pin>)> {
         let recall = async { (store.recall().await, heard::read(&replica.client).await) };
         let (kept, Heard { at: heard, passed, beat }) = tokio::select! {
             recalled = recall => recalled,
@@ -149,6 +150,7 @@ impl Agent {
             () = stop.cancelled() => return None,
         };
         let acknowledged = beat.clone().map(Event::Acknowledged);
+        let pin = kept.as_ref().map(|kept| kept.memory.pin.clone());
         let recalled = kept.map(|Kept { memory, nonce, .. }| Event::Recalled {
             memory,
             replica: replica.id.clone(),
@@ -160,7 +162,7 @@ impl Agent {
             // The engine is gone only when the program ends.
             let _ = events.send(event).await;
         }
-        Some(beat)
+        Some((beat, pin))
     }
 
     /// Acts until `stop`, or until the replica joins another directory.
@@ -189,7 +191,7 @@ impl Agent {
             doubt.clone(),
             self.metrics.clone(),
         );
-        let Some(beat) = self.recall(replica, &store, &events, &stop).await else { return };
+        let Some((beat, pin)) = self.recall(replica, &store, &events, &stop).await else { return };
         let (beats, acknowledged) = watch::channel(beat);
         let (eras, era) = watch::channel(None);
         let (watched, wanted) = watch::channel(BTreeMap::new());
@@ -227,7 +229,7 @@ impl Agent {
         let sources = Sources { views, opened: opened.clone(), facts: known, clock: clocks };
         let emitter = Emitter::new(replica.client.clone(), AGENT, &identity(replica));
         let session = async {
-            let sessions = Box::pin(Session::new(wiring, doubt).run(offers, doubts));
+            let sessions = Box::pin(Session::new(wiring, pin, doubt).run(offers, doubts));
             let outcome = stop.run_until_cancelled(sessions).await;
             if outcome == Some(Rejoined) {
                 tracing::warn!("another directory was joined: beginning anew with it");

@@ -121,9 +121,10 @@ pub struct Session {
 pub struct Rejoined;
 
 impl Session {
-    /// Sessions that begin with nothing. `doubt` is the sending side of what [`Self::run`] listens to.
+    /// Sessions that begin with nothing. `pin`: what is recorded of the directory that was joined. `doubt` is the sending side of
+    /// what [`Self::run`] listens to.
     #[must_use]
-    pub fn new(wiring: Wiring, doubt: mpsc::Sender<()>) -> Self {
+    pub fn new(wiring: Wiring, pin: Option<Pin>, doubt: mpsc::Sender<()>) -> Self {
         Self {
             wiring,
             doubt,
@@ -136,7 +137,7 @@ impl Session {
             renew_at: None,
             renewals: 0,
             unrenewed: None,
-            pin: None,
+            pin,
             epoch: 0,
         }
     }

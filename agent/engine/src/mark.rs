@@ -51,6 +51,12 @@ impl Mark {
         Self { maker: Some(work), nonce: nonce.to_owned(), place, content, work: true }
     }
 
+    /// Whether a mark with this nonce reads back. One that somebody wrote into a ledger may not.
+    #[must_use]
+    pub fn bears(nonce: &str) -> bool {
+        !nonce.is_empty() && !nonce.contains('/')
+    }
+
     /// Whether it was made for a Work, and not for policies.
     #[must_use]
     pub fn is_of_work(&self) -> bool {
@@ -114,6 +120,7 @@ mod tests {
             assert_eq!(Mark::read(&meta(mark.text()), &target("a")), Some(mark.clone()));
             assert_eq!(Mark::read(&meta(mark.text()), &target("b")), None, "a copy under another name");
         }
+        assert!(Mark::bears("n") && !Mark::bears("") && !Mark::bears("n/n"));
         for bad in ["", "a", "-/-/n", "a/b/c/d/e/f", "a/b/c/d/e/work/work"] {
             assert_eq!(Mark::read(&meta(bad.into()), &target("a")), None, "{bad}");
         }

@@ -282,7 +282,6 @@ impl Policies {
         self.asked = wanted.keys().filter(|target| Kind::of(&target.resource) != Some(Kind::Copy)).count();
         let concerned: BTreeSet<Target> = self.users.keys().chain(users.keys()).cloned().collect();
         (self.wanted, self.clashes, self.users, self.nonces) = (wanted, clashes, users, nonces);
-        self.inherit();
         for target in &concerned {
             self.note(target);
         }

@@ -80,6 +80,7 @@ fn what_a_lost_directory_asked_for_is_taken_over_by_the_next_one_or_let_go() {
     let Bench { agent, fleet, .. } = &mut bench;
     play_in(fleet, (address.0, &address.1), "The directory is lost for good", &[], |done| {
         if done.contains("DirectoryReachable") {
+            fleet.revive(agent); // it knows of the directory what is recorded
             fleet.directory.replace_with_new_cluster().unwrap();
             fleet.install_directory();
             fleet.enrol(OWN);
@@ -87,8 +88,6 @@ fn what_a_lost_directory_asked_for_is_taken_over_by_the_next_one_or_let_go() {
             let maps = ["kept-a", "kept-b"].map(|name| config_map("default", name, "two"));
             put_work(fleet, "kept", &json!(maps));
             put_policy(fleet, "viewers", &viewers);
-        } else if done.contains("repin") {
-            fleet.revive(agent);
         }
     });
     fleet.in_step(agent);

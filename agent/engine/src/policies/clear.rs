@@ -167,7 +167,8 @@ impl Policies {
             let gone_for_sure = known || slot.absent || target.rank() == 0;
             return if gone_for_sure { gone } else { look(target, revocation) };
         };
-        if !slot.is_own(&self.nonces) || observed.let_go {
+        let anothers = observed.mark.as_ref().is_some_and(|mark| self.is_of_lost(mark));
+        if !slot.is_own(&self.nonces) || observed.let_go || anothers {
             return Clear::Done; // somebody else's
         }
         let Some(revocation) = revocation else { return Clear::Wait };

@@ -119,7 +119,12 @@ impl Policies {
             return; // its appearance touches what is in it
         }
         let (item, mark) = (Arc::clone(item), mark.clone());
+        let own = self.slots.get(target).is_some_and(|slot| slot.is_own(&self.nonces));
+        let heirloom = if own { None } else { self.heirloom(target) };
         let slot = self.slots.entry(target.clone()).or_default();
+        if heirloom.is_some() {
+            slot.known = heirloom;
+        }
         let own = slot.is_own(&self.nonces);
         let (cause, guard) = match slot.next(&mark, own, now, salt(target)) {
             Next::Nothing => return,

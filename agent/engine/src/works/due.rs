@@ -195,7 +195,8 @@ impl Works {
             |brief: &Arc<Brief>| (&brief.directory, &brief.replica) != (&home.directory, &home.replica);
         if bundle.ledger().is_some_and(elsewhere) && bundle.keeper.recorded().is_none_or(elsewhere) {
             // Another directory's, or another replica's of which this one is a copy: left alone, but by who takes it over.
-            if self.cedes(uid) && !self.discard_due(uid, context, steps) {
+            let idle = !bundle.safe.is_busy() && !context.silent;
+            if idle && self.cedes(uid) && !self.discard_due(uid, context, steps) {
                 self.stir_heir(uid);
             }
             return;
@@ -254,6 +255,7 @@ impl Works {
             brief.phase == Phase::Deleting && !bundle.is_altered() && self.is_cleared(bundle, brief)
         });
         let add = !seen.deleting && !seen.is_held() && (bundle.demand.is_some() || bundle.ledger().is_some());
+        let ready = ready || self.never_took_over(bundle);
         let remove = seen.deleting && seen.is_held() && ready && !bundle.keeper.is_busy();
         if bundle.upstream.busy || !(add || remove) {
             return;

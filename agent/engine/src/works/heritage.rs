@@ -11,7 +11,8 @@ use super::bundle::{Bundle, Demand};
 use super::seen::{Lost, Seen};
 use crate::item::Item;
 use crate::ledger::{Kept, Phase};
-use crate::mark::Maker;
+use crate::mark::{Maker, Mark};
+use crate::observed::Observed;
 use crate::protected;
 use crate::target::Target;
 use crate::work::{Deletion, Options};
@@ -74,6 +75,16 @@ impl Works {
             .is_some_and(|home| home.replica == brief.replica && home.directory != brief.directory)
     }
 
+    /// Whether the ledger of a Work is of another directory.
+    fn was_lost(&self, bundle: &Bundle) -> bool {
+        bundle.believed().is_some_and(|brief| self.is_of_another_directory(brief))
+    }
+
+    /// Whether a Work made nothing, since the record of one of its name that a lost directory had is in the place of its own.
+    pub(super) fn never_took_over(&self, bundle: &Bundle) -> bool {
+        bundle.believed().is_none() && self.predecessor(bundle).is_some_and(|before| self.was_lost(before))
+    }
+
     /// What the ledger of the Work before this one is to say, in one write: what this one asks for, and what the other one
     /// leaves beside that. It is held before: what it takes over is there already. One that is being deleted asks for nothing,
     /// and somebody can say by it what is to become of the rest.
@@ -104,6 +115,27 @@ impl Works {
         Some((Brief { left, nonce, ..brief }, items))
     }
 
+    /// Whether nothing of a Work is known by the nonce of its ledger alone, which may be of an earlier joining: another
+    /// process knows a nonce by the ledgers that bear it.
+    pub(super) fn is_known_by_uid(&self, brief: &Brief) -> bool {
+        let bears =
+            |observed: &Observed| observed.mark.as_ref().is_some_and(|mark| mark.nonce == brief.nonce);
+        let known = |target: &Target| {
+            let recorded = brief.applied.as_ref().is_some_and(|applied| applied.contains_key(target));
+            recorded
+                || self.slots.get(target).is_some_and(|slot| match &slot.observed {
+                    Some(observed) => !bears(observed),
+                    None => slot.absent || slot.foreign,
+                })
+        };
+        // No watch shows what was let go.
+        let left = |target: &Target| {
+            self.slots.get(target).and_then(|slot| slot.observed.as_ref()).is_some_and(bears)
+        };
+        let wanted = brief.wanted.iter().all(|wanted| known(&wanted.target));
+        wanted && !brief.left.keys().any(left) || !Mark::bears(&brief.nonce)
+    }
+
     /// Whether nothing but the values beside it keeps a ledger from being taken over. They bear the UID of its Work, and
     /// nobody would find them after that.
     pub(super) fn cedes(&self, uid: &str) -> bool {
@@ -115,7 +147,9 @@ impl Works {
 
     fn takes_over(&self, heir: &Bundle, before: &Bundle) -> bool {
         let held = heir.seen.as_ref().is_some_and(Seen::is_held) && heir.lost.is_none();
-        held && !heir.is_only_planned() && self.hands_over(before, heir)
+        // What is deleted before it had anything says nothing of what a lost directory asked for.
+        let late = heir.is_deleting() && self.was_lost(before);
+        held && !late && !heir.is_only_planned() && self.hands_over(before, heir)
     }
 
     /// Whether a ledger is being taken over: nothing is done for its Work any more.
@@ -140,8 +174,7 @@ impl Works {
     pub(super) fn stir_lost(&mut self, uid: &str) {
         let Some(bundle) = self.bundles.get(uid) else { return };
         let lost = |before: &&Bundle| {
-            let foreign = before.believed().is_some_and(|brief| self.is_of_another_directory(brief));
-            foreign && !before.safe.is_gone() && self.takes_over(bundle, before)
+            self.was_lost(before) && !before.safe.is_gone() && self.takes_over(bundle, before)
         };
         if let Some(before) = self.predecessor(bundle).filter(lost) {
             let before = before.work.uid.clone();

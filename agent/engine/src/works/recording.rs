@@ -161,7 +161,8 @@ impl Works {
         }
         let Demand { brief: asked, items } = bundle.demand.as_ref()?;
         let left = self.remains(bundle, asked);
-        let wanted = Brief { left, applied: None, nonce: brief.nonce.clone(), ..Brief::clone(asked) };
+        let nonce = if self.is_known_by_uid(brief) { &asked.nonce } else { &brief.nonce };
+        let wanted = Brief { left, applied: None, nonce: nonce.clone(), ..Brief::clone(asked) };
         // What is gone by now is not worth a write of its own.
         let gone = |target: &Target| asked.wants(target).is_none() && !wanted.left.contains_key(target);
         let gone: Vec<_> = brief.left.iter().filter(|(target, _)| gone(target)).collect();

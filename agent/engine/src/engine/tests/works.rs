@@ -12,6 +12,7 @@ mod heritage;
 mod holding;
 mod ignoring;
 mod leaving;
+mod lost;
 mod moving;
 mod options;
 mod planning;
