@@ -81,11 +81,12 @@ bench: planes static
 
 .PHONY: faults guards soak
 
-## faults: kill the agent, and the controller, at each write, have it asleep and alone for long, and switch each guard off; takes an hour
+## faults: kill the agent, and the controller, at each write, have it asleep, alone and refused for long, and switch each guard off; takes an hour and a half
 faults: planes
 	cargo build --locked $(PROGRAMS)
 	cargo test --locked --package muster-tests --test suite -- \
-		--ignored --nocapture --test-threads=1 plans:: directory::crashes:: leader::works:: works::hours:: herd::
+		--ignored --nocapture --test-threads=1 plans:: directory::crashes:: leader::works:: works::hours:: \
+		works::troubles:: works::refused:: herd::
 	$(MAKE) guards
 
 ## guards: switch each guard against loss off, in a copy, and see that the test named for it misses it; GUARD=PART for some

@@ -26,6 +26,7 @@ mod mending;
 mod odd;
 mod options;
 mod peculiar;
+mod refused;
 mod replacing;
 mod restored;
 mod returning;
