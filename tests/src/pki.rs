@@ -51,6 +51,8 @@ const SERVING_NAMES: [&str; 5] = [
     "kubernetes.default.svc.cluster.local",
 ];
 
+const DAY: Duration = Duration::from_secs(24 * 3600);
+
 impl Authority {
     /// A new authority with a key of its own (ECDSA P-256).
     ///
@@ -89,7 +91,25 @@ impl Authority {
     ///
     /// [`PkiError::Make`].
     pub fn serving_also(&self, further: &[String]) -> Result<Identity, PkiError> {
-        self.serve(further, None)
+        self.serve([serving_names().as_slice(), further].concat(), None)
+    }
+
+    /// A serving certificate for these names alone.
+    ///
+    /// # Errors
+    ///
+    /// [`PkiError::Make`].
+    pub fn serving_only(&self, names: &[&str]) -> Result<Identity, PkiError> {
+        self.serve(names.iter().map(|name| (*name).to_owned()).collect(), None)
+    }
+
+    /// The same as [`serving`](Self::serving), and its time is over since yesterday.
+    ///
+    /// # Errors
+    ///
+    /// [`PkiError::Make`].
+    pub fn serving_expired(&self) -> Result<Identity, PkiError> {
+        self.serve(serving_names(), Some(now().saturating_sub(DAY)))
     }
 
     /// The same as [`serving`](Self::serving), valid for `lifetime` from now.
@@ -98,17 +118,17 @@ impl Authority {
     ///
     /// [`PkiError::Make`].
     pub fn serving_for(&self, lifetime: Duration) -> Result<Identity, PkiError> {
-        self.serve(&[], Some(lifetime))
+        self.serve(serving_names(), Some(now() + lifetime))
     }
 
-    fn serve(&self, further: &[String], lifetime: Option<Duration>) -> Result<Identity, PkiError> {
+    /// `ends`: since the epoch.
+    fn serve(&self, names: Vec<String>, ends: Option<Duration>) -> Result<Identity, PkiError> {
         let make = |source| PkiError::Make { what: "a serving certificate", source };
-        let names = SERVING_NAMES.iter().map(|name| (*name).to_owned()).chain(further.iter().cloned());
-        let mut params = CertificateParams::new(names.collect::<Vec<_>>()).map_err(make)?;
+        let mut params = CertificateParams::new(names).map_err(make)?;
         params.distinguished_name = name("kube-apiserver", &[]);
         params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
-        if let Some(lifetime) = lifetime {
-            limit(&mut params, lifetime);
+        if let Some(ends) = ends {
+            limit(&mut params, ends);
         }
         self.sign(params).map_err(make)
     }
@@ -122,7 +142,7 @@ impl Authority {
         let mut params = CertificateParams::default();
         params.distinguished_name = name(user, groups);
         params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
-        limit(&mut params, lifetime);
+        limit(&mut params, now() + lifetime);
         self.sign(params).map_err(|source| PkiError::Make { what: "a client certificate", source })
     }
 
@@ -161,10 +181,18 @@ pub(crate) fn client_config(ca_pem: &str) -> Result<ClientConfig, PkiError> {
         .with_no_client_auth())
 }
 
-/// Has a certificate end so long from now.
-fn limit(params: &mut CertificateParams, lifetime: Duration) {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    params.not_after = rcgen::date_time_ymd(1970, 1, 1) + now + lifetime;
+fn serving_names() -> Vec<String> {
+    SERVING_NAMES.iter().map(|name| (*name).to_owned()).collect()
+}
+
+/// Time since the epoch.
+fn now() -> Duration {
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default()
+}
+
+/// Has a certificate end so long after the epoch.
+fn limit(params: &mut CertificateParams, ends: Duration) {
+    params.not_after = rcgen::date_time_ymd(1970, 1, 1) + ends;
 }
 
 fn name(common_name: &str, organizations: &[&str]) -> DistinguishedName {

@@ -87,6 +87,9 @@ struct Shared {
     rules: Mutex<rules::Rules>,
     seen: Mutex<Vec<Seen>>,
     accepted: AtomicUsize,
+    opening: Mutex<serve::Opening>,
+    /// What was said on connections that got no TLS.
+    plain: Mutex<Vec<Vec<u8>>>,
     /// What the test wants; connections follow it.
     wanted: watch::Sender<Wanted>,
     /// What is.
@@ -148,17 +151,18 @@ impl Proxy {
             rules: Mutex::default(),
             seen: Mutex::default(),
             accepted: AtomicUsize::new(0),
+            opening: Mutex::new(serve::Opening::Tls(serve::acceptor(serving)?)),
+            plain: Mutex::default(),
             wanted: watch::Sender::new(Wanted { mode: Mode::Open, epoch: 0 }),
             state: watch::Sender::new(State::default()),
         });
-        let tls = serve::acceptor(serving)?;
         // Others may take the port between choice and use.
         for _ in 0..5 {
             let port = Port::free().ok_or(ProxyError::NoPort)?;
             let listener = std::net::TcpListener::bind(("127.0.0.1", port.number()));
             let Ok(listener) = listener else { continue };
             listener.set_nonblocking(true)?;
-            runtime::handle()?.spawn(serve::listen(Arc::clone(&shared), tls, listener, port.number()));
+            runtime::handle()?.spawn(serve::listen(Arc::clone(&shared), listener, port.number()));
             let proxy = Self { port, authority, shared };
             proxy.until(|state| state.listening)?;
             return Ok(proxy);
@@ -182,6 +186,35 @@ impl Proxy {
     #[must_use]
     pub fn ca_pem(&self) -> &str {
         self.authority.pem()
+    }
+
+    /// Who signed the certificate that it has at first.
+    #[must_use]
+    pub fn authority(&self) -> &Authority {
+        &self.authority
+    }
+
+    /// Has this certificate from now on, and closes all connections.
+    ///
+    /// # Errors
+    ///
+    /// It cannot be used.
+    pub fn present(&self, identity: &Identity) -> Result<(), ProxyError> {
+        *lock(&self.shared.opening) = serve::Opening::Tls(serve::acceptor(identity)?);
+        self.disconnect();
+        Ok(())
+    }
+
+    /// Closes all connections, and from now on answers what is said first on each with these bytes, without TLS.
+    pub fn answer_hello(&self, bytes: &[u8]) {
+        *lock(&self.shared.opening) = serve::Opening::Plain(bytes.into());
+        self.disconnect();
+    }
+
+    /// What was said first on each connection that got no TLS.
+    #[must_use]
+    pub fn hellos(&self) -> Vec<Vec<u8>> {
+        lock(&self.shared.plain).clone()
     }
 
     /// A kubeconfig of the upstream, led through the proxy. Bearer tokens pass; client certificates cannot.

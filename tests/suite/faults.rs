@@ -10,6 +10,7 @@ mod lists;
 mod outage;
 pub(crate) mod removal;
 mod restart;
+mod trust;
 mod works;
 
 use std::cell::Cell;

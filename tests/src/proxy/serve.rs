@@ -18,11 +18,24 @@ use rustls::{
     pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject},
     server::NoServerSessionStorage,
 };
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio_rustls::TlsAcceptor;
 
-use super::{Mode, Shared, forward};
+use super::{Mode, Shared, forward, lock};
 use crate::pki::{self, Identity, PkiError};
+
+/// How a connection begins.
+#[derive(Clone)]
+pub(super) enum Opening {
+    /// With TLS.
+    Tls(TlsAcceptor),
+    /// With these bytes, whatever is said.
+    Plain(Arc<[u8]>),
+}
+
+/// Longest message that opens a connection.
+const HELLO: usize = 16 * 1024;
 
 /// TLS as a server: HTTP/2 where the client offers it.
 pub(crate) fn acceptor(identity: &Identity) -> Result<TlsAcceptor, PkiError> {
@@ -40,12 +53,7 @@ pub(crate) fn acceptor(identity: &Identity) -> Result<TlsAcceptor, PkiError> {
 }
 
 /// Listens as long as it is wanted, and once more when it is wanted again.
-pub(super) async fn listen(
-    shared: Arc<Shared>,
-    tls: TlsAcceptor,
-    listener: std::net::TcpListener,
-    port: u16,
-) {
+pub(super) async fn listen(shared: Arc<Shared>, listener: std::net::TcpListener, port: u16) {
     let mut wanted = shared.wanted.subscribe();
     let mut listener = TcpListener::from_std(listener).ok();
     loop {
@@ -74,7 +82,7 @@ pub(super) async fn listen(
             changed = wanted.changed() => if changed.is_err() { break },
             accepted = open.accept() => if let Ok((stream, _)) = accepted {
                 let number = shared.accepted.fetch_add(1, Ordering::SeqCst) + 1;
-                tokio::spawn(connection(Arc::clone(&shared), tls.clone(), stream, number));
+                tokio::spawn(connection(Arc::clone(&shared), stream, number));
             },
         }
     }
@@ -82,7 +90,7 @@ pub(super) async fn listen(
 }
 
 /// Serves one connection until it ends, or is to end.
-async fn connection(shared: Arc<Shared>, tls: TlsAcceptor, stream: TcpStream, number: usize) {
+async fn connection(shared: Arc<Shared>, stream: TcpStream, number: usize) {
     let mut wanted = shared.wanted.subscribe();
     let born = wanted.borrow_and_update().epoch;
     shared.state.send_modify(|state| state.open += 1);
@@ -91,6 +99,11 @@ async fn connection(shared: Arc<Shared>, tls: TlsAcceptor, stream: TcpStream, nu
         if stream.set_nodelay(true).is_err() {
             return;
         }
+        let opening = lock(&shared.opening).clone();
+        let tls = match opening {
+            Opening::Tls(tls) => tls,
+            Opening::Plain(bytes) => return answer(&shared, stream, &bytes).await,
+        };
         let Ok(stream) = tls.accept(stream).await else { return };
         let service = service_fn(|request| forward::handle(Arc::clone(&shared), number, request));
         // an error is the client's going away, or a stream that a rule resets
@@ -109,6 +122,17 @@ async fn connection(shared: Arc<Shared>, tls: TlsAcceptor, stream: TcpStream, nu
         }
     }
     shared.state.send_modify(|state| state.open -= 1);
+}
+
+/// Answers what is said first, and waits until the other side ends the connection.
+async fn answer(shared: &Shared, mut stream: TcpStream, bytes: &[u8]) {
+    let mut hello = vec![0; HELLO];
+    let Ok(length) = stream.read(&mut hello).await else { return };
+    hello.truncate(length);
+    lock(&shared.plain).push(hello);
+    if stream.write_all(bytes).await.is_ok() {
+        drop(tokio::io::copy(&mut stream, &mut tokio::io::sink()).await);
+    }
 }
 
 /// Nothing can go wrong where this stands.
