@@ -86,7 +86,7 @@ faults: planes
 	cargo build --locked $(PROGRAMS)
 	cargo test --locked --package muster-tests --test suite -- \
 		--ignored --nocapture --test-threads=1 plans:: directory::crashes:: leader::works:: works::hours:: \
-		works::troubles:: works::refused:: herd::
+		works::troubles:: works::refused::
 	$(MAKE) guards
 
 ## guards: switch each guard against loss off, in a copy, and see that the test named for it misses it; GUARD=PART for some

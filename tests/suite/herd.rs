@@ -4,31 +4,30 @@
 //! that lets one agent act in a cluster.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::Path;
 use std::time::{Duration, Instant};
 
-use muster_tests::agent::{AgentProcess, agent_binary, shipped_binary};
-use muster_tests::plane::{AuditMark, TokenOptions};
+use muster_api::names::execution_namespace;
+use muster_tests::agent::AgentProcess;
+use muster_tests::plane::{AuditEvent, AuditMark, TokenOptions};
 use muster_tests::proxy::{Action, Proxy, Rule, Seen};
 use muster_tests::scratch::Scratch;
 use muster_tests::wait::{DEADLINE, saw, throughout, timed};
 use serde_json::json;
 
-use crate::fleet::{ENROL, Fleet, condition_of};
+use crate::fleet::{ENROL, Fleet, condition_of, version};
 use crate::trail;
 use crate::works::config_map;
 
-/// How many agents there are, and how many in the long run.
+/// How many agents there are.
 const AGENTS: usize = 20;
-const MANY: usize = 1000;
 /// For how long the directory is away: longer than it takes until waits are as long as they get.
 const AWAY: Duration = Duration::from_secs(15);
 /// Requests of an agent in a second, on average of all of them.
 const MOST: usize = 30;
 /// Until all is in step again.
 const AGAIN: Duration = Duration::from_secs(60);
-/// The same of many: they share the processors with their servers.
-const AGAIN_OF_MANY: Duration = Duration::from_secs(1200);
+/// For how long nothing is to go or come where nothing is asked for.
+const CALM: Duration = Duration::from_secs(5);
 /// The Lease that lets one agent act in a cluster.
 const LEASE: &str = "/apis/coordination.k8s.io/v1/namespaces/muster-system/leases";
 
@@ -50,7 +49,7 @@ struct Herd {
 }
 
 impl Member {
-    fn start(fleet: &Fleet, directory: &Proxy, name: &str, binary: &Path) -> Self {
+    fn start(fleet: &Fleet, directory: &Proxy, name: &str) -> Self {
         let replica = Proxy::start(&fleet.replica).unwrap();
         let apart = Action::Rename("muster-agent".to_owned(), format!("lease-of-{name}"));
         replica.add(Rule::on(LEASE, apart));
@@ -66,7 +65,7 @@ impl Member {
         let own = file("replica", replica.kubeconfig_for(&own).unwrap());
         let upstream = file("directory", directory.kubeconfig_for(&upstream).unwrap());
         let args = ["--kubeconfig", &own, "--directory-kubeconfig", &upstream, "--namespace", name];
-        let agent = AgentProcess::start_binary(binary.to_owned(), &args, &[]).unwrap();
+        let agent = AgentProcess::start(&args, &[]).unwrap();
         Self { name: name.to_owned(), agent, _replica: replica, _files: files }
     }
 
@@ -76,25 +75,29 @@ impl Member {
 }
 
 fn works(cluster: &str) -> String {
-    format!("/apis/multicluster.x-k8s.io/v1alpha1/namespaces/muster-cluster-{cluster}/works")
+    format!("/apis/multicluster.x-k8s.io/v1alpha1/namespaces/{}/works", execution_namespace(cluster))
 }
 
 impl Herd {
-    fn new(agents: usize, binary: &Path, deadline: Duration) -> Self {
+    /// One agent for each of these clusters, with its Work applied.
+    fn new(names: &[String]) -> Self {
         let fleet = Fleet::bare();
         let directory = Proxy::start(&fleet.directory).unwrap();
-        let names: Vec<String> = (0..agents).map(|number| format!("c{number:03}")).collect();
-        let enrolled: Vec<String> = names.iter().map(|name| ENROL.replace("CLUSTER_NAME", name)).collect();
+        let enrolled = names.iter().map(|name| {
+            let placed = ENROL.replace("muster-cluster-CLUSTER_NAME", &execution_namespace(name));
+            placed.replace("CLUSTER_NAME", name)
+        });
+        let enrolled: Vec<String> = enrolled.collect();
         fleet.directory.apply(&enrolled.join("\n---\n")).unwrap();
-        for name in &names {
+        for name in names {
             fleet.entry(name, &json!({"cloud": "aws"}));
             let namespace = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}});
             fleet.replica.api().create("/api/v1/namespaces", &namespace).unwrap();
         }
-        let members = names.iter().map(|name| Member::start(&fleet, &directory, name, binary)).collect();
+        let members = names.iter().map(|name| Member::start(&fleet, &directory, name)).collect();
         let herd = Self { members, directory, fleet };
         herd.ask("one");
-        herd.in_step("one", deadline);
+        herd.in_step("one", DEADLINE * 3);
         herd
     }
 
@@ -143,9 +146,14 @@ impl Herd {
 
     /// What agents had deleted in the replica since then.
     fn deletions(&self, since: AuditMark) -> Vec<String> {
+        self.written(since, |event| event.verb.starts_with("delete"))
+    }
+
+    /// Where agents wrote so in the replica since then.
+    fn written(&self, since: AuditMark, so: impl Fn(&AuditEvent) -> bool) -> Vec<String> {
         let events = trail::writes(&self.fleet.replica, since, "admin");
         let of_agents = events.into_iter().filter(|event| event.user_agent.starts_with("muster-agent"));
-        of_agents.filter(|event| event.verb.starts_with("delete")).map(|event| event.uri).collect()
+        of_agents.filter(so).map(|event| event.uri).collect()
     }
 }
 
@@ -155,8 +163,7 @@ fn spread(requests: &[Seen], from: Instant) -> (BTreeMap<u64, usize>, BTreeMap<u
     for request in requests.iter().filter(|request| request.at >= from) {
         let second = request.at.duration_since(from).as_secs();
         *all.entry(second).or_insert(0) += 1;
-        let of =
-            request.path.split("/namespaces/muster-cluster-").nth(1).and_then(|rest| rest.split('/').next());
+        let of = request.path.split("/namespaces/muster-cluster-").nth(1).and_then(|rest| rest.get(..3));
         if let Some(cluster) = of
             && request.status.is_some_and(|status| status < 400)
             && seen.insert(cluster.to_owned())
@@ -168,24 +175,15 @@ fn spread(requests: &[Seen], from: Instant) -> (BTreeMap<u64, usize>, BTreeMap<u
 }
 
 /// No second has more requests than an agent may make, on average, that begins anew.
-fn is_bounded(requests: &BTreeMap<u64, usize>, agents: usize) {
+fn is_bounded(requests: &BTreeMap<u64, usize>) {
     let most = requests.values().max().copied().unwrap_or_default();
-    assert!(most <= MOST * agents, "{most} requests in a second: {requests:?}");
+    assert!(most <= MOST * AGENTS, "{most} requests in a second: {requests:?}");
 }
 
 #[test]
 fn agents_come_back_to_a_directory_that_was_away_each_in_its_own_time() {
-    come_back(&Herd::new(AGENTS, &agent_binary().unwrap(), DEADLINE * 3), AGAIN);
-}
-
-#[test]
-#[ignore = "a thousand agents take half an hour, and ten gigabytes: run by make faults"]
-fn a_thousand_agents_come_back_to_a_directory_that_was_away() {
-    come_back(&Herd::new(MANY, &shipped_binary().unwrap(), AGAIN_OF_MANY), AGAIN_OF_MANY);
-}
-
-fn come_back(herd: &Herd, again: Duration) {
-    let agents = herd.members.len();
+    let names: Vec<String> = (0..AGENTS).map(|number| format!("c{number:02}")).collect();
+    let herd = Herd::new(&names);
     let mark = trail::mark(&herd.fleet.replica);
     herd.fleet.directory.kill_apiserver().unwrap();
     let killed = Instant::now();
@@ -195,24 +193,64 @@ fn come_back(herd: &Herd, again: Duration) {
     .unwrap();
     let (away, _) = spread(&herd.directory.requests(), killed);
     println!("while it was away: {away:?}");
-    is_bounded(&away, agents);
+    is_bounded(&away);
     herd.fleet.directory.restart().unwrap();
     let back = Instant::now();
     herd.ask("two");
-    herd.in_step("two", again);
+    herd.in_step("two", AGAIN);
     saw("all of them", back.elapsed());
     let (all, first) = spread(&herd.directory.requests(), back);
     println!("since it is back: {all:?}, first of each: {first:?}");
-    is_bounded(&all, agents);
+    is_bounded(&all);
     let most = first.values().max().unwrap();
-    assert!(*most < agents, "all came back in the same second: {first:?}");
+    assert!(*most < AGENTS, "all came back in the same second: {first:?}");
 
     let reset = Instant::now();
     herd.directory.disconnect();
     herd.ask("three");
-    herd.in_step("three", again);
+    herd.in_step("three", AGAIN);
     let (all, first) = spread(&herd.directory.requests(), reset);
     println!("since all connections ended: {all:?}, first of each: {first:?}");
-    is_bounded(&all, agents);
+    is_bounded(&all);
     assert_eq!(herd.deletions(mark), Vec::<String>::new());
+}
+
+#[test]
+fn two_clusters_whose_names_are_cut_alike_have_each_their_own() {
+    let names = ['a', 'b'].map(|last| format!("{}{last}", "n".repeat(62)));
+    let places = names.each_ref().map(|name| execution_namespace(name));
+    let cut = |place: &str| place.rsplit_once('-').map(|(cut, _)| cut.to_owned());
+    assert!(places[0] != places[1] && cut(&places[0]) == cut(&places[1]), "{places:?}");
+    let herd = Herd::new(&names);
+    let path = |name: &String| format!("/api/v1/namespaces/default/configmaps/{name}");
+    let there = || {
+        names.each_ref().map(|name| herd.fleet.replica.api().get(&path(name)).ok().map(|map| version(&map)))
+    };
+    let (before, mark) = (there(), trail::mark(&herd.fleet.replica));
+    assert!(before.iter().all(Option::is_some), "{before:?}");
+    throughout("each has its own", CALM, || {
+        if there() == before { Ok(()) } else { Err(format!("{:?}", there())) }
+    })
+    .unwrap();
+    let objects =
+        |event: &AuditEvent| ["configmaps", "clusters", "appliedworks"].contains(&event.resource.as_str());
+    let idle = herd
+        .written(mark, |event| objects(event) && event.namespace != names[0] && event.namespace != names[1]);
+    assert_eq!(idle, Vec::<String>::new());
+
+    let [stays, goes] = &herd.members[..] else { panic!("two agents") };
+    herd.fleet.directory.api().delete(&format!("{}/work-{}", goes.works(), goes.name)).unwrap();
+    timed("one of them gone", DEADLINE, || match there() {
+        [Some(_), None] => Ok(()),
+        seen => Err(format!("{seen:?}")),
+    })
+    .unwrap_or_else(|late| panic!("{late}\n{}\n{}", stays.agent.log(), goes.agent.log()));
+    throughout("the other one stays", CALM, || {
+        if there()[0] == before[0] { Ok(()) } else { Err("it does not") }
+    })
+    .unwrap();
+    // They share a replica and its ledgers, so both read in one that it goes: it does so once.
+    let goes_now = |event: &AuditEvent| event.verb.starts_with("delete") && event.code == 200;
+    let gone = herd.written(mark, |event| goes_now(event) && event.resource == "configmaps");
+    assert!(gone.len() == 1 && gone[0].contains(&goes.name), "{gone:?}");
 }

@@ -23,6 +23,7 @@ mod hours;
 mod judged;
 pub(crate) mod leaving;
 mod mending;
+mod names;
 mod odd;
 mod options;
 mod peculiar;

@@ -1,5 +1,4 @@
-//! What is rare, and happens: definitions that go, namespaces that do not end, names as long as can be, and APIs that nobody
-//! serves.
+//! What is rare, and happens: definitions that go, namespaces that do not end, and APIs that nobody serves.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -144,30 +143,6 @@ fn a_namespace_that_does_not_end_holds_up_its_own_work_alone() {
     assert!(writes.keys().all(|write| write.contains("stuck")), "{writes:?}");
     assert!(!writes.keys().any(|write| write.contains("theirs")), "{writes:?}");
     assert!(writes.values().all(|times| *times <= 3), "{writes:?}");
-}
-
-#[test]
-fn names_as_long_as_can_be_do_not_meet() {
-    let bench = Bench::new();
-    let name = |last: char| format!("{}{last}", "n".repeat(252));
-    let mark = trail::mark(&bench.fleet.replica);
-    for last in ['a', 'b'] {
-        put_work(&bench.fleet, &name(last), &json!([config_map("default", &name(last), "one")]));
-    }
-    for last in ['a', 'b'] {
-        applied(&bench, &name(last));
-    }
-    let before = made(&bench.fleet);
-    drop_work(&bench.fleet, &name('a'));
-    bench.until("the Work gone", || is_gone(&bench.fleet, &name('a')));
-    let b = format!("configmaps default/{}", name('b'));
-    assert_eq!(made(&bench.fleet), BTreeMap::from([(b.clone(), before[&b].clone())]));
-    let all = [
-        format!("create configmaps default/{}", name('a')),
-        format!("create {b}"),
-        format!("delete configmaps default/{}", name('a')),
-    ];
-    assert_eq!(turnover(&bench.fleet, mark), once(&all.each_ref().map(String::as_str)));
 }
 
 #[test]
