@@ -5,6 +5,8 @@
 //! one renews it yields: it is the other one that speaks.
 
 mod rival;
+#[cfg(test)]
+mod stuck;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};

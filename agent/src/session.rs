@@ -16,6 +16,8 @@ pub mod probe;
 mod refusal;
 pub mod renewal;
 pub mod source;
+#[cfg(test)]
+pub(crate) mod testing;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;

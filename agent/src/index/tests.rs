@@ -1,4 +1,4 @@
-//! A plan that panics.
+//! A plan that panics, and a loop that turns no more.
 
 use std::time::Duration;
 
@@ -12,6 +12,11 @@ use crate::store::Store;
 
 /// An index around an engine that knows nothing yet.
 fn index(server: &Server) -> (Index, watch::Receiver<View>) {
+    index_of(server, Pulse::new(Instant::now()))
+}
+
+/// The same, whose progress is seen here.
+fn index_of(server: &Server, pulse: Pulse) -> (Index, watch::Receiver<View>) {
     let client = server.client();
     let replica = Replica {
         client: client.clone(),
@@ -41,7 +46,7 @@ fn index(server: &Server) -> (Index, watch::Receiver<View>) {
         era: watch::Sender::default(),
     };
     let engine = Engine::new(Scope::All, "n".to_owned());
-    Index::new(engine, actor, metrics, Pulse::new(Instant::now()), claim, telling)
+    Index::new(engine, actor, metrics, pulse, claim, telling)
 }
 
 #[tokio::test]
@@ -72,4 +77,30 @@ async fn a_plan_that_panics_ends_alone_and_the_index_goes_on() {
     finish.send(()).unwrap();
     cancel.cancel();
     soon("the end", running).await.unwrap();
+}
+
+/// Heartbeats, and what `/livez` says, go by the pulse.
+#[tokio::test]
+async fn the_pulse_is_that_of_the_loop_and_ends_where_it_turns_no_more() {
+    const MINUTE: Duration = Duration::from_secs(60);
+    let server = Server::start().await;
+    let pulse = Pulse::new(Instant::now().checked_sub(MINUTE * 2).unwrap());
+    let (index, mut views) = index_of(&server, pulse.clone());
+    assert!(!pulse.is_alive(Instant::now()), "it has not turned yet");
+    let (events, taken) = mpsc::channel(1);
+    let mut running = Box::pin(index.run(taken, CancellationToken::new()));
+    let turned = async {
+        events.send(Event::LedgerTried(Ok(()))).await.unwrap();
+        soon("a condition", views.wait_for(|view| !view.conditions.is_empty())).await.unwrap();
+    };
+    tokio::select! {
+        () = &mut running => unreachable!("it runs for ever"),
+        () = turned => {}
+    }
+    // From now on nobody polls it: whatever it is that holds it up, it does not come round any more.
+    let now = Instant::now();
+    assert!(pulse.is_alive(now));
+    events.send(Event::Tick).await.unwrap();
+    assert!(!pulse.is_alive(now + MINUTE), "it is stuck");
+    drop(running);
 }
