@@ -112,7 +112,7 @@ impl Works {
         let left = left.map(|(target, options)| (target, Arc::new(now(&options)))).collect();
         // The objects bear it, and not all of them may be known by their UID.
         let nonce = record.nonce.clone();
-        Some((Brief { left, nonce, ..brief }, items))
+        Some((Brief { nonce, left, ..brief }, items))
     }
 
     /// Whether nothing of a Work is known by the nonce of its ledger alone, which may be of an earlier joining: another
