@@ -94,7 +94,7 @@ pub fn compose(
         teller.tell(degraded, &trouble),
     ];
     let whole = WorkStatus { conditions: conditions.clone(), manifest_conditions: Vec::new() };
-    let room = LARGEST_STATUS.saturating_sub(listing::size(&whole) + listing::FRAME + NOTE);
+    let room = LARGEST_STATUS.saturating_sub(listing::size(&whole) + NOTE);
     let Listing { entries, healthy_left_out, others_left_out } = listing::list(states, before, now, room);
     if let (Some(note), Some(applied)) = (note(healthy_left_out, others_left_out), conditions.first_mut()) {
         applied.message = bounded(&message, LONGEST_MESSAGE - NOTE) + &note;

@@ -67,7 +67,8 @@ pub struct WorkStatus {
     /// applied is there and ready. The standard also knows Progressing and Degraded.
     pub conditions: Vec<Condition>,
     /// The state of each manifest.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    // Written also where there is none: a merge patch would leave what was told before.
+    #[serde(default)]
     pub manifest_conditions: Vec<ManifestCondition>,
 }
 

@@ -12,8 +12,6 @@ use super::message::{LONGEST_MESSAGE, bounded};
 use super::told::Told;
 use super::{Aspect, ObjectState, condition};
 
-/// Bytes of JSON around the list.
-pub(super) const FRAME: usize = r#","manifestConditions":[]"#.len();
 /// Longest part of an identifier, in bytes. What Kubernetes takes is not longer, but a manifest can say anything.
 const LONGEST_NAME: usize = 253;
 

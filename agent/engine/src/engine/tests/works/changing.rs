@@ -63,6 +63,16 @@ fn what_is_dropped_goes_after_a_quiet_window_and_live_reads_and_nothing_else_doe
 }
 
 #[test]
+fn a_work_that_is_emptied_says_nothing_of_manifests_any_more() {
+    let mut world = WorkWorld::in_step(&[("app", &[config("a"), config("b")])]);
+    world.work("app", &[]);
+    world.tick(90);
+    assert_eq!(world.there(), [""; 0]);
+    let status = &world.works["app"]["status"];
+    assert_eq!(status["manifestConditions"], json!([]), "{status:#}");
+}
+
+#[test]
 fn what_is_dropped_and_asked_for_again_within_the_window_stays() {
     let mut world = WorkWorld::in_step(&[("app", &[config("a"), config("b")])]);
     let before = world.objects.clone();

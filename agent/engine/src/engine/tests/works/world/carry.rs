@@ -261,18 +261,18 @@ impl WorkWorld {
         }
         let next = self.next_version();
         let work = self.works.get_mut(name).unwrap();
-        let status: Value = serde_json::from_str(status).unwrap();
-        assert_ne!(work["status"], status, "{name} is told what it says already");
-        work["status"] = status;
+        let before = work["status"].clone();
+        let status: BTreeMap<String, Value> = serde_json::from_str(status).unwrap();
+        // A merge patch leaves what it does not name.
+        for (field, value) in status {
+            work["status"][field] = value;
+        }
+        assert_ne!(work["status"], before, "{name} is told what it says already");
         work["metadata"]["resourceVersion"] = next.into();
         let after = object(work);
         if self.online {
-            let change = Change::Applied(after.clone());
-            self.events.push_back(Event::Directory {
-                era: self.era,
-                watch: super::DirectoryWatch::Works,
-                change,
-            });
+            let (era, watch) = (self.era, super::DirectoryWatch::Works);
+            self.events.push_back(Event::Directory { era, watch, change: Change::Applied(after.clone()) });
         }
         StepOutcome::Written(after)
     }
