@@ -253,6 +253,12 @@ impl AgentProcess {
         process::sockets(self.pid())
     }
 
+    /// Number of its sockets for datagrams, of which it needs none.
+    #[must_use]
+    pub fn datagrams(&self) -> usize {
+        process::datagrams(self.pid())
+    }
+
     /// How many connections it holds to a port of a server.
     #[must_use]
     pub fn connections_to(&self, port: u16) -> usize {

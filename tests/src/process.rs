@@ -68,13 +68,23 @@ pub fn open_files(pid: u32) -> Option<usize> {
 /// The TCP sockets (IPv4 and IPv6) that the process holds open.
 #[must_use]
 pub fn sockets(pid: u32) -> Vec<Socket> {
+    of_tables(pid, &["tcp", "tcp6"])
+}
+
+/// How many sockets for datagrams (UDP and raw) it holds open.
+#[must_use]
+pub fn datagrams(pid: u32) -> usize {
+    of_tables(pid, &["udp", "udp6", "udplite", "udplite6", "raw", "raw6"]).len()
+}
+
+fn of_tables(pid: u32, tables: &[&str]) -> Vec<Socket> {
     let inodes: HashSet<String> = fs::read_dir(format!("/proc/{pid}/fd"))
         .into_iter()
         .flatten()
         .filter_map(|entry| fs::read_link(entry.ok()?.path()).ok())
         .filter_map(|link| Some(link.to_str()?.strip_prefix("socket:[")?.strip_suffix(']')?.to_owned()))
         .collect();
-    ["tcp", "tcp6"]
+    tables
         .iter()
         .filter_map(|table| fs::read_to_string(format!("/proc/{pid}/net/{table}")).ok())
         .flat_map(|text| text.lines().skip(1).filter_map(|line| row(line, &inodes)).collect::<Vec<_>>())
@@ -105,7 +115,7 @@ fn after_name(stat: &str) -> &str {
 
 #[cfg(test)]
 mod tests {
-    use std::net::{TcpListener, TcpStream};
+    use std::net::{TcpListener, TcpStream, UdpSocket};
 
     use super::*;
 
@@ -124,6 +134,9 @@ mod tests {
         assert!(sockets.contains(&Socket { local_port: port, remote_port: 0, state: 10 }), "{sockets:?}");
         let to_port = |s: &&Socket| s.remote_port == port && s.state == Socket::ESTABLISHED;
         assert_eq!(sockets.iter().filter(to_port).count(), 1, "{sockets:?}");
+        assert_eq!(datagrams(pid), 0);
+        let _datagram = UdpSocket::bind("127.0.0.1:0").unwrap();
+        assert_eq!(datagrams(pid), 1);
     }
 
     #[test]

@@ -11,6 +11,7 @@ use muster_tests::wait::{DEADLINE, eventually, throughout};
 use serde_json::json;
 
 use crate::fleet::{CLUSTERS, Fleet};
+use crate::works::Kept;
 
 /// Most memory (`VmRSS`) with a mirror of twenty clusters, in KiB: ten million bytes.
 const LARGEST_KIB: u64 = 10_000_000 / 1024;
@@ -83,6 +84,15 @@ fn there_is_one_connection_to_the_replica_and_there_are_two_to_the_directory() {
         }
     })
     .unwrap();
+
+    // Beside these there is one that listens, for the probes, also while Works are applied; nobody else is called.
+    Kept::put(&fleet, &agent);
+    let own: u16 = agent.listen().rsplit(':').next().and_then(|port| port.parse().ok()).unwrap();
+    let sockets = agent.open_sockets();
+    let (to_own, to_others): (Vec<_>, Vec<_>) = sockets.iter().partition(|socket| socket.local_port == own);
+    assert!(to_own.iter().any(|socket| socket.remote_port == 0), "{sockets:?}");
+    assert!(to_others.iter().all(|socket| [directory, replica].contains(&socket.remote_port)), "{sockets:?}");
+    assert_eq!(agent.datagrams(), 0, "it asks nobody over UDP");
 }
 
 /// Ten idle minutes: every request, by side, verb and object. Measured by `make bench`.

@@ -27,7 +27,10 @@ fn it_starts_is_asked_restarts_and_ends() {
     })
     .unwrap();
     let listening: u16 = agent.listen().rsplit(':').next().unwrap().parse().unwrap();
-    assert!(agent.open_sockets().iter().any(|s| s.local_port == listening && s.remote_port == 0));
+    let sockets = agent.open_sockets();
+    let all_listening: Vec<u16> =
+        sockets.iter().filter(|s| s.remote_port == 0).map(|s| s.local_port).collect();
+    assert_eq!((all_listening, agent.datagrams()), (vec![listening], 0), "{sockets:?}");
     println!("{} KiB, {} threads", agent.rss_kib().unwrap(), agent.threads().unwrap());
 
     let first = agent.pid();

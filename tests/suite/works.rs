@@ -2,6 +2,7 @@
 
 mod accounts;
 mod applying;
+mod authors;
 pub(crate) mod bench;
 pub(crate) mod burst;
 mod changes;

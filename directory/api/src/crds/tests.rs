@@ -105,6 +105,31 @@ fn nothing_below_the_spec_of_a_cluster_is_pruned() {
     }
 }
 
+/// Every replica reads every entry. So no field is for a secret: a new one has to be written down here first, with what keeps a
+/// secret out of it. What the schema does not know is kept as people wrote it, and none of Muster's programs writes any.
+#[test]
+fn no_field_of_a_cluster_is_for_a_secret() {
+    let (mut texts, mut addresses) = (Vec::new(), 0);
+    for (path, node) in nodes(&schemas()["Cluster"]["properties"]["spec"]) {
+        assert!(node.get("additionalProperties").is_none(), "{path}: a map can hold anything");
+        let opaque = ["byte", "password"].iter().any(|format| node["format"] == *format);
+        assert!(!opaque && node["writeOnly"].is_null(), "{path}: {node}");
+        if node["type"] != "string" || node["enum"].is_array() {
+            continue;
+        }
+        let field = path.rsplit('.').next().unwrap().to_lowercase();
+        if field == "serveraddress" {
+            let rules = node["x-kubernetes-validations"].to_string();
+            assert!(rules.contains("must not hold a user or password"), "{path}: {rules}");
+            addresses += 1;
+        }
+        texts.push(field);
+    }
+    texts.sort();
+    assert_eq!(addresses, 2);
+    assert_eq!(texts, ["cabundle", "cabundle", "clientcidr", "clientcidr", "serveraddress", "serveraddress"]);
+}
+
 /// A typo in a policy must not pass: what is not declared is an error for `kubectl apply`.
 #[test]
 fn nothing_but_the_short_selector_is_open_in_a_policy() {
