@@ -35,6 +35,8 @@ impl Works {
             let resource = &wanted.target.resource;
             (order::wave(&resource.group, &resource.kind), wanted.ordinal)
         });
+        // What failed is tried again when all the rest was tried: else what fails takes the turns of what would not.
+        let mut again: Vec<(&Wanted, Write)> = Vec::new();
         for wanted in order {
             let target = &wanted.target;
             let needed = first.get(target).map_or(&[][..], Vec::as_slice);
@@ -64,18 +66,20 @@ impl Works {
                 continue;
             }
             match state {
+                State::Due(write) if self.slots.get(target).is_some_and(|slot| slot.pace.failures() > 0) => {
+                    again.push((wanted, write));
+                }
                 State::Due(write) => {
                     if !self.has_room(uid) {
+                        again.clear();
                         break;
                     }
-                    match self.body_of(uid, wanted) {
-                        Body::Whole(item) => self.write(uid, brief, wanted, &item, write, steps),
-                        Body::Unread => recall = true,
-                        Body::Locked | Body::Lost => unlock = true,
-                    }
+                    let missing = self.write_whole(uid, brief, wanted, write, steps);
+                    (recall, unlock) = (recall || missing.0, unlock || missing.1);
                 }
                 State::Replaced => {
                     if !self.has_room(uid) {
+                        again.clear();
                         break;
                     }
                     match self.body_of(uid, wanted) {
@@ -105,6 +109,13 @@ impl Works {
                 _ => {}
             }
         }
+        for (wanted, write) in again {
+            if !self.has_room(uid) {
+                break;
+            }
+            let missing = self.write_whole(uid, brief, wanted, write, steps);
+            (recall, unlock) = (recall || missing.0, unlock || missing.1);
+        }
         if let Some(bundle) = self.bundles.get_mut(uid) {
             bundle.first = first;
         }
@@ -133,6 +144,24 @@ impl Works {
             bundle.reading = true;
         }
         self.act(Task::Recall { work: uid.to_owned() }, step, steps);
+    }
+
+    /// Writes an object, where its body is at hand; else says whether the body is to be recalled, and whether values of it
+    /// are to be unlocked.
+    fn write_whole(
+        &mut self,
+        uid: &str,
+        brief: &Brief,
+        wanted: &Wanted,
+        write: Write,
+        steps: &mut Steps,
+    ) -> (bool, bool) {
+        match self.body_of(uid, wanted) {
+            Body::Whole(item) => self.write(uid, brief, wanted, &item, write, steps),
+            Body::Unread => return (true, false),
+            Body::Locked | Body::Lost => return (false, true),
+        }
+        (false, false)
     }
 
     fn write(
