@@ -23,6 +23,7 @@ pub(crate) mod holding;
 mod hours;
 mod judged;
 pub(crate) mod leaving;
+mod masses;
 mod mending;
 mod names;
 mod odd;
