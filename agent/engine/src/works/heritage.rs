@@ -26,8 +26,8 @@ impl Works {
 
     /// The Work that stands in the directory under the name of one that is lost.
     pub(super) fn heir(&self, bundle: &Bundle) -> Option<&Bundle> {
-        let mut others = self.bundles.values().filter(|_| bundle.lost.is_some());
-        others.find(|other| {
+        bundle.lost.as_ref()?;
+        self.bundles.values().find(|other| {
             let stands = other.lost.is_none()
                 && other.seen.as_ref().is_some_and(|seen| seen.is_held() || !seen.deleting);
             stands && other.work.name == bundle.work.name && other.work.uid != bundle.work.uid

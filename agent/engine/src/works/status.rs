@@ -103,14 +103,14 @@ impl Works {
             return (WorksApplied::Pending, "the Works of the directory are still to be read".into(), false);
         }
         let works = self.bundles.len();
-        let mut all =
-            self.incomplete.iter().filter_map(|uid| Some(self.bundles.get(uid)?.work.name.as_str()));
-        let first: Vec<&str> = all.by_ref().take(NAMED).collect();
+        // Told after every event: what grows with the number of Works would cost its square.
+        let name = |uid: &String| Some(self.bundles.get(uid)?.work.name.as_str());
+        let first: Vec<&str> = self.incomplete.iter().filter_map(name).take(NAMED).collect();
         match (works, first.as_slice()) {
             (0, _) => (WorksApplied::NoneAssigned, String::new(), false),
             (_, []) => (WorksApplied::Applied, String::new(), false),
             (_, some) => {
-                let more = all.count();
+                let more = self.incomplete.len().saturating_sub(some.len());
                 let more = if more > 0 { format!(" and {more} more") } else { String::new() };
                 let spoilt = self.spoilt().map(|spoilt| format!("; {spoilt}")).unwrap_or_default();
                 let message =
