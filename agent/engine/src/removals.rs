@@ -113,10 +113,14 @@ impl Removals {
         self.paused_until = now + backoff(self.doubts, FIRST_WAIT, LONGEST_WAIT, self.salt);
     }
 
+    /// The directory was found to be as it is known: a later doubt is a new one.
+    pub fn trust(&mut self) {
+        (self.doubts, self.paused_until) = (0, Duration::ZERO);
+    }
+
     /// All names are to be examined as soon as they may be: the state of the directory changed.
     pub fn hurry(&mut self) {
-        self.doubts = 0;
-        self.paused_until = Duration::ZERO;
+        self.trust();
         for question in self.questions.values_mut() {
             question.not_before = Duration::ZERO;
         }
@@ -168,6 +172,9 @@ mod tests {
             }
         }
         assert!((20..=50).contains(&asked), "{asked} examinations in ten minutes");
+        removals.trust();
+        removals.pause(at(600));
+        assert!(removals.due().unwrap() <= at(600) + FIRST_WAIT, "the doubts before that ended");
         removals.hurry();
         assert!(!removals.ready(at(600)).is_empty());
     }

@@ -113,10 +113,10 @@ impl Engine {
         let Some(Session { pin, .. }) = self.session.clone() else { return };
         let standing = findings.standing(&pin).map(|_| ());
         self.state.doubt = standing.as_ref().err().map(ToString::to_string);
+        for removals in [&mut self.mirror.removals, &mut self.policies.removals, &mut self.works.removals] {
+            if standing.is_ok() { removals.trust() } else { removals.pause(now.mono) }
+        }
         if let Some(doubt) = &self.state.doubt {
-            self.mirror.removals.pause(now.mono);
-            self.policies.removals.pause(now.mono);
-            self.works.removals.pause(now.mono);
             self.policies.doubted(policies, doubt);
             self.works.doubted(works, doubt);
         }

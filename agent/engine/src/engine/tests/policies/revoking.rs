@@ -91,6 +91,27 @@ fn what_ended_while_the_agent_was_down_or_cut_off_goes_too() {
     }
 }
 
+/// Who doubted the directory for long asks it ever more rarely: that ends with the doubt.
+#[test]
+fn a_doubt_is_asked_about_as_soon_as_if_there_had_been_none_before() {
+    let mut world = PolicyWorld::in_step(&[("p", grant("web", &["view"])), ("q", grant("web", &["edit"]))]);
+    let landmarks = world.landmarks.clone();
+    for (policy, seconds) in [("p", 200), ("q", 3)] {
+        world.landmarks.directory = super::super::landmark("y");
+        world.delete_policy(policy);
+        world.tick(seconds);
+        assert_eq!(world.gone(), [""; 0], "{policy}");
+        world.landmarks = landmarks.clone();
+        world.tick(if policy == "p" { 40 } else { 8 });
+        assert!(
+            !world.ledgers.values().any(|kept| kept.ledger.maker.name == policy),
+            "{policy}: {:#?}",
+            world.log
+        );
+        world.forget();
+    }
+}
+
 /// Whatever the directory does not show: while it is in doubt, nothing goes; and when it is not any more, it goes.
 #[test]
 fn nothing_goes_while_the_directory_is_in_doubt() {
