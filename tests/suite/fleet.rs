@@ -24,7 +24,7 @@ pub(crate) const SECRETS: &str = "/api/v1/namespaces/muster-system/secrets";
 pub(crate) const REPORT: &str =
     "/apis/multicluster.coreos.com/v1/namespaces/muster-system/clusterreports/directory-sync";
 /// The Lease that decides which process acts.
-const LEADER: &str = "/apis/coordination.k8s.io/v1/namespaces/muster-system/leases/muster-agent";
+pub(crate) const LEADER: &str = "/apis/coordination.k8s.io/v1/namespaces/muster-system/leases/muster-agent";
 
 pub(crate) const MULTICLUSTER: &str = include_str!("../../manifests/multicluster.yaml");
 pub(crate) const DIRECTORY: &str = include_str!("../../manifests/directory.yaml");

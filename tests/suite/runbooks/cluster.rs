@@ -6,9 +6,10 @@ use muster_tests::ControlPlane;
 use muster_tests::agent::AgentProcess;
 use muster_tests::directory::DirectoryProcess;
 use muster_tests::plane::{Options, TokenOptions};
+use muster_tests::wait::{DEADLINE, timed};
 
 use super::{Lasting, play, play_in};
-use crate::fleet::{CLUSTERS, Fleet, OWN, condition_of, quietly};
+use crate::fleet::{CLUSTERS, Fleet, LEADER, OWN, condition_of, quietly};
 use crate::trail;
 use crate::works::bench::{Bench, Kept, made, turnover};
 use crate::works::{LEDGERS, until_told};
@@ -57,14 +58,19 @@ fn a_cluster_that_was_restored_comes_in_step() {
     let bench = Bench::new();
     let before = bench.fleet.replica.backup().unwrap();
     bench.fleet.in_step(&bench.agent);
+    let renewed = || bench.api().get(LEADER).unwrap()["spec"]["renewTime"].to_string();
+    let last = renewed();
     Lasting::put(&bench);
+    // A backup is older than what the agent wrote last: by its own Lease it sees that time went back.
+    bench.until("the Lease renewed", || if renewed() == last { Err(renewed()) } else { Ok(()) });
     let mark = trail::mark(&bench.fleet.replica);
     bench.fleet.replica.restore(&before).unwrap();
     let names = ["kept-a", "kept-b", "kept-c"].map(|name| format!("configmaps default/{name}"));
-    bench.until("what the backup lacks", || {
+    let back = timed("what the backup lacks", DEADLINE * 4, || {
         let now = made(&bench.fleet);
         if now.keys().eq(names.iter()) { Ok(()) } else { Err(format!("{now:?}")) }
     });
+    back.unwrap_or_else(|late| panic!("{late}\n{}", bench.agent.log()));
     play(&bench, "A cluster was restored from a backup", &[], |_| {});
     let made_again = names.map(|name| (format!("create {name}"), 1));
     assert_eq!(turnover(&bench.fleet, mark), BTreeMap::from(made_again));
