@@ -60,7 +60,7 @@ impl fmt::Display for Target {
 
 impl Ord for Target {
     fn cmp(&self, other: &Self) -> Ordering {
-        let resource = if alike(&self.resource, &other.resource) {
+        let resource = if alike(&self.resource, &other.resource) || self.resource == other.resource {
             Ordering::Equal
         } else {
             self.rank().cmp(&other.rank()).then_with(|| self.resource.cmp(&other.resource))

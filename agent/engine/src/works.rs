@@ -143,8 +143,9 @@ pub struct Works {
     /// Why the Works of the directory cannot be read.
     failure: Option<(Failure, String)>,
     views: BTreeMap<Resource, Views>,
-    bundles: BTreeMap<String, Bundle>,
-    slots: BTreeMap<Target, Box<Live>>, // boxed: half of what nodes of the map have room for is empty
+    // Boxed: half of what nodes of a map have room for is empty.
+    bundles: BTreeMap<String, Box<Bundle>>,
+    slots: BTreeMap<Target, Box<Live>>,
     /// What is there and not ready.
     readiness: BTreeMap<Target, Readiness>,
     /// The values that Works ask for.
@@ -164,8 +165,8 @@ pub struct Works {
     kept_back: BTreeSet<Target>,
     /// What is to go, to be made anew.
     replacements: BTreeMap<Target, Replacement>,
-    /// The Works whose ledgers record an object, by UID.
-    claims: BTreeMap<Target, BTreeSet<String>>,
+    /// The Works whose ledgers record an object: their UIDs, in order. Nearly always one, for which a set is large.
+    claims: BTreeMap<Target, Vec<String>>,
     /// The namespaces that are there.
     namespaces: Namespaces,
     /// What is claimed, by kind.
@@ -228,7 +229,7 @@ impl Works {
     /// What the directory showed before is void.
     fn forget_shown(&mut self) {
         (self.shown, self.listed) = (Listing::default(), false);
-        self.bundles.values_mut().for_each(Bundle::forget_shown);
+        self.bundles.values_mut().for_each(|bundle| bundle.forget_shown());
     }
 
     /// The era of the directory.
@@ -242,7 +243,7 @@ impl Works {
         self.shown.show(&meta.uid);
         let work = Maker { name: meta.name.clone(), uid: meta.uid.clone() };
         let era = self.era();
-        let bundle = self.bundles.entry(meta.uid.clone()).or_insert_with(|| Bundle::new(work));
+        let bundle = self.bundles.entry(meta.uid.clone()).or_insert_with(|| Box::new(Bundle::new(work)));
         let (before, news) = ((bundle.earlier, bundle.stopped), bundle.show(object, era));
         if (bundle.earlier, bundle.stopped) != before {
             self.turns.push(&meta.uid);

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use muster_api::Object;
 use muster_engine::event::Change;
-use muster_engine::ledger::{Kept, Ledger};
+use muster_engine::ledger::{Kept, Ledger, Of};
 use muster_kit::watch::WatchEvent;
 
 use super::read;
@@ -77,8 +77,12 @@ impl Mapping {
 /// Enough to say which ledger is gone.
 fn slim(kept: &Kept) -> Kept {
     let Kept { ledger, uid, version } = kept;
+    let mut of = ledger.of.clone();
+    if let Of::Work(part) = &mut of {
+        (part.places, part.left) = (BTreeMap::new(), BTreeMap::new());
+    }
     let ledger = Ledger {
-        of: ledger.of.clone(),
+        of,
         maker: ledger.maker.clone(),
         generation: ledger.generation,
         era: ledger.era,

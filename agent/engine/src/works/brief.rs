@@ -94,6 +94,8 @@ impl Brief {
             let Place { ordinal, options } = places.get(&item.target)?;
             Some(Wanted::new(item, *ordinal, options))
         });
+        let mut wanted: Vec<Wanted> = wanted.collect();
+        wanted.shrink_to_fit();
         Some(Self {
             work: ledger.maker.clone(),
             namespace: namespace.clone(),
@@ -105,7 +107,7 @@ impl Brief {
             nonce: ledger.nonce.clone(),
             phase: ledger.phase,
             options: Arc::clone(options),
-            wanted: wanted.collect(),
+            wanted,
             references: ledger.items.iter().flat_map(|item| values::references(item)).collect(),
             left: left.clone(),
             departure: departure.clone(),

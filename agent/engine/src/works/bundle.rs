@@ -302,6 +302,17 @@ impl Bundle {
         self.first = needs(&self.bodies);
     }
 
+    /// All that it wants was looked through. What became empty is given back: a map keeps a node, with room for eleven.
+    pub(super) fn looked_through(&mut self, first: BTreeMap<Target, Vec<Target>>) {
+        self.first = first;
+        if self.states.is_empty() {
+            self.states = BTreeMap::new();
+        }
+        if self.bodies.is_empty() {
+            self.bodies = BTreeMap::new();
+        }
+    }
+
     /// The bodies of all that is wanted, in its order, where all are at hand.
     pub(super) fn bodies_of(&self, brief: &Brief) -> Option<Vec<Arc<Item>>> {
         let body = |wanted: &super::Wanted| {

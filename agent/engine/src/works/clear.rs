@@ -198,7 +198,7 @@ impl Works {
     /// Of a Work that is missing and, as far as is known, never began, it is found out whether anything is there: if not,
     /// its ledger is in the way of the next Work of its name, and of no use.
     fn look_for_any(&mut self, uid: &str, brief: &Brief, context: Context, steps: &mut Steps) {
-        if !self.bundles.get(uid).is_some_and(Bundle::never_began) {
+        if !self.bundles.get(uid).is_some_and(|bundle| bundle.never_began()) {
             return;
         }
         for target in brief.targets() {

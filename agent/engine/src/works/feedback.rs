@@ -5,7 +5,6 @@ use serde::Deserialize;
 
 use super::Works;
 use super::brief::{Brief, Wanted};
-use super::bundle::Bundle;
 use crate::feedback;
 use crate::mark::Maker;
 use crate::target::Target;
@@ -22,9 +21,9 @@ impl Works {
     /// What is wanted of an object, by the Work that it is known by, else by the first that wants it.
     pub(super) fn wanted(&self, target: &Target, maker: Option<&Maker>) -> Option<&Wanted> {
         let claims = self.claims.get(target)?;
-        let made = maker.and_then(|maker| claims.get(&maker.uid));
+        let made = maker.and_then(|maker| claims.iter().find(|uid| **uid == maker.uid));
         let uid = made.or_else(|| claims.first())?;
-        self.bundles.get(uid).and_then(Bundle::ledger)?.wants(target)
+        self.bundles.get(uid).and_then(|bundle| bundle.ledger())?.wants(target)
     }
 
     /// The values that were read for what a Work asks for now.

@@ -21,13 +21,13 @@ impl Works {
     /// The Work before this one whose ledger bears the name of both.
     pub(super) fn predecessor(&self, bundle: &Bundle) -> Option<&Bundle> {
         let uid = self.names.get(&bundle.work.name).filter(|uid| **uid != bundle.work.uid)?;
-        self.bundles.get(uid)
+        self.bundles.get(uid).map(Box::as_ref)
     }
 
     /// The Work that stands in the directory under the name of one that is lost.
     pub(super) fn heir(&self, bundle: &Bundle) -> Option<&Bundle> {
         bundle.lost.as_ref()?;
-        self.bundles.values().find(|other| {
+        self.bundles.values().map(Box::as_ref).find(|other| {
             let stands = other.lost.is_none()
                 && other.seen.as_ref().is_some_and(|seen| seen.is_held() || !seen.deleting);
             stands && other.work.name == bundle.work.name && other.work.uid != bundle.work.uid

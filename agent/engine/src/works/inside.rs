@@ -100,8 +100,11 @@ impl Works {
         if kept.is_empty() {
             return None;
         }
-        let others =
-            self.bundles.values().filter(|other| other.work.uid != of.work.uid && self.concerns(other));
+        let others = self
+            .bundles
+            .values()
+            .map(Box::as_ref)
+            .filter(|other| other.work.uid != of.work.uid && self.concerns(other));
         let takes = |other: &&Bundle| {
             let Some(brief) = other.believed() else { return false };
             let mut holders = brief.targets().filter(|target| kept.iter().any(|kept| lies_in(kept, target)));

@@ -34,7 +34,7 @@ impl Works {
     /// A Work that ends, by evidence, and was not judged, is to be.
     pub(super) fn ask_end(&mut self, uid: &str) {
         let ends = |bundle: &&Bundle| bundle.ending.as_ref().is_some_and(|(ending, _)| ending.is_whole());
-        let ended = self.bundles.get(uid).filter(ends);
+        let ended = self.bundles.get(uid).map(Box::as_ref).filter(ends);
         if ended.is_some_and(|bundle| !self.holds.is_judged(uid) && !self.ends_harmlessly(bundle)) {
             self.holds.ask_end(uid);
         }
@@ -184,7 +184,12 @@ impl Works {
             let deleting = |brief: &Arc<Brief>| brief.phase == Phase::Deleting;
             bundle.is_claimed() || bundle.believed().is_some_and(deleting)
         };
-        let about_to_end = self.bundles.values().filter(about_to_end).map(|bundle| bundle.work.uid.as_str());
+        let about_to_end = self
+            .bundles
+            .values()
+            .map(Box::as_ref)
+            .filter(about_to_end)
+            .map(|bundle| bundle.work.uid.as_str());
         let lately = self.holds.lately(context.wall, about_to_end);
         let together = hold::of_works(ending.len(), lately, others);
         if together.is_none() {

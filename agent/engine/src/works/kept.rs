@@ -11,6 +11,11 @@ use crate::event::Change;
 use crate::ledger::Kept;
 use crate::live::Known;
 
+/// Where a UID is among these, or where it is to be.
+fn place(claims: &[String], uid: &str) -> Result<usize, usize> {
+    claims.binary_search_by(|claim| claim.as_str().cmp(uid))
+}
+
 impl Works {
     /// A change of the ledgers.
     pub fn ledgers_changed(&mut self, change: Change<Kept>) {
@@ -48,7 +53,8 @@ impl Works {
         let brief = Arc::clone(&kept.ledger);
         let uid = brief.work.uid.clone();
         self.ledgers.show(&uid);
-        let bundle = self.bundles.entry(uid.clone()).or_insert_with(|| Bundle::new(brief.work.clone()));
+        let bundle =
+            self.bundles.entry(uid.clone()).or_insert_with(|| Box::new(Bundle::new(brief.work.clone())));
         if self.shown.is_complete() && bundle.seen.is_none() && bundle.lost.is_none() {
             bundle.lost = Some(Lost::Unseen); // the directory was listed before
         }
@@ -74,7 +80,7 @@ impl Works {
 
     /// A Work has no ledger any more. Another one of its name may have waited for that.
     pub(super) fn unnamed(&mut self, uid: &str, before: Option<&Arc<Brief>>) {
-        let now = self.bundles.get(uid).and_then(Bundle::believed).cloned();
+        let now = self.bundles.get(uid).and_then(|bundle| bundle.believed()).cloned();
         self.claim(uid, before, now.as_ref());
         let Some(name) = before.map(|brief| brief.work.name.clone()) else { return };
         if now.is_none() && self.names.get(&name).is_some_and(|named| named == uid) {
@@ -109,8 +115,9 @@ impl Works {
         if let Some(brief) = before {
             for target in brief.targets() {
                 if let Some(claims) = self.claims.get_mut(target)
-                    && claims.remove(uid)
+                    && let Ok(place) = place(claims, uid)
                 {
+                    claims.remove(place);
                     if claims.is_empty() {
                         self.claims.remove(target);
                     }
@@ -120,7 +127,10 @@ impl Works {
         }
         if let Some(brief) = now {
             for target in brief.targets() {
-                if self.claims.entry(target.clone()).or_default().insert(uid.to_owned()) {
+                let claims = self.claims.entry(target.clone()).or_default();
+                if let Err(place) = place(claims, uid) {
+                    claims.reserve_exact(1);
+                    claims.insert(place, uid.to_owned());
                     self.add_object(target, account(brief));
                 }
             }

@@ -127,7 +127,7 @@ impl Works {
                 let why = wanted(self.fates.get(uid)).filter(|_| self.concerns(bundle))?;
                 Some(format!("Work {}{why}", bundle.work.name))
             };
-            few(self.bundles.iter().filter_map(of))
+            few(self.bundles.iter().map(|(uid, bundle)| (uid, bundle.as_ref())).filter_map(of))
         };
         if self.is_leaving() {
             return names(&|fate| match fate {

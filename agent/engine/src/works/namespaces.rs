@@ -3,7 +3,6 @@
 use std::collections::BTreeSet;
 
 use super::Works;
-use super::bundle::Bundle;
 use crate::event::Change;
 
 /// The namespaces of the replica.
@@ -61,7 +60,7 @@ impl Works {
     /// A change of the namespaces. Where one comes or goes, what would be done is another.
     pub fn namespaces_changed(&mut self, change: &Change) {
         if self.namespaces.changed(change) {
-            let planning = self.bundles.iter().filter(|(_, bundle)| Bundle::is_planning(bundle));
+            let planning = self.bundles.iter().filter(|(_, bundle)| bundle.is_planning());
             planning.for_each(|(uid, _)| self.turns.push(uid));
         }
     }

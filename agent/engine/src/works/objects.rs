@@ -6,7 +6,7 @@ use muster_api::resource::CRDS;
 
 use super::Works;
 use super::brief::{Brief, Wanted};
-use super::bundle::{Bundle, Progress};
+use super::bundle::Progress;
 use super::catalog::Lookup;
 use crate::failure::Failure;
 use crate::item::{Guard, short_digest};
@@ -215,8 +215,11 @@ impl Works {
             return maker.uid == uid || self.inherits(uid, maker);
         }
         let settled = |uid: &str| {
-            let applied =
-                self.bundles.get(uid).and_then(Bundle::ledger).and_then(|brief| brief.applied.as_ref());
+            let applied = self
+                .bundles
+                .get(uid)
+                .and_then(|bundle| bundle.ledger())
+                .and_then(|brief| brief.applied.as_ref());
             applied.and_then(|applied| applied.get(target)).is_some_and(|applied| applied.uid == object)
         };
         let mut others = self.claims.get(target).into_iter().flatten().filter(|other| *other != uid);

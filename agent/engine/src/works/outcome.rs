@@ -6,7 +6,7 @@ use muster_api::Resource;
 
 use super::Works;
 use super::brief::{Brief, Wanted};
-use super::bundle::{Bundle, Demand};
+use super::bundle::Demand;
 use super::catalog::GroupVersion;
 use super::due::Task;
 use crate::event::StepOutcome;
@@ -222,7 +222,7 @@ impl Works {
                     }
                 }
                 self.keep(Kept { ledger: brief, uid: kept.uid, version: kept.version });
-                let now = self.bundles.get(work).and_then(Bundle::believed).cloned();
+                let now = self.bundles.get(work).and_then(|bundle| bundle.believed()).cloned();
                 self.claim(work, before.as_ref(), now.as_ref());
             }
             StepOutcome::Deleted => {

@@ -62,7 +62,7 @@ impl Works {
 
     /// Looks at what a Work asks for, where it is to be told what would be done.
     pub(super) fn plan_due(&mut self, uid: &str, context: Context, steps: &mut Steps) {
-        let Some(brief) = self.bundles.get(uid).and_then(Bundle::asked).cloned() else { return };
+        let Some(brief) = self.bundles.get(uid).and_then(|bundle| bundle.asked()).cloned() else { return };
         let (mut progress, mut recall, mut unlock) = (Progress::Done, false, false);
         for wanted in &brief.wanted {
             let Some(bundle) = self.bundles.get(uid) else { return };

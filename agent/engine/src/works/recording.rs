@@ -42,7 +42,7 @@ impl Works {
         let idle = |bundle: &&Bundle| {
             !(bundle.keeper.is_busy() || bundle.is_only_planned() || context.silent && begins(bundle))
         };
-        let Some(bundle) = self.bundles.get(uid).filter(idle) else { return };
+        let Some(bundle) = self.bundles.get(uid).map(Box::as_ref).filter(idle) else { return };
         let Some(next) = self.ledger_next(bundle) else {
             if let Some(bundle) = self.bundles.get_mut(uid) {
                 bundle.keeper.well();

@@ -4,7 +4,6 @@
 use muster_api::Object;
 
 use super::brief::{Brief, Wanted};
-use super::bundle::Bundle;
 use super::due::{Steps, Task};
 use super::objects::{State, mark};
 use super::{Context, Works};
@@ -30,7 +29,7 @@ impl Works {
         failure: Failure,
         why: &str,
     ) {
-        let brief = self.bundles.get(work).and_then(Bundle::ledger);
+        let brief = self.bundles.get(work).and_then(|bundle| bundle.ledger());
         let wanted = brief.and_then(|brief| brief.wants(target));
         let replaced = wanted.is_some_and(|wanted| wanted.options.apply == Apply::Replace);
         let slot = self.slots.get(target).and_then(|slot| slot.observed.as_ref());

@@ -72,7 +72,8 @@ impl Works {
     /// What is needed to look through what a Work says is read, and nothing is written: it asks for nothing any more.
     pub(super) fn key_due(&mut self, uid: &str, context: Context, steps: &mut Steps) {
         let wanted = |bundle: &&Bundle| bundle.safe.wants_key() && bundle.source.is_some();
-        if self.bundles.get(uid).filter(wanted).is_some_and(|bundle| !bundle.safe.is_busy()) {
+        if self.bundles.get(uid).map(Box::as_ref).filter(wanted).is_some_and(|bundle| !bundle.safe.is_busy())
+        {
             self.values_step(uid, Step::Unlock { work: uid.to_owned() }, context, steps);
         }
     }

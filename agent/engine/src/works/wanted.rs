@@ -117,7 +117,7 @@ impl Works {
             (recall, unlock) = (recall || missing.0, unlock || missing.1);
         }
         if let Some(bundle) = self.bundles.get_mut(uid) {
-            bundle.first = first;
+            bundle.looked_through(first);
         }
         for version in unasked {
             self.discover(version, uid, context, steps);

@@ -6,7 +6,6 @@ use muster_api::Resource;
 
 use super::Works;
 use super::brief::{Brief, Wanted};
-use super::bundle::Bundle;
 use super::objects::mark;
 use crate::event::StepOutcome;
 use crate::failure::Failure;
@@ -58,7 +57,7 @@ impl Works {
                 self.study(target, &object);
                 let observed = self.read(target, &object);
                 let ours = observed.mark.as_ref().is_some_and(|mark| self.nonces.contains(&mark.nonce));
-                let brief = self.bundles.get(work).and_then(Bundle::ledger);
+                let brief = self.bundles.get(work).and_then(|bundle| bundle.ledger());
                 let wanted = brief.and_then(|brief| brief.wants(target));
                 let taken = wanted.is_some_and(|wanted| wanted.options.on_conflict != OnConflict::Report);
                 let slot = self.slots.entry(target.clone()).or_default();
@@ -116,7 +115,7 @@ impl Works {
 
     /// Whether a Work asks for something else by now than what was written with this mark: that it failed says nothing.
     fn is_outdated(&self, work: &str, target: &Target, written: &Mark) -> bool {
-        let brief = self.bundles.get(work).and_then(Bundle::ledger);
+        let brief = self.bundles.get(work).and_then(|bundle| bundle.ledger());
         let wanted = brief.and_then(|brief| Some(mark(brief, brief.wants(target)?)));
         wanted.is_some_and(|wanted| wanted != *written)
     }
