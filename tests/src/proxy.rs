@@ -131,7 +131,18 @@ impl Proxy {
     pub fn start(upstream: &ControlPlane) -> Result<Self, ProxyError> {
         let authority = Authority::new("proxy CA")?;
         let serving = authority.serving()?;
-        Self::with(upstream, authority, &serving)
+        Self::with(forward::Upstream::new(&upstream.url(), &upstream.ca_pem())?, authority, &serving)
+    }
+
+    /// One of many in this process: all that goes through it shares one connection to the server, by HTTP/2.
+    ///
+    /// # Errors
+    ///
+    /// [`ProxyError`].
+    pub fn frugal(upstream: &ControlPlane) -> Result<Self, ProxyError> {
+        let authority = Authority::new("proxy CA")?;
+        let serving = authority.serving()?;
+        Self::with(forward::Upstream::multiplexed(&upstream.url(), &upstream.ca_pem())?, authority, &serving)
     }
 
     /// One whose certificate is good for `lifetime` from now.
@@ -142,12 +153,16 @@ impl Proxy {
     pub fn short_lived(upstream: &ControlPlane, lifetime: Duration) -> Result<Self, ProxyError> {
         let authority = Authority::new("proxy CA")?;
         let serving = authority.serving_for(lifetime)?;
-        Self::with(upstream, authority, &serving)
+        Self::with(forward::Upstream::new(&upstream.url(), &upstream.ca_pem())?, authority, &serving)
     }
 
-    fn with(upstream: &ControlPlane, authority: Authority, serving: &Identity) -> Result<Self, ProxyError> {
+    fn with(
+        upstream: forward::Upstream,
+        authority: Authority,
+        serving: &Identity,
+    ) -> Result<Self, ProxyError> {
         let shared = Arc::new(Shared {
-            upstream: Mutex::new(forward::Upstream::new(&upstream.url(), &upstream.ca_pem())?),
+            upstream: Mutex::new(upstream),
             rules: Mutex::default(),
             seen: Mutex::default(),
             accepted: AtomicUsize::new(0),

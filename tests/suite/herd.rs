@@ -4,32 +4,45 @@
 //! that lets one agent act in a cluster.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
+use jiff::Timestamp;
 use muster_api::names::execution_namespace;
-use muster_tests::agent::AgentProcess;
+use muster_tests::agent::{AgentProcess, agent_binary, shipped_binary};
 use muster_tests::plane::{AuditEvent, AuditMark, TokenOptions};
 use muster_tests::proxy::{Action, Proxy, Rule, Seen};
 use muster_tests::scratch::Scratch;
 use muster_tests::wait::{DEADLINE, saw, throughout, timed};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::fleet::{ENROL, Fleet, condition_of, version};
 use crate::trail;
 use crate::works::config_map;
 
-/// How many agents there are.
-const AGENTS: usize = 20;
+/// How many agents start at once.
+const BATCH: usize = 100;
 /// For how long the directory is away: longer than it takes until waits are as long as they get.
 const AWAY: Duration = Duration::from_secs(15);
-/// Requests of an agent in a second, on average of all of them.
-const MOST: usize = 30;
-/// Until all is in step again.
-const AGAIN: Duration = Duration::from_secs(60);
 /// For how long nothing is to go or come where nothing is asked for.
 const CALM: Duration = Duration::from_secs(5);
 /// The Lease that lets one agent act in a cluster.
 const LEASE: &str = "/apis/coordination.k8s.io/v1/namespaces/muster-system/leases";
+
+/// How many agents there are, and what is asked of them.
+struct Size {
+    agents: usize,
+    binary: PathBuf,
+    options: &'static [&'static str],
+    /// Whether each has a Work. They share the records of their Works, and each asks about those of all the others.
+    works: bool,
+    /// Requests in a second, of all of them.
+    most: usize,
+    /// Of so many at most the first request is answered in the same second.
+    abreast: usize,
+    /// Until all is in step again.
+    again: Duration,
+}
 
 /// One agent, and what is its own.
 struct Member {
@@ -46,11 +59,12 @@ struct Herd {
     /// Between all of them and the directory.
     directory: Proxy,
     fleet: Fleet,
+    size: Size,
 }
 
 impl Member {
-    fn start(fleet: &Fleet, directory: &Proxy, name: &str) -> Self {
-        let replica = Proxy::start(&fleet.replica).unwrap();
+    fn start(fleet: &Fleet, directory: &Proxy, name: &str, size: &Size) -> Self {
+        let replica = Proxy::frugal(&fleet.replica).unwrap();
         let apart = Action::Rename("muster-agent".to_owned(), format!("lease-of-{name}"));
         replica.add(Rule::on(LEASE, apart));
         let own = fleet.replica.token_kubeconfig(fleet.replica.admin_token());
@@ -64,8 +78,9 @@ impl Member {
         };
         let own = file("replica", replica.kubeconfig_for(&own).unwrap());
         let upstream = file("directory", directory.kubeconfig_for(&upstream).unwrap());
-        let args = ["--kubeconfig", &own, "--directory-kubeconfig", &upstream, "--namespace", name];
-        let agent = AgentProcess::start(&args, &[]).unwrap();
+        let mut args = vec!["--kubeconfig", &own, "--directory-kubeconfig", &upstream, "--namespace", name];
+        args.extend(size.options);
+        let agent = AgentProcess::start_binary(size.binary.clone(), &args, &[]).unwrap();
         Self { name: name.to_owned(), agent, _replica: replica, _files: files }
     }
 
@@ -80,7 +95,7 @@ fn works(cluster: &str) -> String {
 
 impl Herd {
     /// One agent for each of these clusters, with its Work applied.
-    fn new(names: &[String]) -> Self {
+    fn new(names: &[String], size: Size) -> Self {
         let fleet = Fleet::bare();
         let directory = Proxy::start(&fleet.directory).unwrap();
         let enrolled = names.iter().map(|name| {
@@ -94,17 +109,50 @@ impl Herd {
             let namespace = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}});
             fleet.replica.api().create("/api/v1/namespaces", &namespace).unwrap();
         }
-        let members = names.iter().map(|name| Member::start(&fleet, &directory, name)).collect();
-        let herd = Self { members, directory, fleet };
-        herd.ask("one");
-        herd.in_step("one", DEADLINE * 3);
+        let mut herd = Self { members: Vec::new(), directory, fleet, size };
+        for names in names.chunks(BATCH) {
+            let start = |name: &String| Member::start(&herd.fleet, &herd.directory, name, &herd.size);
+            let members: Vec<Member> = names.iter().map(start).collect();
+            herd.comes_in_step(&members, "one");
+            herd.members.extend(members);
+        }
         herd
     }
 
+    /// Asks something of these, and waits until all of them have done it, and have said so.
+    fn comes_in_step(&self, members: &[Member], value: &str) {
+        if self.size.works {
+            self.ask(members, value);
+            return self.in_step(members, value);
+        }
+        let since = Timestamp::now();
+        let waited = timed("heartbeats of all", self.size.again, || {
+            let beating = self.beating(since)?;
+            let silent = |member: &&Member| !beating.contains(&execution_namespace(&member.name));
+            match members.iter().filter(silent).count() {
+                0 => Ok(()),
+                some => Err(format!("{some} of {} are silent", members.len())),
+            }
+        });
+        waited.unwrap();
+    }
+
+    /// The namespaces in the directory of those that have had a heartbeat since then.
+    fn beating(&self, since: Timestamp) -> Result<BTreeSet<String>, String> {
+        let leases = self.fleet.directory.api().get("/apis/coordination.k8s.io/v1/leases");
+        let leases = leases.map_err(|error| error.to_string())?;
+        let renewed = |lease: &&Value| {
+            let time = lease["spec"]["renewTime"].as_str().and_then(|time| time.parse::<Timestamp>().ok());
+            time.is_some_and(|time| time > since)
+        };
+        let leases = leases["items"].as_array().ok_or("no list")?.iter().filter(renewed);
+        Ok(leases.filter_map(|lease| lease["metadata"]["namespace"].as_str().map(str::to_owned)).collect())
+    }
+
     /// One Work for each, with this value.
-    fn ask(&self, value: &str) {
+    fn ask(&self, members: &[Member], value: &str) {
         let api = self.fleet.directory.api();
-        for Member { name, .. } in &self.members {
+        for Member { name, .. } in members {
             let manifests = [config_map("default", name, value)];
             let work = json!({
                 "apiVersion": "multicluster.x-k8s.io/v1alpha1", "kind": "Work", "metadata": {"name": format!("work-{name}")},
@@ -120,14 +168,14 @@ impl Herd {
     }
 
     /// Waits until all Works are applied, and said to be so.
-    fn in_step(&self, value: &str, deadline: Duration) {
-        let mut late: BTreeSet<usize> = (0..self.members.len()).collect();
-        let looked = timed("all in step", deadline, || {
-            late.retain(|number| !self.is_in_step(&self.members[*number], value));
+    fn in_step(&self, members: &[Member], value: &str) {
+        let mut late: BTreeSet<usize> = (0..members.len()).collect();
+        let looked = timed("all in step", self.size.again, || {
+            late.retain(|number| !self.is_in_step(&members[*number], value));
             if late.is_empty() { Ok(()) } else { Err(format!("{late:?}")) }
         });
         looked.unwrap_or_else(|error| {
-            let member = &self.members[*late.first().unwrap()];
+            let member = &members[*late.first().unwrap()];
             panic!("{error}\n{}\n{}", member.name, member.agent.log())
         });
     }
@@ -163,8 +211,8 @@ fn spread(requests: &[Seen], from: Instant) -> (BTreeMap<u64, usize>, BTreeMap<u
     for request in requests.iter().filter(|request| request.at >= from) {
         let second = request.at.duration_since(from).as_secs();
         *all.entry(second).or_insert(0) += 1;
-        let of = request.path.split("/namespaces/muster-cluster-").nth(1).and_then(|rest| rest.get(..3));
-        if let Some(cluster) = of
+        let of = request.path.split("/namespaces/muster-cluster-").nth(1);
+        if let Some(cluster) = of.and_then(|rest| rest.split('/').next())
             && request.status.is_some_and(|status| status < 400)
             && seen.insert(cluster.to_owned())
         {
@@ -174,16 +222,18 @@ fn spread(requests: &[Seen], from: Instant) -> (BTreeMap<u64, usize>, BTreeMap<u
     (all, first)
 }
 
-/// No second has more requests than an agent may make, on average, that begins anew.
-fn is_bounded(requests: &BTreeMap<u64, usize>) {
+/// No second has more requests than these.
+fn is_bounded(requests: &BTreeMap<u64, usize>, size: &Size) {
     let most = requests.values().max().copied().unwrap_or_default();
-    assert!(most <= MOST * AGENTS, "{most} requests in a second: {requests:?}");
+    assert!(most <= size.most, "{most} requests in a second: {requests:?}");
 }
 
-#[test]
-fn agents_come_back_to_a_directory_that_was_away_each_in_its_own_time() {
-    let names: Vec<String> = (0..AGENTS).map(|number| format!("c{number:02}")).collect();
-    let herd = Herd::new(&names);
+fn come_back(size: Size) {
+    let names: Vec<String> = (0..size.agents).map(|number| format!("c{number:03}")).collect();
+    let began = Instant::now();
+    let herd = Herd::new(&names, size);
+    let size = &herd.size;
+    saw(&format!("{} agents in step", size.agents), began.elapsed());
     let mark = trail::mark(&herd.fleet.replica);
     herd.fleet.directory.kill_apiserver().unwrap();
     let killed = Instant::now();
@@ -193,26 +243,55 @@ fn agents_come_back_to_a_directory_that_was_away_each_in_its_own_time() {
     .unwrap();
     let (away, _) = spread(&herd.directory.requests(), killed);
     println!("while it was away: {away:?}");
-    is_bounded(&away);
+    is_bounded(&away, size);
     herd.fleet.directory.restart().unwrap();
     let back = Instant::now();
-    herd.ask("two");
-    herd.in_step("two", AGAIN);
+    herd.comes_in_step(&herd.members, "two");
     saw("all of them", back.elapsed());
     let (all, first) = spread(&herd.directory.requests(), back);
     println!("since it is back: {all:?}, first of each: {first:?}");
-    is_bounded(&all);
+    is_bounded(&all, size);
     let most = first.values().max().unwrap();
-    assert!(*most < AGENTS, "all came back in the same second: {first:?}");
+    assert!(*most <= size.abreast, "{most} came back in the same second: {first:?}");
 
     let reset = Instant::now();
     herd.directory.disconnect();
-    herd.ask("three");
-    herd.in_step("three", AGAIN);
+    herd.comes_in_step(&herd.members, "three");
+    saw("all of them", reset.elapsed());
     let (all, first) = spread(&herd.directory.requests(), reset);
     println!("since all connections ended: {all:?}, first of each: {first:?}");
-    is_bounded(&all);
+    is_bounded(&all, size);
     assert_eq!(herd.deletions(mark), Vec::<String>::new());
+}
+
+fn few() -> Size {
+    let (binary, again) = (agent_binary().unwrap(), Duration::from_secs(100));
+    Size { agents: 20, binary, options: &[], works: true, most: 600, abreast: 19, again }
+}
+
+/// All of them share one replica, which is no place for a thousand copies of the list of a thousand clusters.
+fn many() -> Size {
+    let (binary, again) = (shipped_binary().unwrap(), Duration::from_secs(600));
+    Size {
+        agents: 1_000,
+        binary,
+        options: &["--mirror", "none"],
+        works: false,
+        most: 3_000,
+        abreast: 500,
+        again,
+    }
+}
+
+#[test]
+fn agents_come_back_to_a_directory_that_was_away_each_in_its_own_time() {
+    come_back(few());
+}
+
+#[test]
+#[ignore = "takes minutes, and ten gigabytes: run by make faults"]
+fn a_thousand_agents_come_back_to_a_directory_that_was_away() {
+    come_back(many());
 }
 
 #[test]
@@ -221,7 +300,7 @@ fn two_clusters_whose_names_are_cut_alike_have_each_their_own() {
     let places = names.each_ref().map(|name| execution_namespace(name));
     let cut = |place: &str| place.rsplit_once('-').map(|(cut, _)| cut.to_owned());
     assert!(places[0] != places[1] && cut(&places[0]) == cut(&places[1]), "{places:?}");
-    let herd = Herd::new(&names);
+    let herd = Herd::new(&names, few());
     let path = |name: &String| format!("/api/v1/namespaces/default/configmaps/{name}");
     let there = || {
         names.each_ref().map(|name| herd.fleet.replica.api().get(&path(name)).ok().map(|map| version(&map)))

@@ -32,8 +32,19 @@ impl Upstream {
     /// HTTP/1.1: a connection for each watch, so that the server's limit of streams is the client's alone.
     pub(super) fn new(server: &str, ca_pem: &str) -> Result<Self, PkiError> {
         let tls = pki::client_config(ca_pem)?;
-        let connector = HttpsConnectorBuilder::new().with_tls_config(tls).https_only().enable_http1().build();
-        Ok(Self { server: server.to_owned(), client: Client::builder(TokioExecutor::new()).build(connector) })
+        let connector = HttpsConnectorBuilder::new().with_tls_config(tls).https_only();
+        Ok(Self::through(server, connector.enable_http1().build()))
+    }
+
+    /// HTTP/2: one connection for all.
+    pub(super) fn multiplexed(server: &str, ca_pem: &str) -> Result<Self, PkiError> {
+        let tls = pki::client_config(ca_pem)?;
+        let connector = HttpsConnectorBuilder::new().with_tls_config(tls).https_only();
+        Ok(Self::through(server, connector.enable_http2().build()))
+    }
+
+    fn through(server: &str, connector: HttpsConnector<HttpConnector>) -> Self {
+        Self { server: server.to_owned(), client: Client::builder(TokioExecutor::new()).build(connector) }
     }
 
     async fn send(

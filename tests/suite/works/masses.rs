@@ -35,15 +35,17 @@ const SHARE: usize = 12;
 /// How much of it there is.
 struct Mass {
     works: usize,
+    /// Objects of each.
+    objects: usize,
     /// Manifests of the large Work. A fifth of them fails.
     manifests: usize,
     memory_kib: u64,
 }
 
-/// A debug build takes more memory than one that is shipped, however little there is.
-const TENTH: Mass = Mass { works: 1_000, manifests: 250, memory_kib: MEMORY_KIB / 2 };
+/// A debug build takes more memory than one that is shipped, however little there is. The whole is for one that is shipped.
+const TENTH: Mass = Mass { works: 1_000, objects: 1, manifests: 250, memory_kib: MEMORY_KIB / 2 };
 /// A record has no room for more manifests than that.
-const WHOLE: Mass = Mass { works: 10_000, manifests: 3_000, memory_kib: MEMORY_KIB };
+const WHOLE: Mass = Mass { works: 10_000, objects: 5, manifests: 3_000, memory_kib: MEMORY_KIB };
 
 /// Does something for each of these, several at a time.
 fn at_once<T: Sync>(all: &[T], act: impl Fn(&T) + Sync) {
@@ -124,10 +126,10 @@ fn large(mass: &Mass) {
 
 fn many_works(fleet: &Fleet, agent: &AgentProcess, mass: &Mass, names: &[String]) {
     let (mark, began) = (trail::mark(&fleet.replica), Instant::now());
-    create(fleet, names, |name| config_maps(name, 1, 3));
+    create(fleet, names, |name| config_maps(name, mass.objects, 3));
     applied(agent, mass.works);
     saw(&format!("{} Works made and applied", mass.works), began.elapsed());
-    only_came(fleet, mark, mass.works, "many Works");
+    only_came(fleet, mark, mass.works * mass.objects, "many Works");
     remember(agent, mass, "many Works");
 }
 
@@ -139,7 +141,8 @@ fn many_changes(fleet: &Fleet, agent: &AgentProcess, mass: &Mass, names: &[Strin
     let began = Instant::now();
     let api = fleet.directory.api();
     for (number, name) in (1..).zip(changed) {
-        let manifests = [config_map(PLACE, &format!("{name}-0"), "two")];
+        let mut manifests = config_maps(name, mass.objects, 3);
+        manifests[0] = config_map(PLACE, &format!("{name}-0"), "two");
         let change = json!({"spec": {"workload": {"manifests": manifests}}});
         api.patch(&format!("{}/{name}", works()), MERGE_PATCH, &change).unwrap();
         thread::sleep((pace * number).saturating_sub(began.elapsed()));
@@ -153,7 +156,7 @@ fn many_changes(fleet: &Fleet, agent: &AgentProcess, mass: &Mass, names: &[Strin
     });
     waited.unwrap_or_else(|late| panic!("{late}\n{}", agent.log()));
     long(agent, "all of them", || match having(fleet, "two") {
-        seen if seen == (changed.len(), mass.works) => Ok(()),
+        seen if seen == (changed.len(), mass.works * mass.objects) => Ok(()),
         seen => Err(format!("{seen:?}")),
     });
     only_came(fleet, mark, 0, "many changes");
@@ -171,7 +174,7 @@ fn many_edits(fleet: &Fleet, agent: &AgentProcess, mass: &Mass, names: &[String]
     let number = mass.works;
     saw(&format!("{number} objects edited by hand"), began.elapsed());
     long(agent, "all hand edits undone", || match having(fleet, "by hand") {
-        (0, all) if all == number => Ok(()),
+        (0, all) if all == number * mass.objects => Ok(()),
         seen => Err(format!("{seen:?}")),
     });
     only_came(fleet, mark, 0, "many edits");
@@ -185,7 +188,8 @@ fn many_edits(fleet: &Fleet, agent: &AgentProcess, mass: &Mass, names: &[String]
     println!("{number} corrections, {most} of one object at most, {} requests", requests.len());
     // The same object was edited once: twice is that an answer was slower than its event.
     assert!(tries.len() == number && most <= 2, "{} objects were put right, one {most} times", tries.len());
-    assert!(requests.len() <= 2 * number + 200, "{} requests", requests.len());
+    // A look and a write for each, and what goes on beside that, by the time that it takes.
+    assert!(requests.len() <= 2 * number + number / 10 + 100, "{} requests", requests.len());
     applied(agent, mass.works);
     remember(agent, mass, "many edits");
 }
