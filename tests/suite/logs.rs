@@ -128,7 +128,13 @@ fn a_long_outage_is_few_lines_and_no_line_holds_a_body() {
         json!({"spec": {"secretive": "canary-two"}, "metadata": {"annotations": {"a": "canary-three"}}});
     fleet.directory.api().patch(&format!("{CLUSTERS}/marked"), MERGE_PATCH, &spec).unwrap();
     let agent = fleet.joined(&["--log-level", "trace"]);
+    // Where all is at rest there are no lines but those of the outage.
     fleet.reason(&agent, "HeartbeatAccepted", "Accepted");
+    fleet.reason(&agent, "PoliciesApplied", "NoneSelected");
+    until(&agent, "the state recorded", || {
+        let log = agent.log();
+        if log.contains("state recorded") { Ok(()) } else { Err(log) }
+    });
     let important = |log: &str| {
         log.lines()
             .filter(|line| [" INFO ", " WARN ", "ERROR "].iter().any(|level| line.contains(level)))

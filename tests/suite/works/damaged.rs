@@ -222,6 +222,10 @@ fn what_the_agent_keeps_is_damaged_or_gone_and_nothing_goes_or_is_made_anew() {
     delete_vault(&bench);
     Kept::lose(&bench, &kept.works);
     kept.unharmed(&bench, "all gone while the agent runs");
+    bench.until("the values there again", || match &vaults(&bench)[..] {
+        [_] => Ok(()),
+        other => Err(format!("{other:?}")),
+    });
 
     stop(&mut bench.agent);
     kept.damage(&bench);
