@@ -98,6 +98,17 @@ impl Live {
             && observed.fields == known.fields
     }
 
+    /// Takes note where the object is as it was written, with this mark: what differs from it afterwards was done by somebody
+    /// else.
+    pub(crate) fn see_right(&mut self, mark: &Mark) -> bool {
+        let stays = |observed: &Observed| !observed.deleting && !observed.let_go;
+        let right = self.observed.as_ref().is_some_and(stays) && self.is_right(mark);
+        if right && self.right.as_ref() != Some(mark) {
+            self.right = Some(mark.clone());
+        }
+        right
+    }
+
     /// For whom it was made when it was last seen to be right.
     pub(crate) fn last_maker(&self) -> Option<&Maker> {
         self.right.as_ref().and_then(|mark| mark.maker.as_ref())
@@ -128,11 +139,11 @@ impl Live {
     pub(crate) fn next(&mut self, mark: &Mark, own: bool, now: Duration, salt: u64) -> Next {
         let drift = |right: bool, other: Cause| if right { Cause::Drift } else { other };
         let was_right = self.right.as_ref() == Some(mark);
+        let is_right = own && self.see_right(mark);
         let (cause, uid) = match &self.observed {
             Some(_) if !own => return Next::Nothing,
             Some(observed) if observed.deleting || observed.let_go => return Next::Nothing,
-            Some(_) if self.is_right(mark) => {
-                self.right = Some(mark.clone());
+            Some(_) if is_right => {
                 self.pace.succeeded();
                 self.failure = None;
                 return Next::Nothing;

@@ -181,6 +181,8 @@ pub struct Works {
     under_way: BTreeSet<Target>,
     /// Works that want attention.
     turns: Turns,
+    /// Large ones of which single objects do, once they have rested.
+    stirred: BTreeSet<String>,
     /// Works of which something stays since another one wants it, or may.
     waits_beside: BTreeSet<String>,
     /// Works that wait, while the replica leaves, for what lies in what they let go, or others do.
@@ -328,7 +330,9 @@ impl Works {
     }
 
     fn stir_claimants(&mut self, target: &Target) {
-        self.claims.get(target).into_iter().flatten().for_each(|uid| self.turns.push(uid));
+        for uid in self.claims.get(target).cloned().unwrap_or_default() {
+            self.stir(&uid);
+        }
         self.stir_inside();
     }
 

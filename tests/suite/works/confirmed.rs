@@ -27,10 +27,17 @@ impl Word {
     }
 }
 
+impl Word {
+    /// Whether it was said before a moment, about what has this path.
+    pub(crate) fn is_about(&self, about: &str, before: Instant) -> bool {
+        self.at < before && self.about == about
+    }
+}
+
 /// The last word before a moment about what has this path; about anything, where none is given.
-pub(crate) fn last<'a>(words: &'a [Word], about: Option<&str>, before: Instant) -> Option<&'a Word> {
+pub(crate) fn last<'a>(words: &'a [Word], about: Option<&str>, before: Instant) -> Vec<&'a Word> {
     let fits = |word: &&Word| word.at < before && about.is_none_or(|about| word.about == about);
-    words.iter().filter(fits).max_by_key(|word| word.at)
+    words.iter().filter(fits).max_by_key(|word| word.at).into_iter().collect()
 }
 
 /// What must be there, and be what it was, where something is to go: the identity of the directory, the definitions, the
@@ -63,11 +70,11 @@ fn was_read(directory: &[Seen], word: &Word, before: Instant) -> Result<(), Stri
 
 impl Bench {
     /// Checks of each deletion that the agent sent to the replica that there was a word for it, and that what the word is
-    /// about, and what the directory is known by, was read live after the word and before the deletion. `word` gives the last
-    /// word before a moment for which something of this path goes. Says how many deletions there were.
+    /// about, and what the directory is known by, was read live after the word and before the deletion. `words` gives the words
+    /// before a moment for each of which something of this path goes. Says how many deletions there were.
     pub(crate) fn each_deletion_was_read_live<'a>(
         &self,
-        word: impl Fn(&str, Instant) -> Option<&'a Word>,
+        words: impl Fn(&str, Instant) -> Vec<&'a Word>,
     ) -> usize {
         let directory = self.directory.requests();
         let mut deletions = self.replica.requests();
@@ -76,10 +83,15 @@ impl Bench {
         });
         for deletion in &deletions {
             let path = &deletion.path;
-            let word = word(path, deletion.at)
-                .unwrap_or_else(|| panic!("DELETE {path}, and nobody asked for it\n{}", self.agent.log()));
-            was_read(&directory, word, deletion.at)
-                .unwrap_or_else(|why| panic!("DELETE {path}, and {why}\n{}", self.agent.log()));
+            let read: Vec<Result<(), String>> = words(path, deletion.at)
+                .into_iter()
+                .map(|word| was_read(&directory, word, deletion.at))
+                .collect();
+            assert!(
+                read.iter().any(Result::is_ok),
+                "DELETE {path}; of what asked for that: {read:?}\n{}",
+                self.agent.log()
+            );
         }
         deletions.len()
     }

@@ -137,7 +137,7 @@ impl Rounds {
         let unasked = turnover.iter().find(|(write, times)| !asked.contains(*write) || **times > 1);
         assert!(unasked.is_none(), "{what}: {unasked:?}\n{}", self.bench.agent.log());
         self.bench.each_deletion_was_read_live(|path, before| {
-            let (short, number) = path.rsplit('/').next()?.split_once('-')?;
+            let (short, number) = path.rsplit('/').next().unwrap().split_once('-').unwrap();
             let work = if short == "c" { "grown" } else { "gone" };
             last(&self.words, Some(&format!("{}/{work}-{number}", works())), before)
         });

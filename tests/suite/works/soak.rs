@@ -12,7 +12,7 @@ use rustix::process::Signal;
 use serde_json::{Value, json};
 
 use super::bench::{Bench, made, turnover};
-use super::confirmed::{Word, last};
+use super::confirmed::Word;
 use super::{LEDGERS, config_map, put_work, told, works};
 use crate::fleet::{CLUSTERS, OWN, REPORT};
 use crate::random::Random;
@@ -94,8 +94,8 @@ struct Soak {
     uids: BTreeMap<String, String>,
     fault: Option<(Fault, Instant)>,
     faults: usize,
-    /// All that people did to Works.
-    words: Vec<Word>,
+    /// All that people did to Works, and what objects the Work asked for then.
+    words: Vec<(Word, BTreeSet<String>)>,
     /// Memory of the process at the looks, in KiB.
     memory: Vec<u64>,
 }
@@ -146,7 +146,8 @@ impl Soak {
         }
         let manifests: Value =
             now.iter().map(|(object, value)| config_map("default", object, value)).collect();
-        self.words.push(Word::now(format!("{}/{name}", works())));
+        let asked = now.keys().cloned().collect();
+        self.words.push((Word::now(format!("{}/{name}", works())), asked));
         put_work(&self.bench.fleet, &name, &manifests);
         self.asked.works.insert(name, now);
     }
@@ -157,7 +158,7 @@ impl Soak {
             self.asked.expect("delete", object);
         }
         let path = format!("{}/{name}", works());
-        self.words.push(Word::now(path.clone()));
+        self.words.push((Word::now(path.clone()), BTreeSet::new()));
         self.bench.fleet.directory.api().delete(&path).unwrap();
     }
 
@@ -271,9 +272,11 @@ impl Soak {
 
     fn each_deletion_was_read_live(&self) -> usize {
         self.bench.each_deletion_was_read_live(|path, before| {
-            let object = path.rsplit('/').next()?;
-            let about = format!("{}/{}", works(), object.split('-').next()?);
-            last(&self.words, Some(&about), before)
+            let object = path.rsplit('/').next().unwrap();
+            let about = format!("{}/{}", works(), object.split('-').next().unwrap());
+            // Each word since the object was last asked for: somebody may say one more while it goes for the one before.
+            let words = self.words.iter().rev().filter(|(word, _)| word.is_about(&about, before));
+            words.take_while(|(_, asked)| !asked.contains(object)).map(|(word, _)| word).collect()
         })
     }
 

@@ -82,6 +82,8 @@ pub(super) struct Bundle {
     pub(super) waits_since: Option<Duration>,
     /// Steps about its objects that are under way.
     pub(super) under_way: usize,
+    /// Before then it has no other turn for the sake of single objects; zero where it is small.
+    pub(super) rested: Duration,
     /// Whether the ledger is being read for bodies.
     pub(super) reading: bool,
     pub(super) reading_pace: Pace,
@@ -167,6 +169,7 @@ impl Bundle {
             progress: Progress::default(),
             waits_since: None,
             under_way: 0,
+            rested: Duration::ZERO,
             reading: false,
             reading_pace: Pace::default(),
             upstream: Upstream::default(),

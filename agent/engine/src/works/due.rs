@@ -20,6 +20,10 @@ pub(super) const STEPS: usize = 48;
 const JUDGEMENTS: usize = 8;
 /// Steps about objects of one Work that are under way at once: others have their turn beside it.
 const SHARE: usize = 12;
+/// A Work of this many objects rests from the beginning of each turn, which looks at all of them.
+const LARGE: usize = 250;
+/// How long it rests for each of them.
+const REST: Duration = Duration::from_micros(20);
 /// Evidence is used while it is this fresh; after that it is asked for anew.
 const FRESH: Duration = Duration::from_secs(60);
 
@@ -114,6 +118,7 @@ impl Works {
                 && let Some(uid) = self.turns.pop()
             {
                 self.work_due(&uid, &home, context, &mut steps);
+                self.rest_after(&uid, context.now);
                 self.settle_sight(&uid, context);
                 self.note_quarrel(&uid, context.now);
                 self.note(&uid);
@@ -133,9 +138,46 @@ impl Works {
             && *due <= now
         {
             if let Some((_, uid)) = self.timers.pop_first() {
-                self.turns.push(&uid);
+                self.stir(&uid);
             }
         }
+        self.rouse(now);
+    }
+
+    /// Something happened to an object of a Work, or is due. A large one that had its turn just now has the next one a moment
+    /// later: one for each event would cost the square of its size. What the directory, the ledger or evidence says of it
+    /// does not wait.
+    pub(super) fn stir(&mut self, uid: &str) {
+        if self.bundles.get(uid).is_some_and(|bundle| !bundle.rested.is_zero()) {
+            self.stirred.insert(uid.to_owned());
+        } else {
+            self.turns.push(uid);
+        }
+    }
+
+    /// A Work had its turn.
+    fn rest_after(&mut self, uid: &str, now: Duration) {
+        self.stirred.remove(uid);
+        let Some(bundle) = self.bundles.get_mut(uid) else { return };
+        let size = bundle.ledger().map_or(0, |brief| brief.wanted.len());
+        let rest = REST * u32::try_from(size).unwrap_or(u32::MAX);
+        bundle.rested = if size < LARGE { Duration::ZERO } else { now + rest };
+    }
+
+    /// Large Works of which something was stirred have their turn, where they have rested.
+    fn rouse(&mut self, now: Duration) {
+        let rested = |uid: &&String| self.bundles.get(*uid).is_none_or(|bundle| bundle.rested <= now);
+        let rested: Vec<String> = self.stirred.iter().filter(rested).cloned().collect();
+        for uid in rested {
+            self.stirred.remove(&uid);
+            self.turns.push(&uid);
+        }
+    }
+
+    /// When the first of them has rested.
+    fn roused(&self) -> Option<Duration> {
+        let stirred = self.stirred.iter().filter_map(|uid| self.bundles.get(uid));
+        stirred.map(|bundle| bundle.rested).min()
     }
 
     /// When something is due.
@@ -144,7 +186,7 @@ impl Works {
         let timer = self.timers.first().map(|(due, _)| *due);
         let removals = if connected { self.removals.due() } else { None };
         let sight = self.holds.sight.due().filter(|_| connected && self.ledgers.is_complete());
-        timer.into_iter().chain(sight).chain(removals).chain(self.wakes.next()).min()
+        timer.into_iter().chain(self.roused()).chain(sight).chain(removals).chain(self.wakes.next()).min()
     }
 
     pub(super) fn later(&mut self, due: Duration, uid: &str) {

@@ -169,10 +169,11 @@ impl Works {
                 let found = self.compare(uid, &brief, &wanted, &object, &observed);
                 // What an earlier process wrote last, and did not live to record, is nobody else's change.
                 let same = matches!(&found, Found::There { differs: None, .. });
+                let mark = mark(&brief, &wanted);
                 let right = same
                     && matches!(self.body_of(uid, &wanted), Body::Whole(_))
                     && observed.labelled
-                    && observed.mark.as_ref() == Some(&mark(&brief, &wanted));
+                    && observed.mark.as_ref() == Some(&mark);
                 let known =
                     Some(Known { uid: observed.uid.clone(), fields: observed.fields.clone(), by: None });
                 if watched {
@@ -187,6 +188,7 @@ impl Works {
                         slot.failure = None;
                     } else if right {
                         slot.known = known;
+                        slot.see_right(&mark);
                     }
                 }
                 if !only_looks && !wanted.ignored.is_empty() {

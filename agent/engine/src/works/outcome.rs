@@ -26,24 +26,24 @@ impl Works {
         self.steps = self.steps.saturating_sub(1);
         self.count_ended(&task, &outcome);
         if let (
-            Task::Write { target, .. } | Task::Rehearse { target, .. },
+            Task::Write { work, target, .. } | Task::Rehearse { work, target },
             StepOutcome::Failed(failure, message),
         ) = (&task, &outcome)
         {
-            self.note_place(target, *failure, message);
+            self.note_refused(work, target, *failure, message);
         }
         let mut corrected = false;
         match task {
             Task::Write { work, target, cause, mark, before } => {
                 self.ended(&work, &target);
                 corrected = self.written(&work, &target, (cause, before.as_deref()), &mark, outcome, now);
-                self.turns.push(&work);
+                self.stir(&work);
                 self.stir_claimants(&target);
             }
             Task::Look { work, target } => {
                 self.ended(&work, &target);
                 self.looked(&work, &target, outcome, now);
-                self.turns.push(&work);
+                self.stir(&work);
                 self.stir_claimants(&target);
             }
             Task::Rehearse { work, target } => {

@@ -68,8 +68,10 @@ impl Works {
         }
     }
 
-    /// An object was refused. Where that is for the sake of its namespace, it is noted how that one is shown from here on.
-    pub(super) fn note_place(&mut self, target: &Target, failure: Failure, message: &str) {
+    /// An object of a Work was refused. Where that is for the sake of its namespace, it is noted how that one is shown from
+    /// here on.
+    pub(super) fn note_refused(&mut self, uid: &str, target: &Target, failure: Failure, message: &str) {
+        self.wakes.refused(uid, failure, message);
         let concerns = |source| matches!(source, Source::Namespace | Source::Labels);
         if let Some(namespace) = &target.namespace
             && Source::of(Refusal::of(failure, message)).any(concerns)
@@ -155,6 +157,13 @@ impl Wakes {
     pub(super) fn definition_changed(&mut self, group: &str, now: Duration) {
         if self.waiting.contains_key(&Source::Definition) {
             self.changed(Source::Definition, Some(group.to_owned()), now);
+        }
+    }
+
+    /// An object of a Work was refused: what it waits for may change before the Work has its turn, when all are counted.
+    fn refused(&mut self, uid: &str, failure: Failure, message: &str) {
+        for source in Source::of(Refusal::of(failure, message)) {
+            self.waiting.entry(source).or_default().entry(uid.to_owned()).or_insert(1);
         }
     }
 

@@ -33,7 +33,7 @@ impl Works {
         now: Duration,
     ) -> bool {
         let outdated = self.is_outdated(work, target, mark);
-        match outcome {
+        let corrected = match outcome {
             StepOutcome::Written(object) => {
                 let observed = self.read(target, &object);
                 self.judge_readiness(target, &object);
@@ -110,7 +110,12 @@ impl Works {
                 false
             }
             _ => false,
+        };
+        // Somebody may change it before the Work has its turn.
+        if let Some(slot) = self.slots.get_mut(target) {
+            slot.see_right(mark);
         }
+        corrected
     }
 
     /// Whether a Work asks for something else by now than what was written with this mark: that it failed says nothing.

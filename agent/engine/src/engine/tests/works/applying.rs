@@ -5,6 +5,7 @@ use std::time::Duration;
 use super::*;
 use crate::event::Event;
 use crate::failure::Failure;
+use crate::plan::Step;
 
 #[test]
 fn a_new_work_is_recorded_and_held_before_its_objects_and_settled_after_them() {
@@ -235,11 +236,15 @@ fn a_large_work_does_not_keep_others_waiting() {
     world.deferring = true;
     world.work("large", &many);
     for _ in 0..50 {
+        if world.plans.is_empty() {
+            world.wake();
+        }
         world.carry_next();
     }
     world.work("small", &[config("small")]);
     world.deferring = false;
     world.run();
+    world.tick(5);
     let log = world.written();
     assert!(place(&log, "settle small") < 150, "{}", place(&log, "settle small"));
     assert_eq!(log.len(), 603 + 4);
@@ -247,6 +252,31 @@ fn a_large_work_does_not_keep_others_waiting() {
     world.tick(5);
     assert_eq!(world.there(), ["ConfigMap web/small"]);
     assert_eq!(world.written().len(), 603);
+}
+
+#[test]
+fn a_large_work_looks_at_all_its_objects_once_for_many_events() {
+    for (size, at_once) in [(200, true), (1_000, false)] {
+        let many: Vec<Value> = (0..size).map(|number| config(&format!("c{number}"))).collect();
+        let mut world = WorkWorld::in_step(&[]);
+        world.deferring = true;
+        world.work("work", &many);
+        let writes = |world: &WorkWorld| {
+            world.plans.iter().filter(|plan| matches!(&plan.steps[..], [Step::Apply { .. }])).count()
+        };
+        while writes(&world) == 0 {
+            if world.plans.is_empty() {
+                world.wake();
+            }
+            world.carry_next();
+        }
+        let most = writes(&world);
+        world.carry_next();
+        world.carry_next();
+        assert_eq!(writes(&world), if at_once { most } else { most - 2 }, "{size} objects");
+        world.wake();
+        assert!(writes(&world) >= most, "{size} objects, a moment later: {}", writes(&world));
+    }
 }
 
 #[test]

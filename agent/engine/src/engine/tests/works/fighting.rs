@@ -1,5 +1,7 @@
 //! Somebody keeps changing what a Work wrote.
 
+use std::time::Duration;
+
 use super::*;
 use crate::target::Target;
 
@@ -40,6 +42,32 @@ fn a_fight_is_braked_for_as_long_as_it_lasts() {
     fight(&mut world, &a, "rival", 1_000);
     let writes = world.written().len();
     assert!((10..45).contains(&writes), "{writes} corrections in the next 1000 s");
+}
+
+#[test]
+fn who_changes_an_object_of_a_large_work_before_that_has_its_turn_is_braked_too() {
+    let mut many: Vec<Value> = (0..300).map(|number| config(&format!("c{number}"))).collect();
+    let mut world = WorkWorld::in_step(&[]);
+    world.work("app", &many);
+    world.tick(10);
+    let it = world.find("ConfigMap web/c0");
+    let right = json!({"a": "asked for anew"});
+    many[0]["data"] = right.clone();
+    let (mut corrections, end) = (0, world.now + Duration::from_secs(100));
+    world.deferring = true;
+    world.work("app", &many);
+    while world.now < end && corrections < 100 {
+        if world.objects[&it]["data"] == right {
+            corrections += 1;
+            world.edit(&it, |value| value["data"] = json!({"a": "theirs"}));
+        }
+        if world.plans.is_empty() {
+            world.wake();
+        } else {
+            world.carry_next();
+        }
+    }
+    assert!((6..20).contains(&corrections), "{corrections} in {:?}", world.now);
 }
 
 #[test]

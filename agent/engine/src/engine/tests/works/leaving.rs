@@ -271,6 +271,24 @@ fn what_only_works_that_end_want_goes() {
 }
 
 #[test]
+fn a_large_work_goes_too_once_its_last_object_can() {
+    let many: Vec<Value> = (0..260).map(|number| config(&format!("c{number}"))).collect();
+    let mut world = WorkWorld::in_step(&[("large", &many)]);
+    world.tick(5);
+    let slow = world.find("ConfigMap web/c7");
+    world.edit(&slow, |value| value["metadata"]["finalizers"] = json!(["example.com/slow"]));
+    world.leave("Delete");
+    world.tick(20);
+    assert_eq!(world.there(), ["ConfigMap web/c7"], "{:#?}", world.log);
+    world.edit(&slow, |value| value["metadata"]["labels"]["looked"] = "1".into());
+    assert!(world.engine.wake().is_none_or(|wake| wake > world.now), "it is looked for work all the time");
+    world.edit(&slow, |value| value["metadata"]["finalizers"] = json!([]));
+    world.tick(20);
+    assert_eq!((world.there(), world.ledgers.len()), (vec![], 0), "{:#?}", world.log);
+    assert_eq!(deregistered(&world).0, "EntryDeletedWithWorks");
+}
+
+#[test]
 fn a_departure_goes_on_whatever_write_the_process_ends_at() {
     let mut crashes = 0;
     let mut whole = world();

@@ -5,6 +5,7 @@ use std::time::Duration;
 use super::*;
 use crate::event::Event;
 use crate::failure::Failure;
+use crate::plan::Step;
 use crate::refusal::Awaited;
 
 /// A Work of which one object is refused for want of a right, and has been for minutes.
@@ -44,6 +45,29 @@ fn what_a_right_is_missing_for_is_written_within_two_seconds_of_its_grant() {
         assert_eq!(timers(&world), before, "something changed");
         assert!(world.awaiting.is_empty(), "nothing waits any more");
     }
+}
+
+#[test]
+fn what_an_object_of_a_large_work_waits_for_is_known_before_the_work_has_its_turn() {
+    let mut many: Vec<Value> = (0..300).map(|number| config(&format!("c{number}"))).collect();
+    many.push(role());
+    let mut world = WorkWorld::in_step(&[]);
+    world.refused.insert("Role".into(), Failure::Forbidden);
+    world.make(&world::namespace_named("team"), &json!({}));
+    world.deferring = true;
+    world.work("app", &many);
+    let is_role = |step: &Step| matches!(step, Step::Apply { target, .. } if target.resource.kind == "Role");
+    let mut tried = false;
+    while !tried {
+        assert!(world.awaiting.is_empty());
+        if world.plans.is_empty() {
+            world.wake();
+        } else {
+            tried = world.plans[0].steps.iter().any(is_role);
+            world.carry_next();
+        }
+    }
+    assert_eq!(world.awaiting.iter().collect::<Vec<_>>(), [&Awaited::Rights]);
 }
 
 #[test]

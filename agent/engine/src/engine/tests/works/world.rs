@@ -347,6 +347,12 @@ impl WorkWorld {
         self.follow();
     }
 
+    /// It is the moment at which something is due.
+    pub(super) fn wake(&mut self) {
+        self.now = self.engine.wake().expect("nothing is due").max(self.now);
+        self.send(Event::Tick);
+    }
+
     /// Time passes, as the agent lets it pass: a tick when one is wanted, and one every half second.
     pub(super) fn tick(&mut self, seconds: u64) {
         let end = self.now + Duration::from_secs(seconds);
