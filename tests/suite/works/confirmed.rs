@@ -25,9 +25,7 @@ impl Word {
     pub(crate) fn now(about: String) -> Self {
         Self { at: Instant::now(), about }
     }
-}
 
-impl Word {
     /// Whether it was said before a moment, about what has this path.
     pub(crate) fn is_about(&self, about: &str, before: Instant) -> bool {
         self.at < before && self.about == about
@@ -36,7 +34,7 @@ impl Word {
 
 /// The last word before a moment about what has this path; about anything, where none is given.
 pub(crate) fn last<'a>(words: &'a [Word], about: Option<&str>, before: Instant) -> Vec<&'a Word> {
-    let fits = |word: &&Word| word.at < before && about.is_none_or(|about| word.about == about);
+    let fits = |word: &&Word| about.map_or(word.at < before, |about| word.is_about(about, before));
     words.iter().filter(fits).max_by_key(|word| word.at).into_iter().collect()
 }
 
