@@ -13,6 +13,7 @@
 
 mod due;
 mod era;
+mod first_word;
 mod held;
 mod joined;
 mod leaving;
@@ -29,7 +30,7 @@ use jiff::Timestamp;
 use muster_api::Resource;
 
 use crate::era::{Beat, SetBack};
-use crate::event::{Event, Session};
+use crate::event::{DirectoryWatch, Event, Session};
 use crate::evidence::Departure;
 use crate::hold::Passed;
 use crate::ledger::Home;
@@ -47,6 +48,7 @@ use crate::time::Now;
 use crate::voice::Voice;
 use crate::works::{self, Works};
 
+use first_word::FirstWord;
 use leaving::Leaving;
 use own::{Own, Seen};
 
@@ -91,6 +93,7 @@ pub struct Engine {
     last_plan: u64,
     /// The last plan of before the replica answered again.
     resumed: PlanId,
+    first_word: FirstWord,
     probed: Option<Duration>,
     mirror_news: News,
     policies_news: News,
@@ -187,6 +190,7 @@ impl Engine {
             plans: BTreeMap::new(),
             last_plan: 0,
             resumed: PlanId(0),
+            first_word: FirstWord::default(),
             probed: None,
             mirror_news: News::new(),
             policies_news: News::new(),
@@ -202,6 +206,7 @@ impl Engine {
             Event::Acknowledged(beat) => self.beat = Some(beat),
             Event::Recalled { memory, replica, nonce, heard, passed } => {
                 self.works.said_before(heard, passed, now);
+                self.first_word.await_from(now.mono);
                 self.belongs(memory, replica, nonce);
             }
             Event::Opened(session) => self.opened(session),
@@ -212,6 +217,7 @@ impl Engine {
                 self.own.unheard();
                 self.works.interrupted();
                 self.works.stir_all();
+                self.says_nothing();
             }
             Event::Credential { problem, expires } => self.state.credential = Some((problem, expires)),
             Event::Directory { era, .. } if era != self.era_number() => {}
@@ -335,6 +341,7 @@ impl Engine {
             departure: self.departure.as_ref(),
             era: self.era(self.memory.as_ref()),
             unsure: self.is_unsure() || self.is_silent(),
+            unheard: self.first_word.is_awaited(DirectoryWatch::Policies),
         }
     }
 

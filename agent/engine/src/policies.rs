@@ -62,6 +62,8 @@ pub struct Context<'a> {
     pub era: Era,
     /// Whether that was set back is still to be seen.
     pub unsure: bool,
+    /// Whether the directory is about to say what it asks for, for the first time since this process began.
+    pub unheard: bool,
 }
 
 /// All policies, their ledgers and their objects.
@@ -99,6 +101,8 @@ pub struct Policies {
     under_way: BTreeSet<Target>,
     /// Objects that want attention.
     touched: BTreeSet<Target>,
+    /// Objects that wait for what the directory is about to say.
+    deferred: BTreeSet<Target>,
     /// Policies that want attention.
     stirred: BTreeSet<String>,
     /// Policies whose objects changed: they want attention once no step about any of those is under way.

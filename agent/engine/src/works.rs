@@ -111,6 +111,7 @@ pub use kinds::Places;
 pub use leaving::Leave;
 
 /// What decisions about Works need beside the Works.
+#[allow(clippy::struct_excessive_bools)] // each is a fact of its own
 #[derive(Clone, Copy, Debug)]
 pub struct Context {
     /// The monotonic clock.
@@ -123,6 +124,8 @@ pub struct Context {
     pub unsure: bool,
     /// Whether another one speaks for this cluster: no Work begins, and nothing goes.
     pub silent: bool,
+    /// Whether the directory is about to say what it asks for, for the first time since this process began.
+    pub unheard: bool,
 }
 
 /// All Works, their ledgers and their objects.
@@ -327,6 +330,12 @@ impl Works {
     /// All Works want attention: what holds for each of them changed.
     pub fn stir_all(&mut self) {
         self.bundles.keys().for_each(|uid| self.turns.push(uid));
+    }
+
+    /// The directory will not say for now what they ask for: those that wait for that go by what is recorded.
+    pub fn stir_unheard(&mut self) {
+        let unheard = self.bundles.iter().filter(|(_, bundle)| bundle.is_unheard());
+        unheard.for_each(|(uid, _)| self.turns.push(uid));
     }
 
     fn stir_claimants(&mut self, target: &Target) {

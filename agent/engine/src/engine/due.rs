@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use super::{Doing, Engine};
-use crate::event::Session;
+use crate::event::{DirectoryWatch, Session};
 use crate::evidence::Examination;
 use crate::mark::Maker;
 use crate::plan::{Plan, Source, Step};
@@ -31,6 +31,9 @@ impl Engine {
     }
 
     pub(super) fn due(&mut self, now: Now, plans: &mut Vec<Plan>) {
+        if self.first_word.until().is_some_and(|until| until <= now.mono) {
+            self.says_nothing();
+        }
         // No heartbeat is sent before that is kept.
         if self.set_back.is_some() {
             self.remember_due(now, plans);
@@ -56,7 +59,7 @@ impl Engine {
         let mirror =
             if self.directory.is_some() && !self.rests() { self.mirror.wake(connected) } else { None };
         let works = if self.may_work() { self.works.wake(connected) } else { None };
-        let own = self.own_wake().into_iter().chain(self.leaving_wake());
+        let own = self.own_wake().into_iter().chain(self.leaving_wake()).chain(self.first_word.until());
         mirror.into_iter().chain(policies).chain(works).chain(own).min()
     }
 
@@ -83,6 +86,7 @@ impl Engine {
             departure: departure.as_ref(),
             era: self.era(self.memory.as_ref()),
             unsure: self.is_unsure() || self.is_silent(),
+            unheard: self.first_word.is_awaited(DirectoryWatch::Policies),
         };
         for (work, step) in self.policies.due(context) {
             plans.push(self.plan(Source::Policies, step, Doing::Policies(work)));
@@ -97,7 +101,8 @@ impl Engine {
     pub(super) fn works_context(&self, now: Now) -> crate::works::Context {
         let (connected, silent) = (self.spoken().is_some(), self.is_silent());
         let unsure = self.is_unsure() || silent;
-        crate::works::Context { now: now.mono, connected, wall: now.wall, unsure, silent }
+        let unheard = self.first_word.is_awaited(DirectoryWatch::Works);
+        crate::works::Context { now: now.mono, connected, wall: now.wall, unsure, silent, unheard }
     }
 
     fn works_due(&mut self, now: Now, plans: &mut Vec<Plan>) {

@@ -39,6 +39,9 @@ impl Engine {
                 _ => self.works.hear(now, true),
             }
         }
+        if matches!(change, Change::Failed(..)) {
+            self.is_silent_about(watch);
+        }
         match change {
             // A lesser credential may read no Works: that says nothing of the directory.
             Change::Failed(failure, message) if watch == DirectoryWatch::Works => {

@@ -107,6 +107,11 @@ impl Bundle {
         true
     }
 
+    /// Whether the directory showed the policy.
+    pub(super) fn is_shown(&self) -> bool {
+        self.source.is_some()
+    }
+
     /// What the directory showed before the ledger was read is judged by that, too.
     pub(super) fn rejudge(&mut self, era: Era) {
         if let Some(Source::Valid(policy)) = &self.source {

@@ -68,11 +68,12 @@ impl Policies {
         if !self.sees() || self.home.is_none() {
             return steps;
         }
+        self.touched.append(&mut self.deferred);
         let mut stirred = std::mem::take(&mut self.stirred);
         stirred.append(&mut self.waiting);
         for target in std::mem::take(&mut self.touched) {
             self.note(&target);
-            self.slot_due(&target, context.now, &mut steps);
+            self.slot_due(&target, context, &mut steps);
         }
         // Objects stir policies, too: each has one turn.
         stirred.append(&mut self.stirred);
@@ -100,7 +101,7 @@ impl Policies {
 
     // === objects ===
 
-    fn slot_due(&mut self, target: &Target, now: Duration, steps: &mut Vec<(Work, Step)>) {
+    fn slot_due(&mut self, target: &Target, context: Context<'_>, steps: &mut Vec<(Work, Step)>) {
         let Some(Wish { item, mark }) = self.wanted.get(target) else {
             if !self.users.contains_key(target) {
                 self.orphaned(target);
@@ -126,7 +127,7 @@ impl Policies {
             slot.known = heirloom;
         }
         let own = slot.is_own(&self.nonces);
-        let (cause, guard) = match slot.next(&mark, own, now, salt(target)) {
+        let (cause, guard) = match slot.next(&mark, own, context.now, salt(target)) {
             Next::Nothing => return,
             Next::Later(due) => {
                 self.timers.insert((due, Timer::Slot(target.clone())));
@@ -135,11 +136,29 @@ impl Policies {
             Next::Create(cause) => (cause, Guard::Absent),
             Next::Update(cause, uid) => (cause, Guard::Uid(uid)),
         };
+        if context.unheard && !self.is_wanted_still(target, context) {
+            self.deferred.insert(target.clone());
+            return;
+        }
+        let Some(slot) = self.slots.get(target) else { return };
         let body =
             item.body(&[(marks::PART_OF, marks::POLICY_SET)], &[(marks::MADE_FOR, &mark.text())], guard);
         let step = Step::Apply { target: target.clone(), body, cause, force: true };
         let before = slot.observed.as_ref().map(|observed| observed.version.clone());
         self.act(Work::Write { target: target.clone(), cause, mark, before }, step, steps);
+    }
+
+    /// Whether an object is wanted by what is known to be all that its policies ask for by now. They may be about to be shown,
+    /// or to be recorded anew.
+    fn is_wanted_still(&self, target: &Target, context: Context<'_>) -> bool {
+        let Some(home) = &self.home else { return false };
+        let users = self.users.get(target).into_iter().flatten();
+        let mut bundles = users.filter_map(|uid| self.bundles.get(uid));
+        bundles.all(|bundle| match bundle.demand(context.labels, context.era) {
+            Demand::Apply(policy) => bundle.records(policy, home),
+            Demand::Keep => bundle.is_shown() && context.labels.is_some(),
+            Demand::Nothing => false,
+        })
     }
 
     pub(super) fn namespace_is_there(&self, name: &str) -> bool {

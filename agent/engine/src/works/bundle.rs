@@ -365,6 +365,11 @@ impl Bundle {
         self.source.is_some() && self.stale
     }
 
+    /// Whether it is not known by now what the Work asks for.
+    pub(super) fn is_unheard(&self) -> bool {
+        self.is_unread() || self.seen.is_none() && self.lost.is_none()
+    }
+
     /// Whether the options of the Work are not known yet, or cannot be followed.
     pub(super) fn is_unclear(&self) -> bool {
         self.is_unread() || matches!(self.error, Some(WorkError::Option { .. }))

@@ -358,7 +358,9 @@ impl Works {
         let held = bundle.seen.as_ref().is_some_and(|seen| seen.is_held() && !seen.deleting);
         let goes = bundle.lost.is_some() || bundle.is_deleting();
         let ended = goes && self.proof(bundle).is_some_and(Ending::is_whole);
-        let may_begin = !ended && (held || brief.applied.is_some());
+        // What is recorded may be older than what it asks for.
+        let unheard = context.unheard && bundle.is_unheard();
+        let may_begin = !ended && !unheard && (held || brief.applied.is_some());
         let mut progress = Progress::Moves;
         if brief.phase == Phase::Applying && may_begin && !bundle.keeper.is_busy() {
             progress = self.wanted_due(uid, &brief, context, steps);

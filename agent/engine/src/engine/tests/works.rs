@@ -1,6 +1,7 @@
 //! Works, from the directory's word to the object and back.
 
 mod applying;
+mod beginning;
 mod changing;
 mod crashing;
 mod deleting;

@@ -189,6 +189,17 @@ impl PolicyWorld {
 
     /// The process begins, and reads what there is.
     pub(super) fn start(&mut self, online: bool) {
+        self.begin(online && self.done_first);
+        if !online {
+            self.disconnect();
+        } else if !self.online {
+            self.connect();
+        }
+    }
+
+    /// It begins, and reads what there is in the replica. `directory_first`: after what there is in the directory, of which
+    /// nothing is known otherwise.
+    pub(super) fn begin(&mut self, directory_first: bool) {
         self.engine = Engine::new(self.scope.clone(), OWN.into());
         (self.dead, self.online) = (false, false);
         self.events.clear();
@@ -200,16 +211,12 @@ impl PolicyWorld {
             let (replica, nonce) = ("r".into(), self.nonce.clone());
             self.send(Event::Recalled { memory, replica, nonce, heard: None, passed: Passed::default() });
         }
-        let directory_first = self.done_first;
-        if online && directory_first {
+        if directory_first {
             self.connect();
         }
         self.list_report();
         self.send(Event::LedgerTried(Ok(())));
         self.list_replica();
-        if online && !directory_first {
-            self.connect();
-        }
     }
 
     /// The process ends, and another one begins.

@@ -3,6 +3,8 @@
 use muster_api::marks::{LET_GO, MADE_FOR};
 
 use super::*;
+use crate::event::{Change, DirectoryWatch, Event};
+use crate::failure::Failure;
 use crate::target::Target;
 
 fn world() -> (PolicyWorld, Target) {
@@ -75,6 +77,37 @@ fn hand_edits_made_while_the_agent_was_down_are_undone_by_the_next_one() {
             world.tick(90);
             assert_eq!(world.written(), [""; 0], "{what}");
         }
+    }
+}
+
+#[test]
+fn what_was_revoked_while_no_agent_ran_is_not_granted_anew_by_the_next_one() {
+    let (mut world, binding) = world();
+    world.dead = true;
+    world.remove(&binding);
+    world.policy("p", &grant("web", &["edit"]));
+    world.restart(true);
+    world.tick(60);
+    assert_eq!(world.written(), ["record p", "create RoleBinding web/p-edit", "settle p"]);
+}
+
+#[test]
+fn what_is_recorded_is_granted_where_the_directory_fails_or_says_nothing_for_a_while() {
+    for fails in [true, false] {
+        let (mut world, binding) = world();
+        world.dead = true;
+        world.remove(&binding);
+        world.forget();
+        world.begin(false);
+        world.tick(9);
+        assert_eq!(world.written(), [""; 0]);
+        if fails {
+            let change = Change::Failed(Failure::Forbidden, "no".into());
+            world.send(Event::Directory { era: world.era, watch: DirectoryWatch::Policies, change });
+        } else {
+            world.tick(1);
+        }
+        assert_eq!(world.written(), ["create RoleBinding web/p-view", "settle p"], "fails: {fails}");
     }
 }
 

@@ -232,6 +232,17 @@ impl WorkWorld {
 
     /// The process begins, and reads what there is.
     pub(super) fn start(&mut self, online: bool) {
+        self.begin(online && self.done_first);
+        if !online {
+            self.disconnect();
+        } else if !self.online {
+            self.connect();
+        }
+    }
+
+    /// It begins, and reads what there is in the replica. `directory_first`: after what there is in the directory, of which
+    /// nothing is known otherwise.
+    pub(super) fn begin(&mut self, directory_first: bool) {
         self.engine = Engine::new(Scope::None, OWN.into());
         (self.dead, self.online, self.confirmed) = (false, false, false);
         self.crash = self.crash.filter(|(left, _)| *left > 0); // it ended the process before
@@ -255,16 +266,13 @@ impl WorkWorld {
                 passed: Passed::read(&self.passed),
             });
         }
-        if online && self.done_first {
+        if directory_first {
             self.connect();
         }
         self.list_report();
         self.send(Event::LedgerTried(Ok(())));
         self.send(Event::LeavingTried(Ok(())));
         self.list_replica();
-        if online && !self.online {
-            self.connect();
-        }
     }
 
     /// The process ends, and another one begins.

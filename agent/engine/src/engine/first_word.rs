@@ -1,0 +1,54 @@
+//! Who begins lets the directory speak first: what is recorded may be older than what it asks for by now. What a policy, or
+//! a Work, dropped meanwhile would be made anew, only to go again.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use super::Engine;
+use crate::event::DirectoryWatch;
+
+/// How long a directory is waited for that neither answers nor fails.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// The first word of the directory since this process began.
+#[derive(Debug, Default)]
+pub(super) struct FirstWord {
+    /// The watches that are to say something.
+    awaited: BTreeSet<DirectoryWatch>,
+    /// Until when they are waited for.
+    until: Duration,
+}
+
+impl FirstWord {
+    /// It is awaited from now on.
+    pub(super) fn await_from(&mut self, now: Duration) {
+        self.awaited = [DirectoryWatch::Policies, DirectoryWatch::Works].into();
+        self.until = now + PATIENCE;
+    }
+
+    /// Whether it is awaited what a watch will show.
+    pub(super) fn is_awaited(&self, watch: DirectoryWatch) -> bool {
+        self.awaited.contains(&watch)
+    }
+
+    /// Until when anything is awaited.
+    pub(super) fn until(&self) -> Option<Duration> {
+        (!self.awaited.is_empty()).then_some(self.until)
+    }
+}
+
+impl Engine {
+    /// A watch of the directory will not show for now what is asked for: what is recorded holds.
+    pub(super) fn is_silent_about(&mut self, watch: DirectoryWatch) {
+        if self.first_word.awaited.remove(&watch) && watch == DirectoryWatch::Works {
+            self.works.stir_unheard();
+        }
+    }
+
+    /// Nor will any other.
+    pub(super) fn says_nothing(&mut self) {
+        for watch in self.first_word.awaited.clone() {
+            self.is_silent_about(watch);
+        }
+    }
+}
