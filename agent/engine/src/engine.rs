@@ -209,7 +209,7 @@ impl Engine {
                 self.first_word.await_from(now.mono);
                 self.belongs(memory, replica, nonce);
             }
-            Event::Opened(session) => self.opened(session),
+            Event::Opened(session) => self.opened(session, now),
             Event::Closed(problem) => {
                 self.session = None;
                 self.leaving.closed(problem.reason);

@@ -73,6 +73,7 @@ impl Engine {
     /// What became of a heartbeat.
     pub(super) fn beaten(&mut self, outcome: Heartbeat, now: Now) {
         self.heed_voice(&outcome);
+        self.word_disputed(&outcome, now.mono);
         // One that was not sent shows it all the same where the Lease was read, and one that is not there shows nothing ever:
         // it goes with an entry, and then nobody may ask for it.
         let compared = match &outcome {

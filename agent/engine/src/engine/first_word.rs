@@ -4,11 +4,17 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+use muster_api::conditions::HeartbeatAccepted;
+
 use super::Engine;
-use crate::event::DirectoryWatch;
+use crate::event::{DirectoryWatch, Heartbeat};
+use crate::failure::Failure;
 
 /// How long a directory is waited for that neither answers nor fails.
 const PATIENCE: Duration = Duration::from_secs(10);
+/// How long it is waited for whether another one speaks for this cluster, as it looks after the replica was set back: a quarter
+/// of what the Lease in the directory lasts.
+const DISPUTE: Duration = Duration::from_secs(60);
 
 /// The first word of the directory since this process began.
 #[derive(Debug, Default)]
@@ -17,13 +23,15 @@ pub(super) struct FirstWord {
     awaited: BTreeSet<DirectoryWatch>,
     /// Until when they are waited for.
     until: Duration,
+    /// Another one seemed to speak for this cluster.
+    disputed: bool,
 }
 
 impl FirstWord {
     /// It is awaited from now on.
     pub(super) fn await_from(&mut self, now: Duration) {
         self.awaited = [DirectoryWatch::Policies, DirectoryWatch::Works].into();
-        self.until = now + PATIENCE;
+        (self.until, self.disputed) = (now + PATIENCE, false);
     }
 
     /// Whether it is awaited what a watch will show.
@@ -38,8 +46,28 @@ impl FirstWord {
 }
 
 impl Engine {
+    /// A watch of the directory failed. What may pass is tried again in a moment.
+    pub(super) fn word_failed(&mut self, watch: DirectoryWatch, failure: Failure) {
+        if !failure.may_pass() {
+            self.is_silent_about(watch);
+        }
+    }
+
+    /// This became of a heartbeat. Where another one speaks for this cluster, the directory says nothing to this one. Whether it
+    /// does is seen by the next one.
+    pub(super) fn word_disputed(&mut self, outcome: &Heartbeat, now: Duration) {
+        let Heartbeat::Failed { problem, .. } = outcome else { return };
+        if problem.reason != HeartbeatAccepted::Conflict {
+            return;
+        }
+        if self.first_word.disputed {
+            return self.says_nothing();
+        }
+        (self.first_word.until, self.first_word.disputed) = (now + DISPUTE, true);
+    }
+
     /// A watch of the directory will not show for now what is asked for: what is recorded holds.
-    pub(super) fn is_silent_about(&mut self, watch: DirectoryWatch) {
+    fn is_silent_about(&mut self, watch: DirectoryWatch) {
         if self.first_word.awaited.remove(&watch) && watch == DirectoryWatch::Works {
             self.works.stir_unheard();
         }

@@ -6,11 +6,15 @@ use crate::evidence::Departure;
 use crate::ledger::Home;
 use crate::memory::Memory;
 use crate::scope::Scope;
-use crate::time::salt;
+use crate::time::{Now, salt};
 
 impl Engine {
-    pub(super) fn opened(&mut self, mut session: Session) {
+    pub(super) fn opened(&mut self, mut session: Session, now: Now) {
         self.state.opened();
+        if self.memory.is_none() {
+            // There may be records all the same: what keeps whom the replica joined was removed.
+            self.first_word.await_from(now.mono);
+        }
         let Session { pin, departed, holds, set_back, .. } = session.clone();
         let mut memory = Memory { pin, departed, holds, set_back };
         // What the session read may be older than what was recorded since: of the own entry and of leaving, this says

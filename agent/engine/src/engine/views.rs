@@ -39,8 +39,8 @@ impl Engine {
                 _ => self.works.hear(now, true),
             }
         }
-        if matches!(change, Change::Failed(..)) {
-            self.is_silent_about(watch);
+        if let Change::Failed(failure, _) = &change {
+            self.word_failed(watch, *failure);
         }
         match change {
             // A lesser credential may read no Works: that says nothing of the directory.

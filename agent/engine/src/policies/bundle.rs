@@ -107,9 +107,9 @@ impl Bundle {
         true
     }
 
-    /// Whether the directory showed the policy.
+    /// Whether the directory showed the policy, as it is or as it was before.
     pub(super) fn is_shown(&self) -> bool {
-        self.source.is_some()
+        self.source.is_some() || self.earlier
     }
 
     /// What the directory showed before the ledger was read is judged by that, too.

@@ -68,8 +68,8 @@ impl Policies {
         if !self.sees() || self.home.is_none() {
             return steps;
         }
-        self.touched.append(&mut self.deferred);
         let mut stirred = std::mem::take(&mut self.stirred);
+        self.resume_deferred(&stirred, context.unheard);
         stirred.append(&mut self.waiting);
         for target in std::mem::take(&mut self.touched) {
             self.note(&target);
@@ -153,12 +153,27 @@ impl Policies {
     fn is_wanted_still(&self, target: &Target, context: Context<'_>) -> bool {
         let Some(home) = &self.home else { return false };
         let users = self.users.get(target).into_iter().flatten();
-        let mut bundles = users.filter_map(|uid| self.bundles.get(uid));
+        let bundles = users.filter_map(|uid| self.bundles.get(uid));
+        let mut bundles = bundles.filter(|bundle| bundle.applying().is_some());
         bundles.all(|bundle| match bundle.demand(context.labels, context.era) {
             Demand::Apply(policy) => bundle.records(policy, home),
             Demand::Keep => bundle.is_shown() && context.labels.is_some(),
             Demand::Nothing => false,
         })
+    }
+
+    /// What waits for what the directory is about to say has its turn where that may have been said of a policy of it.
+    fn resume_deferred(&mut self, stirred: &BTreeSet<String>, unheard: bool) {
+        if !unheard {
+            return self.touched.append(&mut self.deferred);
+        }
+        if self.deferred.is_empty() {
+            return;
+        }
+        let ledgers = stirred.iter().filter_map(|uid| self.bundles.get(uid)?.ledger());
+        for target in ledgers.flat_map(|ledger| &ledger.resources) {
+            self.touched.extend(self.deferred.take(target));
+        }
     }
 
     pub(super) fn namespace_is_there(&self, name: &str) -> bool {

@@ -39,6 +39,9 @@ impl Policies {
         let policy = kept.ledger.maker.clone();
         let bundle = self.bundles.entry(uid.clone()).or_insert_with(|| Bundle::new(policy));
         bundle.share(&mut kept.ledger.items);
+        if self.shown.is_complete() && !bundle.is_shown() {
+            bundle.lost = true; // the directory was listed before this was known
+        }
         let Some(changed) = bundle.keeper.keep(kept.clone()) else { return };
         self.union_is_stale |= changed;
         self.know(&kept);

@@ -365,9 +365,10 @@ impl Bundle {
         self.source.is_some() && self.stale
     }
 
-    /// Whether it is not known by now what the Work asks for.
+    /// Whether what is recorded may not be what is asked for by now.
     pub(super) fn is_unheard(&self) -> bool {
-        self.is_unread() || self.seen.is_none() && self.lost.is_none()
+        let unseen = self.seen.is_none() && self.lost.is_none() && !self.earlier;
+        unseen || self.is_unread() || self.demand.is_some() || self.is_deleting()
     }
 
     /// Whether the options of the Work are not known yet, or cannot be followed.

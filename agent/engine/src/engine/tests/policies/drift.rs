@@ -92,6 +92,22 @@ fn what_was_revoked_while_no_agent_ran_is_not_granted_anew_by_the_next_one() {
 }
 
 #[test]
+fn what_was_granted_by_a_policy_that_is_gone_by_now_is_not_granted_anew_before() {
+    for done_first in [true, false] {
+        let (mut world, binding) = world();
+        world.done_first = done_first;
+        world.dead = true;
+        world.remove(&binding);
+        world.policies.clear();
+        world.restart(true);
+        world.tick(60);
+        let writes = world.written();
+        assert!(!writes.contains(&"create RoleBinding web/p-view".to_owned()), "{writes:#?}");
+        assert!(world.ledgers.is_empty());
+    }
+}
+
+#[test]
 fn what_is_recorded_is_granted_where_the_directory_fails_or_says_nothing_for_a_while() {
     for fails in [true, false] {
         let (mut world, binding) = world();

@@ -60,3 +60,59 @@ fn what_is_recorded_holds_where_the_directory_says_no_more_or_nothing_for_a_whil
     lost.connect();
     assert_eq!(lost.written(), made, "a Work that is only not there asks for what it did");
 }
+
+#[test]
+fn what_goes_with_a_work_that_was_deleted_while_no_agent_ran_is_not_made_anew_before() {
+    let mut world = WorkWorld::in_step(&[("app", &[config("a"), config("b")])]);
+    world.dead = true;
+    world.remove(&world.find("ConfigMap web/b"));
+    world.delete_work("app");
+    world.restart(true);
+    world.tick(60);
+    let writes = world.written();
+    assert!(!writes.iter().any(|write| write.starts_with("create")), "{writes:#?}");
+    assert!(world.works.is_empty() && world.there().is_empty());
+}
+
+#[test]
+fn what_was_dropped_is_not_made_anew_while_what_is_asked_for_is_about_to_be_recorded() {
+    let secret = json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "login", "namespace": "web"},
+        "stringData": {"password": "one"}});
+    for done_first in [true, false] {
+        let mut world = WorkWorld::in_step(&[("app", &[config("a"), config("b")])]);
+        world.done_first = done_first;
+        world.dead = true;
+        world.remove(&world.find("ConfigMap web/b"));
+        world.work("app", &[config("a"), secret.clone()]);
+        world.restart(true);
+        world.tick(60);
+        let writes = world.written();
+        assert!(!writes.contains(&"create ConfigMap web/b".to_owned()), "{writes:#?}");
+        assert_eq!(world.there(), ["ConfigMap web/a", "Secret web/login"]);
+    }
+}
+
+#[test]
+fn where_another_one_seems_to_speak_it_is_waited_for_who_does() {
+    let disputed = || {
+        let mut world = begun();
+        world.begin_session();
+        world.fall_silent();
+        world.tick(40);
+        assert_eq!(world.written(), [""; 0]);
+        world
+    };
+    let mut ours = disputed();
+    ours.work("app", &[config("a")]);
+    ours.beat();
+    ours.tick(60);
+    assert!(!ours.written().contains(&"create ConfigMap web/b".to_owned()));
+
+    let mut anothers = disputed();
+    anothers.fall_silent();
+    assert_eq!(anothers.written(), ["create ConfigMap web/b", "settle app"], "it is another's");
+
+    let mut open = disputed();
+    open.tick(20);
+    assert_eq!(open.written(), ["create ConfigMap web/b", "settle app"], "nobody knows");
+}
