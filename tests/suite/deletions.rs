@@ -6,12 +6,11 @@ use std::time::Duration;
 use muster_tests::wait::{saw, timed};
 use serde_json::{Value, json};
 
-use crate::cli::done;
 use crate::fleet::{OWN, REPORT, condition_of};
 use crate::policies::{self, drop_policy, put_policy};
 use crate::trail;
 use crate::works::bench::{Bench, is_gone, made, turnover};
-use crate::works::holding::{delete, delete_in_a_gap, fleet, free, gone, held, id};
+use crate::works::holding::{delete, delete_in_a_gap, fleet, free, gone, held, release};
 use crate::works::leaving::leave;
 use crate::works::{config_map, namespace, put_work, until_told};
 
@@ -185,7 +184,7 @@ fn two_works_and_ten_objects_after_a_gap_go_at_once_and_all_works_or_one_object_
     }
     let hold = held(&bench, "AllWorks");
     assert_eq!(hold["works"], json!(three), "{waits}");
-    done(&bench.fleet.directory, &["release", id(&hold)]);
+    release(&bench, &hold);
     for name in three {
         gone(&bench, name);
     }
@@ -200,7 +199,7 @@ fn two_works_and_ten_objects_after_a_gap_go_at_once_and_all_works_or_one_object_
     let hold = held(&bench, "AfterGap");
     assert_eq!((&hold["works"], &hold["objects"]), (&json!(["eleven"]), &json!(11)), "{waits}");
     there(&bench, "eleven", 11).unwrap();
-    done(&bench.fleet.directory, &["release", id(&hold)]);
+    release(&bench, &hold);
     gone(&bench, "eleven");
     free(&bench);
     let turnover = turnover(&bench.fleet, mark);

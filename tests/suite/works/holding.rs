@@ -45,6 +45,24 @@ pub(crate) fn id(hold: &Value) -> &str {
     hold["id"].as_str().unwrap()
 }
 
+/// Waits until the directory is told of it, too.
+fn is_told(bench: &Bench, hold: &Value) {
+    quietly("the directory to be told of it, too", || {
+        let report = bench.fleet.directory.api().get(UPSTREAM).map_err(|error| error.to_string())?;
+        if report["status"]["holds"][0] == *hold {
+            Ok(())
+        } else {
+            Err(report["status"]["holds"].to_string())
+        }
+    });
+}
+
+/// Releases it in the directory, once that is told of it.
+pub(crate) fn release(bench: &Bench, hold: &Value) {
+    is_told(bench, hold);
+    done(&bench.fleet.directory, &["release", id(hold)]);
+}
+
 pub(crate) fn free(bench: &Bench) {
     bench.fleet.reason(&bench.agent, "Held", "NothingHeld");
 }
@@ -117,10 +135,7 @@ fn many_works_wait_and_a_word_lets_them_go() {
     });
     assert_eq!(held(&bench, "ManyWorks"), hold);
     // The copy in the cluster is written first.
-    quietly("the directory to be told of it, too", || {
-        let report = bench.fleet.directory.api().get(UPSTREAM).map_err(|error| error.to_string())?;
-        if report["status"]["holds"][0] == hold { Ok(()) } else { Err(report["status"]["holds"].to_string()) }
-    });
+    is_told(&bench, &hold);
 
     // A word on one Work is for that one; another id is for nobody.
     let refused = muster(&bench.fleet.directory, &["release", "0123456789abcdef"]);
